@@ -1,0 +1,1 @@
+//! Keeps the denials that arrive as CloudTrail events.

@@ -1,0 +1,1 @@
+//! One failed job becomes one alert: parse, gather, decide, act.

@@ -1,0 +1,9 @@
+//! From evidence to a verdict.
+
+mod cause;
+pub mod rule;
+pub mod verdict;
+
+pub use cause::Cause;
+pub use rule::{Answer, Finding, Meta, Rule};
+pub use verdict::{ActIn, Candidate, Certainty, Denied, Grade, Severity, Side, Step, Verdict};

@@ -1,0 +1,233 @@
+//! A backup, copy, restore or scan job as an event tells it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::{AccountId, Arn, Region};
+
+/// Which kind of job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum JobType {
+    Backup,
+    Copy,
+    Restore,
+    Scan,
+}
+
+impl JobType {
+    /// `backup`, `copy`, `restore`, `scan`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Copy => "copy",
+            Self::Restore => "restore",
+            Self::Scan => "scan",
+        }
+    }
+}
+
+/// A job id, in lower case: AWS prints the same id in either case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct JobId(String);
+
+impl From<String> for JobId {
+    fn from(text: String) -> Self {
+        Self(text.trim().to_lowercase())
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.0
+    }
+}
+
+impl JobId {
+    /// The id in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The state of a job. Unknown states are kept as AWS wrote them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[expect(missing_docs, reason = "AWS' own names")]
+pub enum JobState {
+    Created,
+    Pending,
+    Running,
+    Completing,
+    Completed,
+    CompletedWithIssues,
+    Partial,
+    Failing,
+    Failed,
+    Aborting,
+    Aborted,
+    Expired,
+    Canceled,
+    /// Anything AWS may add, in upper case.
+    Other(String),
+}
+
+impl From<String> for JobState {
+    fn from(text: String) -> Self {
+        let text = text.trim().to_uppercase();
+        match text.as_str() {
+            "CREATED" => Self::Created,
+            "PENDING" => Self::Pending,
+            "RUNNING" => Self::Running,
+            "COMPLETING" => Self::Completing,
+            "COMPLETED" => Self::Completed,
+            "COMPLETED_WITH_ISSUES" => Self::CompletedWithIssues,
+            "PARTIAL" => Self::Partial,
+            "FAILING" => Self::Failing,
+            "FAILED" => Self::Failed,
+            "ABORTING" => Self::Aborting,
+            "ABORTED" => Self::Aborted,
+            "EXPIRED" => Self::Expired,
+            "CANCELED" | "CANCELLED" => Self::Canceled,
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<JobState> for String {
+    fn from(state: JobState) -> Self {
+        state.as_str().to_owned()
+    }
+}
+
+impl JobState {
+    /// AWS' name of the state.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Completing => "COMPLETING",
+            Self::Completed => "COMPLETED",
+            Self::CompletedWithIssues => "COMPLETED_WITH_ISSUES",
+            Self::Partial => "PARTIAL",
+            Self::Failing => "FAILING",
+            Self::Failed => "FAILED",
+            Self::Aborting => "ABORTING",
+            Self::Aborted => "ABORTED",
+            Self::Expired => "EXPIRED",
+            Self::Canceled => "CANCELED",
+            Self::Other(text) => text,
+        }
+    }
+}
+
+/// The plan that started a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanRef {
+    /// Plan id; `orgs/…` for a plan made by an organization backup policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<String>,
+    /// Plan ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_arn: Option<Arn>,
+    /// Rule id within the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
+}
+
+/// A field that was missing or could not be read; the event is used all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Path of the field, such as `detail.state`.
+    pub field: String,
+    /// What was wrong with it, without its value.
+    pub what: String,
+}
+
+/// A job as its event tells it. Everything but the identity is optional, because every field is missing in some event of AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The account that owns the job, from the envelope.
+    pub account: AccountId,
+    /// The Region of the job, from the envelope.
+    pub region: Region,
+    /// The kind of job, from the detail-type.
+    pub job_type: JobType,
+    /// Absent in a copy event of state CREATED and in damaged events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
+    /// `Other("")` where the event names none.
+    pub state: JobState,
+    /// `id` of the envelope. Not stable between deliveries: for the trail, not for identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// `time` of the envelope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<Timestamp>,
+    /// Creation of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Completion of the job; missing in AWS' own sample of a failed backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// The job role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<Arn>,
+    /// The resource that is backed up, copied or (for a restore) was backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_arn: Option<Arn>,
+    /// `EBS`, `RDS`, `Storage Gateway`, …: an open set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// The recovery point read from (copy, restore, scan) or made (backup).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_point_arn: Option<Arn>,
+    /// The vault of the backup, restore or scan, and the source vault of a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault_arn: Option<Arn>,
+    /// Copies only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_vault_arn: Option<Arn>,
+    /// Copies only, once it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_recovery_point_arn: Option<Arn>,
+    /// The text of AWS, without the literal quotation marks that backup events put around it. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+    /// Size in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// The plan, where one started the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanRef>,
+    /// Parent of a child job of a composite recovery point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_job_id: Option<JobId>,
+    /// Result of a malware scan, such as `THREATS_FOUND`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_result: Option<String>,
+    /// What could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Problem>,
+}
+
+/// What makes a delivery the same delivery: account, Region, job type, job id, state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields of `Job`")]
+pub struct JobKey {
+    pub account: AccountId,
+    pub region: Region,
+    pub job_type: JobType,
+    pub job_id: JobId,
+    pub state: JobState,
+}
+
+impl std::fmt::Display for JobKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}/{}/{}", self.account, self.region, self.job_type.as_str(), self.job_id.as_str(), self.state.as_str())
+    }
+}

@@ -1,0 +1,187 @@
+//! The machine form of an alert, `backup-guardian/alert/v1`. Fields are only ever added; what is unknown is absent.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::{AccountId, Region};
+use crate::diagnosis::{Cause, Certainty, Denied, Severity};
+use crate::evidence::Gap;
+use crate::incident::IncidentId;
+
+/// Schema id of the machine form.
+pub const SCHEMA: &str = "backup-guardian/alert/v1";
+
+/// What kind of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Failure,
+    Upgrade,
+    Reminder,
+    Recovering,
+    Resolved,
+    Tamper,
+    Prediction,
+    Storm,
+    Sweep,
+    SelfCheck,
+}
+
+/// An alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// What kind.
+    pub kind: Kind,
+    /// The incident.
+    pub incident_id: IncidentId,
+    /// How bad.
+    pub severity: Severity,
+    /// First line: what is unprotected, whose, where.
+    pub title: String,
+    /// The cause.
+    pub cause: Cause,
+    /// Code of the rule; absent where none matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// How sure.
+    pub certainty: Certainty,
+    /// The cause in one sentence.
+    pub summary: String,
+    /// Who must act.
+    pub act_in: ActIn,
+    /// The refused call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+    /// What changed since it last worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changed>,
+    /// The newest 20 jobs of the incident.
+    pub jobs: Vec<AlertJob>,
+    /// All of them.
+    pub jobs_total: u64,
+    /// The route, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// What is unprotected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Impact>,
+    /// What the verdict rests on.
+    pub evidence: Vec<EvidenceLine>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// What to do, in order.
+    pub next_steps: Vec<NextStep>,
+    /// Where to read on.
+    pub links: Vec<String>,
+    /// The text of AWS where it was cut or where no rule explains it; also the class of the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// What was left out to stay within the limits of SNS, in the order it was cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<String>,
+}
+
+/// Who must act, and on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ActIn {
+    pub account_id: AccountId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_arn: Option<String>,
+}
+
+/// What changed, who changed it, when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Changed {
+    pub actor: String,
+    pub action: String,
+    pub event_id: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
+}
+
+/// A job of the incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct AlertJob {
+    pub account_id: AccountId,
+    pub region: Region,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    pub job_type: String,
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// The route of a copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Route {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_vault: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination_vault: Option<String>,
+}
+
+/// What is unprotected, since when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Impact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unprotected_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_good_copy_at: Option<Timestamp>,
+}
+
+/// One line of evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct EvidenceLine {
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub account_id: AccountId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    pub text: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct NextStep {
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    pub grade: crate::diagnosis::Grade,
+}
