@@ -9,5 +9,6 @@ pub mod diagnosis;
 pub mod event;
 pub mod evidence;
 pub mod incident;
+pub mod policy;
 pub mod ports;
 pub mod report;

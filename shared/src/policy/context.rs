@@ -1,0 +1,59 @@
+//! The request context: condition keys and their values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The context of a request. Nothing is derived: a key that is not here is absent, unless it is said to be unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    values: BTreeMap<String, Values>,
+    unknown: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// What the context says of a key.
+pub(crate) enum Lookup<'a> {
+    One(&'a str),
+    Many(&'a [String]),
+    Absent,
+    Unknown,
+}
+
+impl Context {
+    /// Sets a single-valued key. Key names have no letter case.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.values.insert(key.to_lowercase(), Values::One(value.into()));
+    }
+
+    /// Sets a multivalued key.
+    pub fn set_many(&mut self, key: &str, values: Vec<String>) {
+        self.values.insert(key.to_lowercase(), Values::Many(values));
+    }
+
+    /// Says that neither presence nor value of a key is known.
+    pub fn set_unknown(&mut self, key: &str) {
+        self.unknown.insert(key.to_lowercase());
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Lookup<'_> {
+        let lower;
+        let key = if key.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) {
+            lower = key.to_lowercase();
+            &lower
+        } else {
+            key
+        };
+        if self.unknown.contains(key) {
+            return Lookup::Unknown;
+        }
+        match self.values.get(key) {
+            Some(Values::One(value)) => Lookup::One(value),
+            Some(Values::Many(values)) => Lookup::Many(values),
+            None => Lookup::Absent,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A policy document, read leniently: what cannot be read is kept as a problem, so that a broken Deny is never taken for silence.
+
+use serde_json::{Map, Value};
+
+use super::condition::Condition;
+
+/// A policy document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    pub(crate) statements: Vec<Statement>,
+    /// Whether `${…}` is a variable: version 2012-10-17 only.
+    pub(crate) variables: bool,
+    /// The document itself could not be read: it may hold any statement.
+    pub(crate) unreadable: bool,
+    /// What could not be read, in words.
+    pub problems: Vec<String>,
+}
+
+/// What a statement does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Allow,
+    Deny,
+    /// `Effect` is missing or neither: it may be either.
+    Unreadable,
+}
+
+/// One statement. A part that could not be read is `Unreadable` and may match.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Statement {
+    pub(crate) sid: Option<String>,
+    pub(crate) verb: Verb,
+    pub(crate) principal: Part<Principals>,
+    pub(crate) action: Part<Vec<String>>,
+    pub(crate) resource: Part<Vec<String>>,
+    pub(crate) conditions: Vec<Condition>,
+    /// `Condition` is there and could not be read.
+    pub(crate) condition_unreadable: bool,
+}
+
+/// An element and its `Not` form.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part<T> {
+    Absent,
+    Is(T),
+    Not(T),
+    Unreadable,
+}
+
+/// The values of a `Principal` element.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Principals {
+    /// `"*"` or `{"AWS": "*"}`: everybody.
+    pub(crate) everybody: bool,
+    pub(crate) aws: Vec<String>,
+    pub(crate) service: Vec<String>,
+}
+
+impl Document {
+    /// Reads a document from JSON. Never fails: see [`Document::problems`].
+    pub fn read(value: &Value) -> Self {
+        let Value::Object(object) = value else {
+            return Self { unreadable: true, problems: vec!["the document is not a JSON object".to_owned()], ..Self::default() };
+        };
+        let mut document = Self::default();
+        match object.get("Version").map(|version| version.as_str()) {
+            Some(Some("2012-10-17")) => document.variables = true,
+            // 2008-10-17 is also what a document without a version means.
+            None | Some(Some("2008-10-17")) => {}
+            Some(_) => document.problems.push("`Version` is neither 2012-10-17 nor 2008-10-17".to_owned()),
+        }
+        match object.get("Statement") {
+            Some(Value::Array(statements)) => {
+                for (index, statement) in statements.iter().enumerate() {
+                    document.push(index, statement);
+                }
+            }
+            Some(statement @ Value::Object(_)) => document.push(0, statement),
+            _ => {
+                document.unreadable = true;
+                document.problems.push("`Statement` is missing or no list of statements".to_owned());
+            }
+        }
+        document
+    }
+
+    /// Reads a document from its JSON text.
+    pub fn read_text(text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(value) => Self::read(&value),
+            Err(error) => Self { unreadable: true, problems: vec![format!("the document is not JSON: {error}")], ..Self::default() },
+        }
+    }
+
+    fn push(&mut self, index: usize, value: &Value) {
+        let mut problems = Vec::new();
+        self.statements.push(Statement::read(value, &mut problems));
+        self.problems.extend(problems.into_iter().map(|problem| format!("statement {}: {problem}", index + 1)));
+    }
+}
+
+impl Statement {
+    fn read(value: &Value, problems: &mut Vec<String>) -> Self {
+        let empty = Map::new();
+        let object = value.as_object().unwrap_or_else(|| {
+            problems.push("not a JSON object".to_owned());
+            &empty
+        });
+        let verb = match object.get("Effect").and_then(Value::as_str) {
+            Some("Allow") => Verb::Allow,
+            Some("Deny") => Verb::Deny,
+            _ => {
+                problems.push("`Effect` is neither Allow nor Deny".to_owned());
+                Verb::Unreadable
+            }
+        };
+        let action = pick(object, "Action", "NotAction", strings, problems);
+        if action == Part::Absent {
+            problems.push("`Action` is missing".to_owned());
+        }
+        let (conditions, condition_unreadable) = read_conditions(object, problems);
+        Self {
+            sid: object.get("Sid").and_then(Value::as_str).map(str::to_owned),
+            verb,
+            principal: pick(object, "Principal", "NotPrincipal", principals, problems),
+            action: if action == Part::Absent { Part::Unreadable } else { action },
+            resource: pick(object, "Resource", "NotResource", strings, problems),
+            conditions,
+            condition_unreadable,
+        }
+    }
+}
+
+fn pick<T>(object: &Map<String, Value>, is: &str, not: &str, read: impl Fn(&Value) -> Option<T>, problems: &mut Vec<String>) -> Part<T> {
+    let (value, name, negated) = match (object.get(is), object.get(not)) {
+        (None, None) => return Part::Absent,
+        (Some(value), None) => (value, is, false),
+        (None, Some(value)) => (value, not, true),
+        (Some(_), Some(_)) => {
+            problems.push(format!("`{is}` and `{not}` exclude each other"));
+            return Part::Unreadable;
+        }
+    };
+    match read(value) {
+        Some(values) if negated => Part::Not(values),
+        Some(values) => Part::Is(values),
+        None => {
+            problems.push(format!("`{name}` cannot be read"));
+            Part::Unreadable
+        }
+    }
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text.clone()]),
+        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+fn principals(value: &Value) -> Option<Principals> {
+    let mut principals = Principals::default();
+    match value {
+        Value::String(text) if text == "*" => principals.everybody = true,
+        Value::Object(kinds) => {
+            for (kind, value) in kinds {
+                let values = strings(value)?;
+                match kind.as_str() {
+                    "AWS" => {
+                        principals.everybody |= values.iter().any(|value| value == "*");
+                        principals.aws.extend(values);
+                    }
+                    "Service" => principals.service.extend(values),
+                    // Nobody we evaluate is one of these.
+                    "Federated" | "CanonicalUser" => {}
+                    _ => return None,
+                }
+            }
+        }
+        _ => return None,
+    }
+    Some(principals)
+}
+
+fn read_conditions(object: &Map<String, Value>, problems: &mut Vec<String>) -> (Vec<Condition>, bool) {
+    let Some(block) = object.get("Condition") else { return (Vec::new(), false) };
+    let Value::Object(operators) = block else {
+        problems.push("`Condition` is not a JSON object".to_owned());
+        return (Vec::new(), true);
+    };
+    let (mut conditions, mut unreadable) = (Vec::new(), false);
+    for (operator, keys) in operators {
+        let Value::Object(keys) = keys else {
+            problems.push(format!("`Condition.{operator}` is not a JSON object"));
+            unreadable = true;
+            continue;
+        };
+        for (key, values) in keys {
+            match Condition::read(operator, key, values) {
+                Ok(condition) => conditions.push(condition),
+                Err(problem) => {
+                    problems.push(problem);
+                    unreadable = true;
+                }
+            }
+        }
+    }
+    (conditions, unreadable)
+}

@@ -1,0 +1,21 @@
+//! Would AWS allow it? An offline evaluation of identity policies, boundaries, session policies, SCPs, RCPs, resource policies and KMS grants.
+//!
+//! It decides from documents and a request context alone and knows nothing of AWS Backup. Its answers are three-valued: what AWS leaves
+//! undocumented, or what was not seen, is `Uncertain` where it matters.
+
+mod arn;
+pub mod case;
+mod condition;
+mod context;
+mod document;
+mod evaluate;
+mod grant;
+mod principal;
+mod tri;
+mod wildcard;
+
+pub use context::Context;
+pub use document::Document;
+pub use evaluate::{Answer, Decision, Layer, Outcome, Policies, Reason, Request, evaluate};
+pub use grant::Grant;
+pub use principal::{NotAPrincipal, Principal};
