@@ -1,0 +1,125 @@
+# Backup Guardian: the verbs. `make` explains them.
+#
+# Needed on the machine: a Rust toolchain (rustup reads rust-toolchain.toml), a C compiler, Python 3.11 or later. The rest is installed
+# by the verbs into .venv, .venv-tools and .cache; `make clean` removes it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export GUARDIAN_FUNCTIONS_DIR ?= $(CARGO_TARGET_DIR)/debug
+export PYTHONDONTWRITEBYTECODE := 1
+export SAM_CLI_TELEMETRY := 0
+
+PYTHON ?= python3
+PY := .venv/bin/python
+TOOLS := .cache/tools
+CARGO_DENY_VERSION := 0.20.2
+CARGO_NEXTEST_VERSION := 0.9.143
+
+# A compiled tool on the PATH or in the cache; nothing is compiled just to run the tests.
+export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
+NEXTEST := $(shell command -v cargo-nextest)
+# `timeout` ends what hangs; macOS has none, and there the verbs run without.
+limit = $(if $(shell command -v timeout),timeout --kill-after=30 $(1))
+
+# Port of `make lab`; 0 takes a free one and prints it.
+PORT ?= 0
+# Processor of `make build`: x86_64 or arm64.
+ARCH ?= x86_64
+PROPTEST_CASES_SOAK ?= 20000
+
+FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml)))
+PYTHON_SOURCES := $(wildcard scripts tests)
+PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite)
+TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
+
+.PHONY: help demo test test-rust test-python check lint-templates tools build lab soak docs bless deploy clean binaries
+
+help: ## this list
+	@echo 'Backup Guardian. A failed copy becomes one alert that names the cause.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'First time here: make test, then make build, then read samconfig.toml.example and make deploy.'
+	@echo 'Variables: PORT=4566 (lab), ARCH=arm64 (build), CONFIG_ENV=name (deploy).'
+
+# --- Environments: made again whenever what they are made from changes --------------------------------------------------
+
+.venv/.stamp: tests/lab/requirements.txt tests/templates/requirements.txt
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
+	touch $@
+
+# The SAM CLI is large (about 340 MB) and pins its own libraries: apart, and only for check and deploy.
+.venv-tools/.stamp: tests/lab/requirements-tools.txt
+	rm -rf .venv-tools
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(TOOLS)/bin/cargo-deny:
+	CARGO_TARGET_DIR=$(TOOLS)/target cargo install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS) cargo-deny
+	rm -rf $(TOOLS)/target
+
+$(TOOLS)/bin/cargo-nextest:
+	CARGO_TARGET_DIR=$(TOOLS)/target cargo install --locked --version $(CARGO_NEXTEST_VERSION) --root $(TOOLS) cargo-nextest
+	rm -rf $(TOOLS)/target
+
+tools: $(TOOLS)/bin/cargo-deny $(if $(NEXTEST),,$(TOOLS)/bin/cargo-nextest) ## compile the tools of `make check` once (minutes; cached)
+
+# --- Verbs ---------------------------------------------------------------------------------------------------------------
+
+test: test-rust test-python ## everything that must pass, set-up included
+
+# One feature set for build and test: another one would compile every SDK crate twice.
+test-rust:
+ifneq ($(NEXTEST),)
+	$(call limit,40m) cargo nextest run --workspace --locked
+	$(call limit,10m) cargo test --workspace --locked --doc --quiet
+else
+	$(call limit,40m) cargo test --workspace --locked
+endif
+
+test-python: .venv/.stamp binaries
+	$(call limit,20m) $(PY) -m pytest $(PYTESTS)
+
+binaries:
+	cargo build --workspace --locked --bins
+
+check: tools .venv-tools/.stamp lint-templates ## format, lints, licences, templates
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo-deny --all-features --locked check bans licenses sources
+	.venv-tools/bin/ruff check $(PYTHON_SOURCES)
+	.venv-tools/bin/ruff format --check $(PYTHON_SOURCES)
+	$(PYTHON) scripts/tidy.py
+
+lint-templates: .venv/.stamp .venv-tools/.stamp
+	.venv/bin/cfn-lint $(TEMPLATES)
+	AWS_DEFAULT_REGION=eu-central-1 .venv-tools/bin/sam validate --lint --template-file template.yaml
+
+build: ## dist/<function>.zip for `make deploy`; the same bytes from the same sources
+	$(PYTHON) scripts/build_functions.py --architecture $(ARCH) --out dist $(FUNCTIONS)
+
+lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; prints one JSON line when ready
+	cd tests/lab && exec ../../$(PY) -m lab --port $(PORT) --functions-dir $(GUARDIAN_FUNCTIONS_DIR)
+
+soak: .venv/.stamp binaries ## the tests with the full counts (long)
+	PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
+	GUARDIAN_SOAK=1 $(PY) -m pytest $(PYTESTS)
+
+bless: ## rewrite the expected outputs of the tests; read the diff before you commit it
+	BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --workspace --locked
+	git --no-pager diff --stat
+
+deploy: build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (made from samconfig.toml.example)
+	@test -f samconfig.toml || { echo 'samconfig.toml is missing: copy samconfig.toml.example and fill it in' >&2; exit 2; }
+	.venv-tools/bin/sam deploy --template-file template.yaml --config-file samconfig.toml $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
+
+clean: ## remove what the verbs made
+	rm -rf .venv .venv-tools .cache dist target
