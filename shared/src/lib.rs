@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod event;
 pub mod evidence;
 pub mod incident;
+pub mod invariants;
 pub mod policy;
 pub mod ports;
 pub mod report;

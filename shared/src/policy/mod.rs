@@ -19,3 +19,4 @@ pub use document::Document;
 pub use evaluate::{Answer, Decision, Layer, Outcome, Policies, Reason, Request, evaluate};
 pub use grant::Grant;
 pub use principal::{NotAPrincipal, Principal};
+pub use wildcard::wildcard_matches;

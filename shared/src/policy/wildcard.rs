@@ -129,6 +129,15 @@ pub(crate) fn matches(tokens: &[Tok], text: &[char]) -> bool {
     }
 }
 
+/// Whether a pattern with `*` and `?` matches the whole text, letter case included. No variables.
+pub fn wildcard_matches(text_of_pattern: &str, text: &str) -> bool {
+    let reading = Reading { wildcards: true, variables: false, fold: false };
+    match pattern(text_of_pattern, reading, &Context::default()) {
+        Pattern::Tokens(tokens) => matches(&tokens, &text.chars().collect::<Vec<_>>()),
+        Pattern::NoValue | Pattern::Unknown(_) => false,
+    }
+}
+
 /// Matches a plain ASCII pattern without letter case: actions.
 pub(crate) fn matches_action(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
@@ -169,12 +178,6 @@ pub(crate) fn matches_action(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn glob(pattern_text: &str, text: &str) -> bool {
-        let reading = Reading { wildcards: true, variables: false, fold: false };
-        let Pattern::Tokens(tokens) = pattern(pattern_text, reading, &Context::default()) else { panic!("no variables here") };
-        matches(&tokens, &text.chars().collect::<Vec<_>>())
-    }
-
     /// The definition, as slow as it is obvious.
     fn naive(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
@@ -189,7 +192,7 @@ mod tests {
         #[test]
         fn globbing_agrees_with_its_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
             let expected = naive(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
-            proptest::prop_assert_eq!(glob(&pattern, &text), expected);
+            proptest::prop_assert_eq!(wildcard_matches(&pattern, &text), expected);
             proptest::prop_assert_eq!(matches_action(&pattern, &text), expected);
         }
     }
