@@ -1,0 +1,191 @@
+"""Nothing is lost on the way, and what is stuck is heard of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .deployed import ROOT, as_list, load, logical_id, properties, resources, statements
+
+SIDES = ["guardian", "agent-regional"]
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html and the like.
+METRICS = {
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
+    "AWS/Lambda": {"Errors"},
+    "AWS/SNS": {"NumberOfNotificationsFailed"},
+}
+ENVIRONMENT = {
+    "diagnose-job": {
+        "GUARDIAN_TABLE",
+        "GUARDIAN_DENIALS_TABLE",
+        "GUARDIAN_ALERT_TOPIC_ARN",
+        "GUARDIAN_CHAT_TOPIC_ARN",
+        "GUARDIAN_READER_ROLE_NAME",
+        "GUARDIAN_EXTERNAL_ID",
+        "GUARDIAN_ORGANIZATION_ID",
+        "GUARDIAN_ORGANIZATION_ROLE_ARN",
+        "GUARDIAN_BACKUP_ACCOUNT_IDS",
+        "GUARDIAN_REGIONS",
+        "GUARDIAN_EVIDENCE_WINDOW_MS",
+    },
+    "collect-denials": {"GUARDIAN_DENIALS_TABLE"},
+}
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    return {key: body["Properties"] for key, body in resources("guardian", "AWS::Serverless::Function").items()}
+
+
+def code(function: dict[str, Any]) -> str:
+    """Base name of the package of a function."""
+    return function["CodeUri"].removeprefix("dist/").removesuffix(".zip")
+
+
+def sources(function: dict[str, Any]) -> list[dict[str, Any]]:
+    return [event["Properties"] for event in function["Events"].values() if event["Type"] == "SQS"]
+
+
+def rules_that_may_send(side: str, queue: str) -> set[str]:
+    """Rules that the policies of a queue let EventBridge send for."""
+    allowed = set()
+    for body in resources(side, "AWS::SQS::QueuePolicy").values():
+        if queue not in [logical_id(each) for each in body["Properties"]["Queues"]]:
+            continue
+        for statement in statements(body["Properties"]["PolicyDocument"]):
+            if statement["Effect"] == "Allow" and statement["Principal"] == {"Service": "events.amazonaws.com"}:
+                assert logical_id(statement["Resource"]) == queue
+                assert as_list(statement["Action"]) == ["sqs:SendMessage"]
+                allowed |= {logical_id(each) for each in as_list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])}
+    return allowed
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_every_rule_may_deliver_and_keeps_what_it_could_not_deliver(side: str) -> None:
+    rules = resources(side, "AWS::Events::Rule")
+    queues = resources(side, "AWS::SQS::Queue")
+    for rule, body in rules.items():
+        for target in body["Properties"]["Targets"]:
+            if "Fn::GetAtt" in target["Arn"]:
+                queue = logical_id(target["Arn"])
+                assert queue in queues
+                assert rule in rules_that_may_send(side, queue), queue
+                assert "RoleArn" not in target, "EventBridge uses the queue policy"
+            else:
+                assert "${ForwarderRoleName}" in target["RoleArn"]["Fn::Sub"], rule
+            dead_letters = logical_id(target["DeadLetterConfig"]["Arn"])
+            assert rule in rules_that_may_send(side, dead_letters), dead_letters
+            assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+            # When the guardian's key is the reason, the queue of the undelivered must still take the event.
+            assert "KmsMasterKeyId" not in queues[dead_letters]["Properties"]
+            assert queues[dead_letters]["Properties"]["SqsManagedSseEnabled"] is True
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_queues_refuse_plain_http(side: str) -> None:
+    guarded = {
+        logical_id(queue)
+        for body in resources(side, "AWS::SQS::QueuePolicy").values()
+        for statement in statements(body["Properties"]["PolicyDocument"])
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for queue in body["Properties"]["Queues"]
+    }
+    dead_letters = {
+        logical_id(body["Properties"]["RedrivePolicy"]["deadLetterTargetArn"])
+        for body in resources(side, "AWS::SQS::Queue").values()
+        if "RedrivePolicy" in body["Properties"]
+    }
+    assert guarded == set(resources(side, "AWS::SQS::Queue")) - dead_letters
+
+
+@pytest.mark.parametrize("function", functions())
+def test_a_failed_message_comes_again_and_ends_in_a_dead_letter_queue(function: str) -> None:
+    settings = functions()[function]
+    assert sources(settings)
+    for source in sources(settings):
+        queue = properties("guardian", logical_id(source["Queue"]))
+        dead_letters = properties("guardian", logical_id(queue["RedrivePolicy"]["deadLetterTargetArn"]))
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert queue["VisibilityTimeout"] >= 6 * settings["Timeout"]
+        # Hours of an outage of what we call are survived without anybody's help.
+        assert queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"] >= 4 * 3600
+        assert queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"] < queue["MessageRetentionPeriod"]
+        # A moved message keeps its age.
+        assert dead_letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"] >= 7 * 86400
+        # More pollers than environments would burn receives on throttled calls.
+        assert source["ScalingConfig"]["MaximumConcurrency"] == settings["ReservedConcurrentExecutions"]
+
+
+@pytest.mark.parametrize("function", functions())
+def test_a_function_is_the_package_of_the_same_name(function: str) -> None:
+    settings = functions()[function]
+    name = code(settings)
+    assert settings["FunctionName"] == f"backup-guardian-{name}"
+    assert (ROOT / "functions" / name / "Cargo.toml").is_file()
+    assert settings["Runtime"] == "provided.al2023" and settings["Handler"] == "bootstrap"
+    assert load("guardian")["Resources"][function]["Metadata"]["SkipBuild"] is True
+    log_group = properties("guardian", logical_id(settings["LoggingConfig"]["LogGroup"]))
+    assert log_group["LogGroupName"] == f"/aws/lambda/backup-guardian-{name}"
+    assert log_group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_every_function_gets_the_variables_of_its_contract() -> None:
+    given = {code(each): set(each["Environment"]["Variables"]) for each in functions().values()}
+    assert given == ENVIRONMENT
+
+
+def alarms() -> list[tuple[str, str, str]]:
+    """(metric, logical id of the watched resource, logical id of the topic) of every alarm."""
+    found = []
+    for body in resources("guardian", "AWS::CloudWatch::Alarm").values():
+        alarm = body["Properties"]
+        (dimension,) = alarm["Dimensions"]
+        assert alarm["MetricName"] in METRICS[alarm["Namespace"]]
+        assert alarm["AlarmActions"] == alarm["OKActions"]
+        (topic,) = alarm["AlarmActions"]
+        found.append((alarm["MetricName"], logical_id(dimension["Value"]), logical_id(topic)))
+    return found
+
+
+def test_what_is_stuck_late_or_broken_raises_an_alarm() -> None:
+    queues = resources("guardian", "AWS::SQS::Queue")
+    working = {key for key, body in queues.items() if "RedrivePolicy" in body["Properties"]}
+    expected = {("ApproximateNumberOfMessagesVisible", key) for key in queues.keys() - working}
+    expected |= {("ApproximateAgeOfOldestMessage", key) for key in working}
+    expected |= {("Errors", key) for key in functions()}
+    expected |= {("NumberOfNotificationsFailed", "AlertTopic")}
+    assert {(metric, watched) for metric, watched, _ in alarms()} == expected
+    assert {topic for _, _, topic in alarms()} == {"OperationsTopic"}
+
+
+def test_the_alarms_do_not_depend_on_what_they_watch() -> None:
+    assert "KmsMasterKeyId" not in properties("guardian", "OperationsTopic")
+
+
+def test_data_at_rest_is_under_the_key_of_the_guardian() -> None:
+    key = {"Fn::GetAtt": ["GuardianKey", "Arn"]}
+    encrypted = {
+        name
+        for type_ in ("AWS::SQS::Queue", "AWS::SNS::Topic")
+        for name, body in resources("guardian", type_).items()
+        if body["Properties"].get("KmsMasterKeyId") == key
+    }
+    others = {*resources("guardian", "AWS::SQS::Queue"), *resources("guardian", "AWS::SNS::Topic")} - encrypted
+    assert others == {"UndeliveredEventsQueue", "OperationsTopic"}
+    for table in resources("guardian", "AWS::DynamoDB::Table").values():
+        assert table["Properties"]["SSESpecification"]["KMSMasterKeyId"] == key
+    assert properties("guardian", "GuardianKey")["EnableKeyRotation"] is True
+
+
+def test_tables_have_the_keys_of_the_contract_and_survive_the_stack() -> None:
+    tables = resources("guardian", "AWS::DynamoDB::Table")
+    assert set(tables) == {"GuardianTable", "DenialsTable"}
+    for body in tables.values():
+        table = body["Properties"]
+        schema = {each["KeyType"]: each["AttributeName"] for each in table["KeySchema"]}
+        assert schema == {"HASH": "pk", "RANGE": "sk"}
+        assert {each["AttributeType"] for each in table["AttributeDefinitions"]} == {"S"}
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert body["UpdateReplacePolicy"] == "Retain"

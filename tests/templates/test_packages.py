@@ -1,0 +1,92 @@
+"""The packages that `make build` makes, without compiling anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import build_functions
+import pytest
+
+from .deployed import ROOT
+
+
+def objdump(folder: Path, *versions: str) -> None:
+    """An objdump that names these glibc versions."""
+    lines = "".join(f"echo '0000 DF *UND* 0000 (GLIBC_{version}) f'\n" for version in versions)
+    tool = folder / "objdump"
+    tool.write_text(f"#!/bin/sh\n{lines}", encoding="utf-8")
+    tool.chmod(0o755)
+
+
+def test_the_same_binary_gives_the_same_zip_whenever_and_however_it_lies(tmp_path: Path) -> None:
+    binary = tmp_path / "diagnose-job"
+    binary.write_bytes(b"\x7fELF" + bytes(1000))
+    build_functions.write_zip(binary, tmp_path / "first.zip")
+    os.utime(binary, (1, 1))
+    binary.chmod(0o600)
+    build_functions.write_zip(binary, tmp_path / "second.zip")
+    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "first.zip") as archive:
+        (entry,) = archive.infolist()
+    assert entry.filename == "bootstrap"
+    assert entry.external_attr >> 16 == 0o100755, "Lambda starts it"
+
+
+@pytest.mark.parametrize(
+    ("versions", "newest"), [(["2.2.5", "2.34"], (2, 34)), (["2.9", "2.17"], (2, 17)), (["2.4", "2.39"], (2, 39))]
+)
+def test_glibc_versions_are_compared_as_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, versions: list[str], newest: tuple[int, int]
+) -> None:
+    objdump(tmp_path, *versions)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert build_functions.needed_glibc(tmp_path / "binary", tmp_path) == newest
+
+
+def test_a_binary_that_names_no_glibc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objdump(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(build_functions.BuildError, match="names no glibc symbol"):
+        build_functions.needed_glibc(tmp_path / "binary", tmp_path)
+
+
+def test_paths_of_the_machine_are_replaced_most_specific_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = tmp_path / "cargo" / "registry" / "src" / "mirror-1"
+    registry.mkdir(parents=True)
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
+    root, target = tmp_path / "work", tmp_path / "work" / "target"
+    names = build_functions.path_names(root, target)
+    assert names.index((tmp_path / "cargo", "/cargo")) < names.index((registry, "/cargo/registry"))
+    assert names.index((root, "/source")) < names.index((target, "/target"))
+    flags = build_functions.build_environment(root, target)["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
+    assert f"--remap-path-prefix={registry}=/cargo/registry" in flags
+
+
+def test_a_missing_target_is_said_in_one_line() -> None:
+    with pytest.raises(build_functions.BuildError, match="`sparc-none` is not installed"):
+        build_functions.check_target("sparc-none", ROOT)
+
+
+def test_the_shipped_profile_unwinds() -> None:
+    profile = (ROOT / "Cargo.toml").read_text(encoding="utf-8").split("[profile.release]")[1].split("\n[")[0]
+    assert 'panic = "abort"' not in profile, "the Lambda runtime reports a panic only while panics unwind"
+    assert "strip = true" in profile
+
+
+def test_continuous_integration_runs_make_test_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert lines == ["#!/usr/bin/env bash", "set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_make_alone_explains_every_verb() -> None:
+    shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for verb in re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE):
+        assert f"make {verb}" in shown
+    for verb in ("test", "check", "build", "lab", "deploy"):
+        assert f"make {verb} " in shown

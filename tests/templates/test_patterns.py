@@ -1,0 +1,144 @@
+"""Which events reach the guardian, and which stay where they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .deployed import pattern, properties, resources
+from .events import Event, call, failed_copy, job
+
+SIDES = ["guardian", "agent-regional"]
+
+PROBLEMS: dict[str, Event] = {
+    "a failed copy": failed_copy(),
+    "a failed backup": job("Backup", state="FAILED", statusMessage='"Backup job failed"'),
+    "a failed restore says status": job("Restore", status="FAILED", statusMessage="no"),
+    "a failed scan": job("Scan", state="FAILED"),
+    "aborted": job("Backup", state="ABORTED"),
+    "expired": job("Backup", state="EXPIRED"),
+    "partial": job("Copy", state="PARTIAL"),
+    "scan completed with issues": job("Scan", state="COMPLETED_WITH_ISSUES"),
+    "scan canceled": job("Scan", state="CANCELED"),
+    "an unknown state": job("Copy", state="QUARANTINED"),
+    "an unknown status": job("Restore", status="QUARANTINED"),
+    "a state in lower case": job("Copy", state="failed"),
+    "completed with a message": job("Backup", state="COMPLETED", statusMessage='"VSS failed"'),
+    "a restore that completed with a message": job("Restore", status="COMPLETED", statusMessage="partly"),
+    "a scan that found a threat": job("Scan", state="COMPLETED", scanResult={"scanResultStatus": "THREATS_FOUND"}),
+    "a scan with an unknown result": job("Scan", state="COMPLETED", scanResult={"scanResultStatus": "UNSURE"}),
+    "neither state nor status": job("Copy", copyJobId="47C8EF56"),
+}
+
+NO_PROBLEMS: dict[str, Event] = {
+    "created without an id": job("Copy", state="CREATED"),
+    "a created restore says state": job("Restore", state="CREATED"),
+    "pending with an empty message": job("Backup", state="PENDING", statusMessage=""),
+    "pending with a message": job("Backup", state="PENDING", statusMessage='"waiting"'),
+    "running": job("Restore", status="RUNNING"),
+    "aborting ends in aborted": job("Backup", state="ABORTING"),
+    "failing ends in failed": job("Copy", state="FAILING"),
+    "completing ends in completed": job("Copy", state="COMPLETING"),
+    "completed": job("Backup", state="COMPLETED"),
+    "completed with an empty message": job("Backup", state="COMPLETED", statusMessage=""),
+    "completed with a quoted empty message": job("Backup", state="COMPLETED", statusMessage='""'),
+    "a completed restore": job("Restore", status="COMPLETED"),
+    "a clean scan": job("Scan", state="COMPLETED", scanResult={"scanResultStatus": "NO_THREATS_FOUND"}),
+    "a vault, not a job": {**job("Copy", state="DELETED"), "detail-type": "Backup Vault State Change"},
+    "an event of somebody else": {**failed_copy(), "source": "com.example.backup"},
+    "a recorded call": call(source="aws.backup"),
+}
+
+DENIALS: dict[str, Event] = {
+    "the service-linked role may not create a grant": call(),
+    "a job role may not re-encrypt": call(event_name="ReEncrypt", role="AWSBackupDefaultServiceRole", invoked_by=None),
+    "a call by another service with the session of a job role": call(
+        role="OrgBackupRole", invoked_by="ec2.amazonaws.com"
+    ),
+    "a session name of its own, invoked by AWS Backup": call(role="OrgBackupRole", session="restore-7"),
+    "the other form of the code": call(error_code="AccessDeniedException"),
+    "EC2's form of the code": call("ec2", "CopySnapshot", "Client.UnauthorizedOperation"),
+    "the vault refuses": call("backup", "CopyIntoBackupVault"),
+    "the key is disabled": call(event_name="GenerateDataKeyWithoutPlaintext", error_code="DisabledException"),
+    "the key is pending deletion": call(error_code="KMSInvalidStateException"),
+    "the key is gone": call(error_code="NotFoundException"),
+    "RDS cannot use the key": call("rds", "CopyDBSnapshot", "KMSKeyNotAccessibleFault"),
+    "the role of restore testing": call(role="AWSServiceRoleForBackupRestoreTesting", invoked_by=None),
+}
+
+NO_DENIALS: dict[str, Event] = {
+    "a call that worked": call(error_code=None),
+    "a person": call(role="Admin", session="anna", invoked_by=None),
+    "another service": call(role="LambdaRole", session="run", invoked_by="lambda.amazonaws.com"),
+    "a code that is no refusal": call(error_code="ValidationException"),
+    "another API": call("s3", "GetObject"),
+    "a job event": failed_copy(),
+}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", PROBLEMS)
+def test_a_problem_reaches_the_queue(side: str, what: str) -> None:
+    assert pattern(side, "ProblemEventsRule").matches_event(PROBLEMS[what])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", NO_PROBLEMS)
+def test_what_is_no_problem_stays_out_of_the_queue(side: str, what: str) -> None:
+    assert not pattern(side, "ProblemEventsRule").matches_event(NO_PROBLEMS[what])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", DENIALS)
+def test_a_denial_is_collected(side: str, what: str) -> None:
+    assert pattern(side, "DenialEventsRule").matches_event(DENIALS[what])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", NO_DENIALS)
+def test_what_is_no_denial_is_not_collected(side: str, what: str) -> None:
+    assert not pattern(side, "DenialEventsRule").matches_event(NO_DENIALS[what])
+
+
+def test_both_buses_let_the_same_events_through() -> None:
+    hub = {key: body["Properties"] for key, body in resources("guardian", "AWS::Events::Rule").items()}
+    agent = {key: body["Properties"] for key, body in resources("agent-regional", "AWS::Events::Rule").items()}
+    assert hub.keys() == agent.keys()
+    for rule in hub:
+        assert hub[rule]["EventPattern"] == agent[rule]["EventPattern"], rule
+        # Read-only calls pass only where both rules have the state for them.
+        assert hub[rule]["State"] == agent[rule]["State"], rule
+
+
+def test_read_only_calls_are_seen() -> None:
+    for side in SIDES:
+        state = properties(side, "DenialEventsRule")["State"]
+        assert state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", side
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_patterns_are_ones_that_eventbridge_takes(side: str) -> None:
+    rules = resources(side, "AWS::Events::Rule")
+    assert rules
+    for rule, body in rules.items():
+        event_pattern = body["Properties"]["EventPattern"]
+        assert len(json.dumps(event_pattern)) <= 2048, rule
+        # The envelope keeps the account of the origin: naming one would blind the hub.
+        assert "account" not in event_pattern, rule
+        assert event_pattern["source"], rule
+        assert operators(event_pattern) <= {"anything-but", "exists", "prefix", "wildcard"}, rule
+
+
+def operators(node: object) -> set[str]:
+    """The operators of a pattern: keys of objects that stand inside a list of values."""
+    found: set[str] = set()
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$or":
+                found |= set().union(*(operators(branch) for branch in value))
+            elif isinstance(value, list):
+                found |= {name for each in value if isinstance(each, dict) for name in each}
+            else:
+                found |= operators(value)
+    return found

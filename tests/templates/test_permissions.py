@@ -1,0 +1,170 @@
+"""Who may do what: exactly what is written here, and nothing wider."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .deployed import as_list, load, properties, resources, role_statements, statements, text
+
+LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${%sLogGroup}:*"
+KEY_ACTIONS = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+
+EXPECTED: dict[str, set[tuple[str, str]]] = {
+    "DiagnoseJobRole": {
+        *((action, LOGS % "DiagnoseJob") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "ProblemEventsQueue") for action in QUEUE_ACTIONS),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in ("GetItem", "PutItem", "UpdateItem", "Query")),
+        ("dynamodb:Query", "DenialsTable"),
+        ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "OrganizationRoleArn"),
+    },
+    "CollectDenialsRole": {
+        *((action, LOGS % "CollectDenials") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "DenialEventsQueue") for action in QUEUE_ACTIONS),
+        *((f"dynamodb:{verb}", "DenialsTable") for verb in ("PutItem", "BatchWriteItem")),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+    },
+}
+
+# AWS defines no resource for these (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
+UNSCOPABLE = {
+    "backup:DescribeBackupJob",
+    "backup:DescribeCopyJob",
+    "backup:DescribeGlobalSettings",
+    "backup:DescribeRegionSettings",
+    "backup:DescribeRestoreJob",
+    "backup:ListBackupJobs",
+    "backup:ListBackupPlans",
+    "backup:ListBackupVaults",
+    "backup:ListCopyJobs",
+    "backup:ListProtectedResources",
+    "backup:ListRestoreJobs",
+    "cloudtrail:LookupEvents",
+    "ec2:DescribeImages",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeVolumes",
+    "kms:ListAliases",
+}
+
+
+def grants(name: str, role: str) -> set[tuple[str, str]]:
+    """(action, resource) pairs that a role is allowed."""
+    pairs = set()
+    for statement in role_statements(name, role):
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement and "NotResource" not in statement
+        for action in as_list(statement["Action"]):
+            pairs |= {(action, text(resource)) for resource in as_list(statement["Resource"])}
+    return pairs
+
+
+def trust(name: str, role: str) -> dict[str, Any]:
+    (only,) = statements(properties(name, role)["AssumeRolePolicyDocument"])
+    return only
+
+
+def role_of(function: dict[str, Any]) -> str:
+    return as_list(function["Properties"]["Role"]["Fn::GetAtt"])[0]
+
+
+def test_every_function_has_a_role_of_its_own_with_an_expected_list() -> None:
+    roles = [role_of(body) for body in resources("guardian", "AWS::Serverless::Function").values()]
+    assert sorted(roles) == sorted(EXPECTED)
+    assert set(resources("guardian", "AWS::IAM::Role")) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("role", EXPECTED)
+def test_a_function_may_do_exactly_what_it_needs(role: str) -> None:
+    assert grants("guardian", role) == EXPECTED[role]
+
+
+def test_a_function_uses_the_key_only_through_services() -> None:
+    for role in EXPECTED:
+        for statement in role_statements("guardian", role):
+            if any(action.startswith("kms:") for action in as_list(statement["Action"])):
+                services = statement["Condition"]["StringEquals"]["kms:ViaService"]
+                assert {text(each).split(".")[0] for each in services} <= {"sqs", "sns", "dynamodb"}, role
+
+
+def test_functions_are_assumed_by_lambda_alone() -> None:
+    for role in EXPECTED:
+        assert trust("guardian", role)["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_the_reader_may_do_what_the_adapters_ask_and_no_more() -> None:
+    listed = Path(__file__).with_name("reader-actions.txt").read_text(encoding="utf-8").splitlines()
+    needed = [line for line in listed if line and not line.startswith("#")]
+    assert needed == sorted(set(needed)), "the list is sorted and without repeats"
+    assert sorted({action for action, _ in grants("agent-global", "ReaderRole")}) == needed
+
+
+def test_the_reader_is_scoped_wherever_aws_can_scope() -> None:
+    pairs = grants("agent-global", "ReaderRole")
+    assert {action for action, resource in pairs if resource == "*"} == UNSCOPABLE
+    for action, resource in pairs - {(action, "*") for action in UNSCOPABLE}:
+        account = resource.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", "own").split(":")[4]
+        # Snapshots and images of EC2 have no account in their ARN; the account of AWS has the managed policies.
+        assert account in {"own", "", "aws"}, (action, resource)
+
+
+def test_the_reader_only_looks() -> None:
+    for action, _ in grants("agent-global", "ReaderRole"):
+        verb = action.split(":")[1]
+        assert verb.startswith(("Describe", "Get", "List", "Lookup", "Simulate")), action
+        assert "*" not in action
+        assert action not in {"backup:GetRecoveryPointRestoreMetadata", "kms:GetParametersForImport"}
+
+
+def test_the_reader_trusts_the_functions_of_the_guardian_and_nobody_else() -> None:
+    statement = trust("agent-global", "ReaderRole")
+    assert statement["Action"] == "sts:AssumeRole"
+    assert text(statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${GuardianAccountId}:root"
+    trusted = text(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
+    assert trusted == "arn:${AWS::Partition}:iam::${GuardianAccountId}:role/backup-guardian-function-*"
+    for role in EXPECTED:
+        name = properties("guardian", role)["RoleName"]
+        assert fnmatch.fnmatchcase(f"role/{name}", trusted.split(":")[-1]), name
+    external_id = statement["Condition"]["StringEquals"]["Fn::If"]
+    assert external_id == ["HasExternalId", {"sts:ExternalId": {"Ref": "ExternalId"}}, {"Ref": "AWS::NoValue"}]
+
+
+def test_the_forwarder_puts_events_on_the_hub_bus_only() -> None:
+    bus = "arn:${AWS::Partition}:events:${HubRegion}:${GuardianAccountId}:event-bus/${BusName}"
+    assert grants("agent-global", "ForwarderRole") == {("events:PutEvents", bus)}
+    statement = trust("agent-global", "ForwarderRole")
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    rules = text(statement["Condition"]["ArnLike"]["aws:SourceArn"]).split(":")[-1]
+    for body in resources("agent-regional", "AWS::Events::Rule").values():
+        assert fnmatch.fnmatchcase(f"rule/{body['Properties']['Name']}", rules)
+
+
+def test_only_forwarders_of_the_organization_put_events_on_the_hub_bus() -> None:
+    (policy,) = resources("guardian", "AWS::Events::EventBusPolicy").values()
+    statement = policy["Properties"]["Statement"]
+    assert statement["Action"] == "events:PutEvents"
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}},
+        "ArnLike": {"aws:PrincipalArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::*:role/${ForwarderRoleName}"}},
+    }
+
+
+def test_names_that_accounts_share_have_one_default() -> None:
+    shared = ("BusName", "ReaderRoleName", "ForwarderRoleName")
+    templates = [load(name)["Parameters"] for name in ("guardian", "agent-global", "agent-regional")]
+    for name in shared:
+        found = {(each[name]["Default"], each[name]["AllowedPattern"]) for each in templates if name in each}
+        assert len(found) == 1, name
+    assert templates[0]["BusName"]["Default"] == "backup-guardian"
+
+
+def test_an_external_id_is_never_shown() -> None:
+    for name in ("guardian", "agent-global"):
+        assert load(name)["Parameters"]["ExternalId"]["NoEcho"] is True
