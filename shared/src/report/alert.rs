@@ -1,10 +1,13 @@
 //! The machine form of an alert, `backup-guardian/alert/v1`. Fields are only ever added; what is unknown is absent.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Region};
-use crate::diagnosis::{Cause, Certainty, Denied, Severity};
+use crate::diagnosis::{Candidate, Cause, Certainty, Denied, Severity, Side};
+use crate::event::Problem;
 use crate::evidence::Gap;
 use crate::incident::IncidentId;
 
@@ -28,6 +31,24 @@ pub enum Kind {
     SelfCheck,
 }
 
+impl Kind {
+    /// `failure`, `upgrade`, `reminder`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::Upgrade => "upgrade",
+            Self::Reminder => "reminder",
+            Self::Recovering => "recovering",
+            Self::Resolved => "resolved",
+            Self::Tamper => "tamper",
+            Self::Prediction => "prediction",
+            Self::Storm => "storm",
+            Self::Sweep => "sweep",
+            Self::SelfCheck => "self-check",
+        }
+    }
+}
+
 /// An alert.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
@@ -37,9 +58,15 @@ pub struct Alert {
     pub kind: Kind,
     /// The incident.
     pub incident_id: IncidentId,
+    /// The moment of the diagnosis: what is not in the alert was not seen until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// When the incident was opened, in a message that is not its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
     /// How bad.
     pub severity: Severity,
-    /// First line: what is unprotected, whose, where.
+    /// First line: what happened, to which resource, of which account.
     pub title: String,
     /// The cause.
     pub cause: Cause,
@@ -62,6 +89,12 @@ pub struct Alert {
     pub jobs: Vec<AlertJob>,
     /// All of them.
     pub jobs_total: u64,
+    /// Human names of the accounts that the alert mentions, as far as they are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_names: BTreeMap<AccountId, String>,
+    /// The job that proves the recovery; only in `resolved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved_by: Option<AlertJob>,
     /// The route, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
@@ -72,11 +105,20 @@ pub struct Alert {
     pub evidence: Vec<EvidenceLine>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+    /// Fields of the event that were missing or could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Problem>,
+    /// What else it may be, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
     /// What to do, in order.
     pub next_steps: Vec<NextStep>,
+    /// How to see for oneself, and how to prove the fix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirm: Vec<NextStep>,
     /// Where to read on.
     pub links: Vec<String>,
-    /// The text of AWS where it was cut or where no rule explains it; also the class of the text.
+    /// Class of the text of AWS: the same for the same message with other ids, names and numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// What was left out to stay within the limits of SNS, in the order it was cut.
@@ -95,6 +137,9 @@ pub struct ActIn {
     pub region: Option<Region>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_arn: Option<String>,
+    /// The part this account plays. With `management`, `account_id` is the source account where the id of the management account is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
 }
 
 /// What changed, who changed it, when.

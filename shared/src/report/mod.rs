@@ -1,22 +1,35 @@
 //! What people and machines read. The only place that lays out prose; every untrusted text is made inert on its way.
+//!
+//! [`build`] turns evidence and verdict into the machine form; [`render`] turns the machine form into one text per sink. Renderers know nothing
+//! that is not in the [`Alert`], so what a person reads and what a machine reads cannot differ.
 
 pub mod alert;
+mod build;
+mod chat;
+mod email;
+mod headline;
+mod inert;
+mod layout;
+mod limit;
+mod message;
+mod outline;
+pub mod schema;
+mod sms;
+mod subject;
+mod terminal;
+mod words;
 
 pub use alert::{Alert, Kind};
+pub use build::{Names, build};
+pub use message::{Message, SNS_LIMIT};
+pub use terminal::terminal;
 
-/// A message ready to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Printable ASCII, at most 99 characters.
-    pub subject: String,
-    /// The machine form: body for every subscriber that asks for nothing else.
-    pub default: String,
-    /// Plain text for e-mail.
-    pub email: String,
-    /// One short text.
-    pub sms: String,
-    /// Custom notification of Amazon Q Developer in chat applications, for the chat topic.
-    pub chat: String,
-    /// Message attributes of SNS, for filter policies. All are strings.
-    pub attributes: Vec<(&'static str, String)>,
+/// Renders an alert for every sink, within the limits of each.
+pub fn render(alert: &Alert) -> Message {
+    limit::fit(&inert::alert(alert), SNS_LIMIT)
+}
+
+/// The alert with every text inert, as the machine form carries it.
+pub fn inert(alert: &Alert) -> Alert {
+    inert::alert(alert)
 }

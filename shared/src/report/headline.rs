@@ -1,0 +1,54 @@
+//! The first line: what happened, to which resource, of which account.
+
+use super::Kind;
+use super::alert::AlertJob;
+use super::words;
+use crate::diagnosis::Cause;
+
+/// `Copy failed: payroll-data (EBS) of account payroll (111111111111)`.
+pub(super) fn title(kind: Kind, cause: Cause, job: &AlertJob, account_name: Option<&str>) -> String {
+    format!("{}: {} of {}", what(kind, cause, job), words::resource(job, 48), words::named_account(&job.account_id, account_name))
+}
+
+/// What happened, by the kind of message and the state of the job: `Copy failed`, `Still open: copy failed`.
+pub(super) fn what(kind: Kind, cause: Cause, job: &AlertJob) -> String {
+    let happened = happened(cause, job);
+    let prefix = match kind {
+        Kind::Failure => return happened,
+        Kind::Upgrade => "New diagnosis",
+        Kind::Reminder => "Still open",
+        Kind::Recovering => "Recovering",
+        Kind::Resolved => "Resolved",
+        Kind::Tamper => "Tampering",
+        Kind::Prediction => "Will fail",
+        Kind::Storm => "Storm",
+        Kind::Sweep => "Sweep",
+        Kind::SelfCheck => "Self-check",
+    };
+    let mut rest = happened.chars();
+    let first = rest.next().map(|c| c.to_ascii_lowercase()).unwrap_or_default();
+    format!("{prefix}: {first}{}", rest.as_str())
+}
+
+fn happened(cause: Cause, job: &AlertJob) -> String {
+    let subject = match job.job_type.as_str() {
+        "backup" => "Backup",
+        "copy" => "Copy",
+        "restore" => "Restore",
+        "scan" => "Malware scan",
+        _ => "Job",
+    };
+    let predicate = match job.state.as_str() {
+        _ if cause == Cause::ThreatsFound => return "Malware found".to_owned(),
+        "" => "event of AWS Backup could not be read",
+        "FAILED" | "FAILING" => "failed",
+        "EXPIRED" => "expired",
+        "ABORTED" | "ABORTING" => "aborted",
+        "CANCELED" => "canceled",
+        "PARTIAL" => "only partly done",
+        "COMPLETED_WITH_ISSUES" => "completed with issues",
+        "COMPLETED" => "completed, but with a message",
+        state => return format!("{subject} in state {}", words::cut(state, 32)),
+    };
+    format!("{subject} {predicate}")
+}

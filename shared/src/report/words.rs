@@ -1,0 +1,162 @@
+//! Small pieces of prose that several sinks share: times, accounts, certainty, gaps.
+
+use jiff::Timestamp;
+
+use super::alert::{Alert, AlertJob};
+use crate::arn::AccountId;
+use crate::diagnosis::{Certainty, Grade, Side};
+use crate::evidence::{Effect, Gap, GapReason, PolicyType};
+
+/// `2026-11-02 05:37 UTC`.
+pub(super) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `2026-11-02 05:37:28 UTC`.
+pub(super) fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// At most `most` characters; what is longer ends in `...`.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(most.saturating_sub(3)).collect::<String>();
+    format!("{}...", kept.trim_end())
+}
+
+/// At most `most` bytes, cut at a character; says how long it was.
+pub(super) fn cut_bytes(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let note = format!(" [cut, {} bytes in all]", text.len());
+    let mut kept = String::new();
+    for c in text.chars() {
+        if kept.len() + c.len_utf8() + note.len() > most {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.push_str(&note);
+    kept
+}
+
+/// `account payroll (111111111111)`, or `account 111111111111` where the name is unknown.
+pub(super) fn account(alert: &Alert, id: &AccountId) -> String {
+    named_account(id, alert.account_names.get(id).map(String::as_str))
+}
+
+/// The same from a name at hand.
+pub(super) fn named_account(id: &AccountId, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("account {} ({id})", cut(name, 48)),
+        None => format!("account {id}"),
+    }
+}
+
+/// The account that must act. The id of a management account is often unknown to a member: then it is named by what is known.
+pub(super) fn acting_account(alert: &Alert) -> String {
+    let act_in = &alert.act_in;
+    let source = alert.jobs.first().map(|job| &job.account_id);
+    match act_in.side {
+        Some(Side::Management) if source == Some(&act_in.account_id) => {
+            format!("the management account of the organization that {} belongs to", account(alert, &act_in.account_id))
+        }
+        Some(Side::Management) => format!("management {}", named_account(&act_in.account_id, act_in.account_name.as_deref())),
+        Some(Side::Source | Side::Destination) | None => named_account(&act_in.account_id, act_in.account_name.as_deref()),
+    }
+}
+
+/// How sure, in words of a person.
+pub(super) fn certainty(alert: &Alert) -> &'static str {
+    match alert.certainty {
+        Certainty::Proven => "proven",
+        Certainty::Supported if alert.denied.is_some() => {
+            "well supported: AWS recorded the refused call, but it is not proven to be the whole cause"
+        }
+        Certainty::Supported => "well supported by what was seen, but not proven",
+        Certainty::Suspected => "only suspected, from the text of AWS and the facts of the job",
+        Certainty::Unexplained => "not explained: no known cause fits",
+    }
+}
+
+/// Why a read gave nothing.
+pub(super) fn reason(reason: GapReason) -> &'static str {
+    match reason {
+        GapReason::AccessDenied => "access was denied",
+        GapReason::RoleNotAssumable => "the reader role of that account could not be assumed",
+        GapReason::NotFound => "it was not found there",
+        GapReason::Throttled => "AWS throttled the calls",
+        GapReason::TimedOut => "no answer came within the evidence window",
+        GapReason::Unavailable => "the service failed or could not be reached",
+        GapReason::BudgetSpent => "the budget of calls was used up",
+        GapReason::Unreadable => "the answer could not be understood",
+    }
+}
+
+/// `not seen: kms:GetKeyPolicy in account 1, eu-central-1, because access was denied (AccessDeniedException)`.
+pub(super) fn gap(alert: &Alert, gap: &Gap) -> String {
+    let region = gap.region.as_ref().map(|region| format!(", {region}")).unwrap_or_default();
+    let detail = gap.detail.as_ref().map(|detail| format!(" ({})", cut(detail, 160))).unwrap_or_default();
+    format!("not seen: {} in {}{region}, because {}{detail}", cut(&gap.action, 100), account(alert, &gap.account_id), reason(gap.reason))
+}
+
+/// Who may do a step.
+pub(super) fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Safe => "safe",
+        Grade::NeedsApproval => "needs approval",
+        Grade::HumanOnly => "needs judgement",
+    }
+}
+
+/// The policy type in words of AWS.
+pub(super) fn policy_type(policy: PolicyType) -> &'static str {
+    match policy {
+        PolicyType::ServiceControlPolicy => "a service control policy",
+        PolicyType::ResourceControlPolicy => "a resource control policy",
+        PolicyType::PermissionsBoundary => "a permissions boundary",
+        PolicyType::SessionPolicy => "a session policy",
+        PolicyType::ResourceBasedPolicy => "a resource-based policy",
+        PolicyType::IdentityBasedPolicy => "an identity-based policy",
+        PolicyType::VpcEndpointPolicy => "a VPC endpoint policy",
+        PolicyType::RoleTrustPolicy => "a role trust policy",
+    }
+}
+
+/// What the record says about the refusal.
+pub(super) fn refusal(policy: Option<PolicyType>, effect: Option<Effect>) -> Option<String> {
+    match (policy, effect) {
+        (Some(policy), Some(Effect::ExplicitDeny)) => Some(format!("an explicit deny in {}", policy_type(policy))),
+        (Some(policy), Some(Effect::ImplicitDeny)) => {
+            Some(format!("no allow in {}", policy_type(policy).trim_start_matches("an ").trim_start_matches("a ")))
+        }
+        (Some(policy), None) => Some(policy_type(policy).to_owned()),
+        (None, Some(Effect::ExplicitDeny)) => Some("an explicit deny".to_owned()),
+        (None, Some(Effect::ImplicitDeny)) => Some("no statement that allows it".to_owned()),
+        (None, None) => None,
+    }
+}
+
+/// What a person calls the resource of a job: its name, else its id, else that AWS named none.
+pub(super) fn resource(job: &AlertJob, most: usize) -> String {
+    let id = job.resource_arn.as_deref().map(resource_id);
+    match (job.resource_name.as_deref().or(id), job.resource_type.as_deref()) {
+        (Some(name), Some(kind)) => format!("{} ({})", cut(name, most), cut(kind, 32)),
+        (Some(name), None) => cut(name, most),
+        (None, Some(kind)) => format!("{} resource without a name", cut(kind, 32)),
+        (None, None) => "resource not named by AWS".to_owned(),
+    }
+}
+
+/// The last part of an ARN: `vol-1` of `...:volume/vol-1`.
+pub(super) fn resource_id(arn: &str) -> &str {
+    arn.rsplit(['/', ':']).next().filter(|id| !id.is_empty()).unwrap_or(arn)
+}
+
+/// `1 job`, `7 jobs`.
+pub(super) fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
