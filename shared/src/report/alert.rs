@@ -230,3 +230,14 @@ pub struct NextStep {
     pub command: Option<String>,
     pub grade: crate::diagnosis::Grade,
 }
+
+impl NextStep {
+    /// Takes the command away and says so: a command is shown whole or not at all.
+    pub(super) fn leave_out_command(&mut self, why: &str) {
+        self.command = None;
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        self.text.push_str(&format!("(Its command is left out: {why}.)"));
+    }
+}

@@ -135,13 +135,14 @@ pub(super) fn is_showable_command(command: &str) -> bool {
         && !command.trim().is_empty()
 }
 
-/// Whether a link may be shown as it is.
+/// Whether a link may be shown as it is: `https://<host>/<path>` of the plainest characters, without user, port or encoded characters.
 fn is_showable_link(link: &str) -> bool {
-    link.starts_with("https://")
-        && link.len() <= 2048
-        && link.chars().all(|c| matches!(c, '!'..='~') && !matches!(c, '<' | '>' | '|' | '"' | '\'' | '`' | '\\' | '(' | ')' | '[' | ']'))
-        && mentions(link) == link
-        && fence(link) == link
+    let Some((host, path)) = link.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else { return false };
+    let is_host = host.contains('.')
+        && host.split('.').all(|label| !label.is_empty() && label.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-')));
+    let is_path =
+        path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '?' | '=' | '&' | '#' | '+' | ','));
+    is_host && is_path && path.matches('#').count() <= 1 && link.len() <= 2048 && fence(link) == link
 }
 
 fn option(raw: Option<&String>) -> Option<String> {
@@ -260,8 +261,7 @@ fn job(raw: &AlertJob) -> AlertJob {
 fn step(raw: &NextStep) -> NextStep {
     let mut step = NextStep { text: text(&raw.text), command: raw.command.clone(), grade: raw.grade };
     if step.command.as_deref().is_some_and(|command| !is_showable_command(command)) {
-        step.command = None;
-        step.text.push_str(" (Its command is left out: it holds text that cannot be shown safely.)");
+        step.leave_out_command("it holds text that cannot be shown safely");
     }
     step
 }

@@ -41,17 +41,25 @@ pub(super) fn fit(alert: &Alert, limit: usize) -> Message {
     if let Some(what) = list(&mut alert.jobs, MOST_JOBS, "jobs beyond the newest 20") {
         say(&mut alert, what);
     }
-    let mut message = Message::of(&alert);
-    for cut in CUTS {
-        if message.size() <= limit {
-            break;
-        }
-        if let Some(what) = cut(&mut alert) {
-            say(&mut alert, what);
-            message = Message::of(&alert);
+    let mut cuts = CUTS.iter();
+    loop {
+        // The machine form alone tells that it is too long, long before the other sinks are worth laying out.
+        let fitting =
+            Some(&alert).filter(|alert| machine_form_fits(alert, limit)).map(Message::of).filter(|message| message.size() <= limit);
+        match (fitting, cuts.next()) {
+            (Some(message), _) => return message,
+            (None, Some(cut)) => {
+                if let Some(what) = cut(&mut alert) {
+                    say(&mut alert, what);
+                }
+            }
+            (None, None) => return Message::of(&alert),
         }
     }
-    message
+}
+
+fn machine_form_fits(alert: &Alert, limit: usize) -> bool {
+    serde_json::to_string(alert).is_ok_and(|json| json.len() <= limit)
 }
 
 fn say(alert: &mut Alert, what: String) {
@@ -103,8 +111,7 @@ fn texts(alert: &mut Alert, most: usize) -> Option<String> {
     for step in alert.next_steps.iter_mut().chain(&mut alert.confirm) {
         cut += usize::from(shorten(&mut step.text, most));
         if step.command.as_ref().is_some_and(|command| command.len() > most) {
-            step.command = None;
-            step.text.push_str(" (Its command is left out: it is too long for this message.)");
+            step.leave_out_command("it is too long for this message");
             cut += 1;
         }
     }

@@ -1,10 +1,9 @@
 //! What an alert says, in the order a tired person needs it: what is unprotected, why, what changed, who must act, what to do, how to check, how
 //! many share it, and what was not seen. Sinks lay the sections out; none changes their order. A section without content does not exist.
 
-use super::Kind;
-use super::alert::{Alert, AlertJob, NextStep};
+use super::alert::{Alert, AlertJob, EvidenceLine, NextStep};
 use super::words::{self, cut, minute, second};
-use crate::diagnosis::{Certainty, Severity};
+use crate::diagnosis::{Cause, Certainty};
 
 /// Longest quotation of a text of AWS.
 const QUOTE: usize = 600;
@@ -25,8 +24,10 @@ pub(super) enum Line {
     Text(String),
     /// A named value.
     Field(&'static str, String),
-    /// One of several.
+    /// One of several, in an order that matters.
     Item(String),
+    /// One of several.
+    Bullet(String),
     /// A command, never wrapped, never changed.
     Command(String),
 }
@@ -43,10 +44,10 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
         ("HOW TO CONFIRM", steps(&alert.confirm, false)),
         ("SHARED BY", shared(alert)),
         ("SEEN", seen(alert)),
-        ("NOT SEEN", not_seen(alert)),
+        ("GAPS", gaps(alert)),
         ("IT MAY ALSO BE", candidates(alert)),
         ("READ ON", links(alert)),
-        ("LEFT OUT OF THIS MESSAGE", alert.truncated.iter().map(|cut| Line::Item(cut.clone())).collect()),
+        ("LEFT OUT OF THIS MESSAGE", alert.truncated.iter().map(|cut| Line::Bullet(cut.clone())).collect()),
     ]
     .into_iter()
     .filter(|(_, lines)| !lines.is_empty())
@@ -58,11 +59,12 @@ fn what(alert: &Alert) -> Vec<Line> {
     let mut lines = Vec::new();
     let Some(job) = alert.jobs.first() else { return lines };
     if let Some(impact) = &alert.impact {
-        let missing = if job.job_type == "copy" { "Not copied" } else { "Not backed up" };
+        let done = if job.job_type == "copy" { "copied" } else { "backed up" };
+        let missing = if job.state == "PARTIAL" { format!("Only partly {done}") } else { format!("Not {done}") };
         if let Some(since) = impact.unprotected_since {
             let good = match impact.last_good_copy_at {
                 Some(at) => format!("The last good one is of {}.", minute(at)),
-                None => "When the last good one was made is not known here.".to_owned(),
+                None => "When the last good one was made is not known.".to_owned(),
             };
             lines.push(Line::Text(format!("{missing} since {} at the latest, when this job was created. {good}", minute(since))));
         }
@@ -98,9 +100,13 @@ fn job_text(alert: &Alert, job: &AlertJob) -> String {
 }
 
 fn cause(alert: &Alert) -> Vec<Line> {
-    let rule = alert.rule.as_ref().map(|rule| format!(", rule {}", cut(rule, 40))).unwrap_or_default();
-    let mut lines =
-        vec![Line::Text(cut(&alert.summary, 1500)), Line::Text(format!("({}{rule}; {})", alert.cause, words::certainty(alert)))];
+    let mut lines = vec![Line::Text(cut(&alert.summary, 1500)), Line::Field("certainty", words::certainty(alert))];
+    if alert.cause != Cause::Unexplained {
+        lines.push(Line::Field("cause", alert.cause.label().to_owned()));
+    }
+    if let Some(rule) = &alert.rule {
+        lines.push(Line::Field("rule", cut(rule, 40)));
+    }
     if let Some(fingerprint) = alert.fingerprint.as_ref().filter(|_| alert.certainty == Certainty::Unexplained) {
         lines.push(Line::Field("class of text", cut(fingerprint, 100)));
     }
@@ -118,15 +124,15 @@ fn changed(alert: &Alert) -> Vec<Line> {
 }
 
 fn who(alert: &Alert) -> Vec<Line> {
-    let account = words::acting_account(alert);
-    // Nothing to change, nobody to call: a harmless outcome without steps.
-    if alert.severity == Severity::Info && alert.next_steps.is_empty() {
-        return vec![Line::Text(format!("Nobody: this is for information ({account})."))];
+    let account = words::capital(&words::acting_account(alert));
+    if words::is_for_information(alert) {
+        return vec![Line::Text(format!("{account}."))];
     }
     let region = alert.act_in.region.as_ref().map(|region| format!(", {region}")).unwrap_or_default();
-    let mut first = account.chars();
-    let account = first.next().map(|c| format!("{}{}", c.to_ascii_uppercase(), first.as_str())).unwrap_or_default();
-    let object = alert.act_in.resource_arn.as_ref().map(|arn| format!(", {arn}")).unwrap_or_default();
+    let object = match &alert.act_in.resource_arn {
+        Some(arn) => format!(", {arn}"),
+        None => "; which object must change is not known yet".to_owned(),
+    };
     vec![Line::Text(format!("{account}{region}{object}"))]
 }
 
@@ -161,29 +167,34 @@ fn shared(alert: &Alert) -> Vec<Line> {
     if alert.jobs_total <= 1 {
         return Vec::new();
     }
-    let shown = alert.jobs.len().min(MOST);
-    let mut lines =
-        vec![Line::Text(format!("{} in this incident so far; the newest {shown} of them:", words::count(alert.jobs_total, "job")))];
-    for job in alert.jobs.iter().take(MOST) {
-        lines.push(Line::Item(format!("{}: {}", words::resource(job, 48), job_text(alert, job))));
+    let mut lines = vec![Line::Text(format!("{} in this incident so far.", words::count(alert.jobs_total, "job")))];
+    // The newest is told at the top.
+    for job in alert.jobs.iter().skip(1).take(MOST) {
+        lines.push(Line::Bullet(format!("{}: {}", words::resource(job, 48), job_text(alert, job))));
     }
+    more(&mut lines, alert.jobs.len().saturating_sub(1), "job");
     lines
 }
 
 fn seen(alert: &Alert) -> Vec<Line> {
+    let denied = alert.denied.as_ref().map(|denied| &denied.event_id);
+    // The refused call has a section of its own.
+    let told = |line: &&EvidenceLine| line.id.is_none() || line.id.as_ref() != denied;
+    let all = alert.evidence.iter().filter(told).count();
     let mut lines = Vec::new();
-    for line in alert.evidence.iter().take(MOST) {
+    for line in alert.evidence.iter().filter(told).take(MOST) {
         let id = line.id.as_ref().map(|id| format!("{}: ", cut(id, 100))).unwrap_or_default();
         let region = line.region.as_ref().map(|region| format!(", {region}")).unwrap_or_default();
-        let at = line.at.map(|at| format!(", {}", second(at))).unwrap_or_default();
-        lines.push(Line::Item(format!("{id}{} ({}{region}{at})", cut(&line.text, 500), words::account(alert, &line.account_id))));
+        // A search tells its window itself.
+        let at = line.at.filter(|_| line.kind != "search").map(|at| format!(", {}", second(at))).unwrap_or_default();
+        lines.push(Line::Bullet(format!("{id}{} ({}{region}{at})", cut(&line.text, 500), words::account(alert, &line.account_id))));
     }
-    more(&mut lines, alert.evidence.len(), "line");
+    more(&mut lines, all, "line");
     lines
 }
 
-fn not_seen(alert: &Alert) -> Vec<Line> {
-    let mut lines = alert.gaps.iter().take(MOST).map(|gap| Line::Item(words::gap(alert, gap))).collect();
+fn gaps(alert: &Alert) -> Vec<Line> {
+    let mut lines = alert.gaps.iter().take(MOST).map(|gap| Line::Bullet(words::gap(alert, gap))).collect();
     more(&mut lines, alert.gaps.len(), "gap");
     lines
 }
@@ -194,7 +205,7 @@ fn candidates(alert: &Alert) -> Vec<Line> {
     }
     let mut lines = Vec::new();
     for candidate in alert.candidates.iter().take(MOST) {
-        lines.push(Line::Item(candidate.cause.label().to_owned()));
+        lines.push(Line::Bullet(candidate.cause.label().to_owned()));
     }
     lines
 }
@@ -204,10 +215,8 @@ fn links(alert: &Alert) -> Vec<Line> {
     if let Some(rule) = alert.rule.as_ref().filter(|rule| rule.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')) {
         lines.push(Line::Command(format!("guardian explain {}", cut(rule, 40))));
     }
-    lines.extend(alert.links.iter().take(MOST).map(|link| Line::Item(link.clone())));
-    if alert.kind != Kind::Failure || !lines.is_empty() {
-        lines.push(Line::Field("incident", alert.incident_id.as_str().to_owned()));
-    }
+    lines.extend(alert.links.iter().take(MOST).map(|link| Line::Bullet(link.clone())));
+    lines.push(Line::Field("incident", alert.incident_id.as_str().to_owned()));
     lines
 }
 

@@ -2,6 +2,7 @@
 
 use super::alert::Alert;
 use super::{headline, words};
+use crate::diagnosis::Cause;
 
 /// Bytes of one part (<https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html>).
 pub(super) const LONGEST: usize = 140;
@@ -14,8 +15,15 @@ pub(super) fn sms(alert: &Alert) -> String {
         None => "Alert".to_owned(),
     };
     let head = format!("{severity} {what}: ");
-    let cause = format!(". Act in {}: {}", alert.act_in.account_id, alert.cause);
-    let certainty = format!(" ({})", alert.certainty.as_str());
+    let who = if words::is_for_information(alert) {
+        format!("For information, account {}", alert.act_in.account_id)
+    } else if words::is_unknown_management(alert) {
+        format!("Act in management account of {}", alert.act_in.account_id)
+    } else {
+        format!("Act in {}", alert.act_in.account_id)
+    };
+    let cause = format!(". {who}: {}", alert.cause);
+    let certainty = if alert.cause == Cause::Unexplained { String::new() } else { format!(" ({})", alert.certainty.as_str()) };
     let room = LONGEST.saturating_sub(head.len() + cause.len());
     let resource = alert.jobs.first().map(|job| words::resource(job, 60)).unwrap_or_default();
     let resource = words::cut(&gsm(&resource), room);

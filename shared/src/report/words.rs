@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::alert::{Alert, AlertJob};
 use crate::arn::AccountId;
-use crate::diagnosis::{Certainty, Grade, Side};
+use crate::diagnosis::{Certainty, Grade, Severity, Side};
 use crate::evidence::{Effect, Gap, GapReason, PolicyType};
 
 /// `2026-11-02 05:37 UTC`.
@@ -39,6 +39,7 @@ pub(super) fn cut_bytes(text: &str, most: usize) -> String {
         }
         kept.push(c);
     }
+    kept.truncate(kept.trim_end().len());
     kept.push_str(&note);
     kept
 }
@@ -56,30 +57,39 @@ pub(super) fn named_account(id: &AccountId, name: Option<&str>) -> String {
     }
 }
 
-/// The account that must act. The id of a management account is often unknown to a member: then it is named by what is known.
-pub(super) fn acting_account(alert: &Alert) -> String {
-    let act_in = &alert.act_in;
-    let source = alert.jobs.first().map(|job| &job.account_id);
-    match act_in.side {
-        Some(Side::Management) if source == Some(&act_in.account_id) => {
-            format!("the management account of the organization that {} belongs to", account(alert, &act_in.account_id))
-        }
-        Some(Side::Management) => format!("management {}", named_account(&act_in.account_id, act_in.account_name.as_deref())),
-        Some(Side::Source | Side::Destination) | None => named_account(&act_in.account_id, act_in.account_name.as_deref()),
-    }
+/// Whether nobody has to do anything: an outcome that is told for information.
+pub(super) fn is_for_information(alert: &Alert) -> bool {
+    alert.severity == Severity::Info && alert.next_steps.is_empty()
 }
 
-/// How sure, in words of a person.
-pub(super) fn certainty(alert: &Alert) -> &'static str {
-    match alert.certainty {
-        Certainty::Proven => "proven",
-        Certainty::Supported if alert.denied.is_some() => {
-            "well supported: AWS recorded the refused call, but it is not proven to be the whole cause"
-        }
-        Certainty::Supported => "well supported by what was seen, but not proven",
-        Certainty::Suspected => "only suspected, from the text of AWS and the facts of the job",
-        Certainty::Unexplained => "not explained: no known cause fits",
+/// Whether the management account must act and its id is not known: a member cannot always learn it.
+pub(super) fn is_unknown_management(alert: &Alert) -> bool {
+    alert.act_in.side == Some(Side::Management) && alert.jobs.first().is_some_and(|job| job.account_id == alert.act_in.account_id)
+}
+
+/// The account that must act.
+pub(super) fn acting_account(alert: &Alert) -> String {
+    let act_in = &alert.act_in;
+    if is_for_information(alert) {
+        return format!("nobody: this is for information ({})", account(alert, &act_in.account_id));
     }
+    if is_unknown_management(alert) {
+        return format!("the management account of the organization that {} belongs to", account(alert, &act_in.account_id));
+    }
+    let named = named_account(&act_in.account_id, act_in.account_name.as_deref());
+    if act_in.side == Some(Side::Management) { format!("management {named}") } else { named }
+}
+
+/// How sure, in words of a person; the first word is the one of the machine form.
+pub(super) fn certainty(alert: &Alert) -> String {
+    let meaning = match alert.certainty {
+        Certainty::Proven => "what was seen leaves no other cause",
+        Certainty::Supported if alert.denied.is_some() => "AWS recorded the refused call of this job; it may not be the whole cause",
+        Certainty::Supported => "what was seen agrees with it, but does not prove it",
+        Certainty::Suspected => "only the text of AWS and the facts of the job speak for it",
+        Certainty::Unexplained => "no known cause fits",
+    };
+    format!("{} - {meaning}", alert.certainty.as_str())
 }
 
 /// Why a read gave nothing.
@@ -159,4 +169,10 @@ pub(super) fn resource_id(arn: &str) -> &str {
 /// `1 job`, `7 jobs`.
 pub(super) fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// The text with a capital first letter.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| format!("{}{}", first.to_ascii_uppercase(), chars.as_str())).unwrap_or_default()
 }

@@ -1,5 +1,8 @@
 //! What people and machines read: transcripts of every sink, the schema, the limits, and hostile text.
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a case that cannot be built is a failed test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests: what is not there is a failed test")]
 
 mod cases;
+mod contract;
+mod hostile;
+mod limits;
 mod transcripts;

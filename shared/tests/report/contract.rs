@@ -1,0 +1,166 @@
+//! The machine form keeps its contract: the committed schema, the attributes, and fields that are absent where nothing is known.
+
+use std::sync::LazyLock;
+
+use guardian_core::diagnosis::Cause;
+use guardian_core::report::{Alert, Kind, Names, render, schema};
+use serde_json::{Value, json};
+
+use crate::cases;
+
+static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let schema = serde_json::from_str::<Value>(schema::ALERT_V1).unwrap();
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+});
+
+/// Checks a machine form against the committed schema, formats included.
+pub(crate) fn check(machine_form: &str) -> Value {
+    let alert = serde_json::from_str::<Value>(machine_form).unwrap();
+    let errors = VALIDATOR.iter_errors(&alert).map(|error| error.instance_path.to_string()).collect::<Vec<_>>();
+    assert!(errors.is_empty(), "not valid at {errors:?}");
+    alert
+}
+
+fn rejects(alert: &Value) -> bool {
+    !VALIDATOR.is_valid(alert)
+}
+
+fn every_case() -> Vec<Alert> {
+    let (evidence, verdict, hostile) = cases::hostile();
+    let mut alerts = vec![cases::alert(&evidence, &verdict, Kind::Failure, 3, &hostile)];
+    let all = [
+        cases::create_grant(),
+        cases::suspected(),
+        cases::unexplained(),
+        cases::degraded(),
+        cases::threats(),
+        cases::expired(),
+        cases::management(),
+    ];
+    for (evidence, verdict) in &all {
+        for kind in [Kind::Failure, Kind::Upgrade, Kind::Reminder, Kind::Recovering, Kind::Resolved] {
+            for names in [Names::default(), cases::names()] {
+                alerts.push(cases::alert(evidence, verdict, kind, 1, &names));
+            }
+        }
+    }
+    alerts
+}
+
+#[test]
+fn every_alert_validates_and_reads_back_as_itself() {
+    for alert in every_case() {
+        let message = render(&alert);
+        check(&message.default);
+        assert_eq!(serde_json::from_str::<Alert>(&message.default).unwrap(), alert);
+        assert_eq!(render(&alert), message, "rendering is a function");
+    }
+}
+
+/// Every member that an alert has is described: a field cannot be added to the code alone.
+#[test]
+fn the_schema_describes_every_member() {
+    fn walk(schema: &Value, root: &Value, value: &Value, path: &str) {
+        let schema = match schema.get("$ref").and_then(Value::as_str) {
+            Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => schema,
+        };
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let described = schema.get("properties").and_then(|properties| properties.get(name));
+                    let described = described.or_else(|| schema.get("additionalProperties"));
+                    walk(
+                        described.unwrap_or_else(|| panic!("{path}/{name} is not in the schema")),
+                        root,
+                        member,
+                        &format!("{path}/{name}"),
+                    );
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(&schema["items"], root, item, path)),
+            _ => {}
+        }
+    }
+    let schema = serde_json::from_str::<Value>(schema::ALERT_V1).unwrap();
+    for alert in every_case() {
+        walk(&schema, &schema, &serde_json::to_value(alert).unwrap(), "");
+    }
+}
+
+#[test]
+fn the_schema_knows_every_cause() {
+    let schema = serde_json::from_str::<Value>(schema::ALERT_V1).unwrap();
+    let causes = Cause::ALL.iter().map(|cause| cause.label()).collect::<Vec<_>>();
+    assert_eq!(schema["properties"]["cause"]["enum"], json!(causes), "add the new label to the enum of `cause` in alert-v1.schema.json");
+}
+
+#[test]
+fn the_schema_says_no_to_what_is_not_an_alert() {
+    let (evidence, verdict) = cases::create_grant();
+    let good = serde_json::to_value(cases::alert(&evidence, &verdict, Kind::Failure, 1, &cases::names())).unwrap();
+    assert!(!rejects(&good));
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut alert = good.clone();
+        change(&mut alert);
+        alert
+    };
+    let bad = [
+        with(&|alert| alert["schema"] = json!("backup-guardian/alert/v2")),
+        with(&|alert| alert["kind"] = json!("resolved")),
+        with(&|alert| alert["kind"] = json!("tamper")),
+        with(&|alert| alert["kind"] = json!("storm")),
+        with(&|alert| alert["kind"] = json!("prediction")),
+        with(&|alert| alert["cause"] = json!("bad-luck")),
+        with(&|alert| alert["jobs"] = json!([])),
+        with(&|alert| alert["jobs_total"] = json!(0)),
+        with(&|alert| alert["denied"]["event_time"] = json!("yesterday")),
+        with(&|alert| alert["denied"]["event_time"] = json!("2026-11-02T05:37:21+01:00")),
+        with(&|alert| alert["act_in"]["account_id"] = json!("me")),
+        with(&|alert| alert["links"] = json!(["javascript:alert(1)"])),
+        with(&|alert| drop(alert.as_object_mut().unwrap().remove("act_in"))),
+        with(&|alert| drop(alert.as_object_mut().unwrap().remove("gaps"))),
+    ];
+    for alert in bad {
+        assert!(rejects(&alert), "{alert:#}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_absent_everywhere() {
+    let (evidence, verdict) = cases::degraded();
+    let message = render(&cases::alert(&evidence, &verdict, Kind::Failure, 1, &Names::default()));
+    let alert = check(&message.default);
+    for member in ["denied", "changed", "impact", "rule", "proved_by", "opened_at", "account_names", "truncated", "candidates"] {
+        assert!(alert.get(member).is_none(), "{member}");
+    }
+    assert!(!message.default.contains("null") && !message.default.contains("\"\"}"));
+    let attributes = message.attributes.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    assert_eq!(attributes, ["kind", "severity", "cause", "certainty", "source_account", "region", "incident_id"]);
+}
+
+#[test]
+fn a_resolved_alert_names_the_job_that_proves_it_and_claims_no_hole() {
+    let (evidence, verdict) = cases::create_grant();
+    let alert = check(&render(&cases::alert(&evidence, &verdict, Kind::Resolved, 7, &cases::names())).default);
+    assert_eq!(alert["proved_by"]["job_id"], "47c8ef56-74d8-059d-1301-c5be1d5c926e");
+    assert!(alert.get("impact").is_none());
+}
+
+#[test]
+fn a_change_after_the_failure_or_of_another_object_is_not_what_changed() {
+    let (evidence, mut verdict) = cases::create_grant();
+    let changed = |verdict: &_| cases::alert(&evidence, verdict, Kind::Failure, 1, &cases::names()).changed.map(|changed| changed.event_id);
+    assert_eq!(changed(&verdict).as_deref(), Some("5f1d7a60-2c0b-4b8f-9a51-6c2f0f7b8d21"));
+    verdict.act_in.resource_arn = Some(cases::VOLUME.to_owned());
+    assert_eq!(changed(&verdict), None);
+}
+
+#[test]
+fn the_body_for_sns_is_an_object_of_strings_with_a_default() {
+    let (evidence, verdict) = cases::create_grant();
+    let message = render(&cases::alert(&evidence, &verdict, Kind::Failure, 1, &cases::names()));
+    let body = serde_json::from_str::<Value>(&message.sns_body()).unwrap();
+    assert_eq!(body, json!({ "default": message.default, "email": message.email, "sms": message.sms }));
+    assert!(message.attributes.len() <= 10, "raw delivery to SQS carries ten");
+}
