@@ -5,6 +5,7 @@
 //! its source and time, or a gap that names the missing permission. The same evidence always gives the same bytes.
 
 pub mod arn;
+pub mod copy;
 pub mod diagnosis;
 pub mod event;
 pub mod evidence;
@@ -12,4 +13,5 @@ pub mod incident;
 pub mod invariants;
 pub mod policy;
 pub mod ports;
+pub mod remedy;
 pub mod report;

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The context of a request. Nothing is derived: a key that is not here is absent, unless it is said to be unknown.
+/// The context of a request. Nothing is derived: a key that is not here is absent, unless it is said to be unknown or the context is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     values: BTreeMap<String, Values>,
     unknown: BTreeSet<String>,
+    absent: BTreeSet<String>,
+    /// A key that is nowhere here is unknown, not absent.
+    open: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,16 @@ pub(crate) enum Lookup<'a> {
 }
 
 impl Context {
+    /// A context of which only a part is known: a key that is neither set nor said to be absent is unknown.
+    pub fn open() -> Self {
+        Self { open: true, ..Self::default() }
+    }
+
+    /// Says that a key is not in the request.
+    pub fn set_absent(&mut self, key: &str) {
+        self.absent.insert(key.to_lowercase());
+    }
+
     /// Sets a single-valued key. Key names have no letter case.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         self.values.insert(key.to_lowercase(), Values::One(value.into()));
@@ -37,6 +50,11 @@ impl Context {
     /// Says that neither presence nor value of a key is known.
     pub fn set_unknown(&mut self, key: &str) {
         self.unknown.insert(key.to_lowercase());
+    }
+
+    /// Whether a key is known to have just this value.
+    pub(crate) fn is(&self, key: &str, value: &str) -> bool {
+        matches!(self.get(key), Lookup::One(found) if found == value)
     }
 
     pub(crate) fn get(&self, key: &str) -> Lookup<'_> {
@@ -53,6 +71,7 @@ impl Context {
         match self.values.get(key) {
             Some(Values::One(value)) => Lookup::One(value),
             Some(Values::Many(values)) => Lookup::Many(values),
+            None if self.open && !self.absent.contains(key) => Lookup::Unknown,
             None => Lookup::Absent,
         }
     }

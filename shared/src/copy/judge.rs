@@ -1,0 +1,110 @@
+//! Does a route have what its copies need?
+
+use super::requirement::{Actor, Object, Requirement, requirements};
+use super::{BACKUP_SERVICE_LINKED_ROLE, Route};
+use crate::policy::{Answer, Decision, Document, Grant, Policies, Request, evaluate};
+use crate::policy::{NotAPrincipal, Principal};
+
+/// Every policy that can decide a copy on a route. `None`: it was not seen, which makes answers uncertain and never wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoutePolicies {
+    /// Identity policies of the job role.
+    pub job_role: Option<Vec<Document>>,
+    /// Its permissions boundary; the inner `None`: it has none.
+    pub job_role_boundary: Option<Option<Document>>,
+    /// SCP levels of the source account, organization root first; an empty list: the account is in no organization, or it is the management
+    /// account.
+    pub source_scps: Option<Vec<Vec<Document>>>,
+    /// Access policy of the source vault; the inner `None`: it has none.
+    pub source_vault: Option<Option<Document>>,
+    /// Access policy of the destination vault; the inner `None`: it has none.
+    pub destination_vault: Option<Option<Document>>,
+    /// Policy of the key that protects the recovery point.
+    pub source_key: Option<Document>,
+    /// Grants on that key.
+    pub source_key_grants: Option<Vec<Grant>>,
+    /// Policy of the destination vault's key.
+    pub destination_key: Option<Document>,
+    /// Grants on that key.
+    pub destination_key_grants: Option<Vec<Grant>>,
+}
+
+/// A requirement and what the policies say to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The requirement.
+    pub requirement: Requirement,
+    /// Allowed only if it is allowed in every context; denied if it is denied in every one; else uncertain.
+    pub decision: Decision,
+    /// The answer for the context that decided.
+    pub answer: Answer,
+}
+
+/// Judges every requirement of a route.
+pub fn judge(route: &Route, policies: &RoutePolicies) -> Result<Vec<Judged>, NotAPrincipal> {
+    requirements(route).into_iter().map(|requirement| judge_one(route, &requirement, policies)).collect()
+}
+
+pub(crate) fn judge_one(route: &Route, requirement: &Requirement, policies: &RoutePolicies) -> Result<Judged, NotAPrincipal> {
+    let set = policies.of(route, requirement);
+    let principal = Principal::parse(&requirement.principal)?;
+    let mut answers = requirement.contexts.iter().map(|context| {
+        let request = Request {
+            principal: principal.clone(),
+            action: requirement.action.to_owned(),
+            resource: requirement.resource.as_str().to_owned(),
+            resource_account: requirement.resource_account.as_str().to_owned(),
+            context: context.clone(),
+        };
+        evaluate(&request, &set)
+    });
+    let Some(first) = answers.next() else { return Err(NotAPrincipal(requirement.principal.clone())) };
+    let allowed = |answer: &Answer| answer.decision == Decision::Allowed;
+    let (decision, answer) = answers.fold((first.decision, first), |(decision, worst), next| {
+        let together = match (decision, next.decision) {
+            (a, b) if a == b => a,
+            (Decision::ImplicitlyDenied | Decision::ExplicitlyDenied, Decision::ImplicitlyDenied | Decision::ExplicitlyDenied) => {
+                Decision::ExplicitlyDenied
+            }
+            _ => Decision::Uncertain,
+        };
+        (together, if allowed(&worst) { next } else { worst })
+    });
+    Ok(Judged { requirement: requirement.clone(), decision, answer })
+}
+
+impl RoutePolicies {
+    /// The policies that decide one requirement.
+    fn of(&self, route: &Route, requirement: &Requirement) -> Policies {
+        let unseen = || Document::read_text("");
+        let (resource, grants) = match requirement.object {
+            Object::SourceKey => (Some(self.source_key.clone().unwrap_or_else(unseen)), &self.source_key_grants),
+            Object::DestinationKey => (Some(self.destination_key.clone().unwrap_or_else(unseen)), &self.destination_key_grants),
+            Object::RecoveryPoint => (self.source_vault.clone().unwrap_or_else(|| Some(unseen())), &None),
+            Object::DestinationVault => (self.destination_vault.clone().unwrap_or_else(|| Some(unseen())), &None),
+        };
+        let key = matches!(requirement.object, Object::SourceKey | Object::DestinationKey);
+        let mut set = Policies {
+            resource,
+            grants: grants.clone().unwrap_or_default(),
+            grants_incomplete: key && grants.is_none(),
+            ..Policies::default()
+        };
+        match requirement.actor {
+            Actor::JobRole => {
+                set.identity = self.job_role.clone().unwrap_or_else(|| vec![unseen()]);
+                set.boundary = self.job_role_boundary.clone().unwrap_or_else(|| Some(unseen()));
+                set.scps = self.source_scps.clone().unwrap_or_else(|| vec![vec![unseen()]]);
+            }
+            // With which identity AWS Backup calls the key of a fully managed type is not documented; it is its own affair.
+            Actor::Copier if route.fully_managed => {
+                set.identity = vec![Document::read(&serde_json::json!({
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]
+                }))]
+            }
+            Actor::Copier => set.identity = vec![Document::read(&BACKUP_SERVICE_LINKED_ROLE.document())],
+        }
+        set
+    }
+}
