@@ -113,6 +113,9 @@ soak: .venv/.stamp binaries ## the tests with the full counts (long)
 	PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	GUARDIAN_SOAK=1 $(PY) -m pytest $(PYTESTS)
 
+docs: .venv/.stamp ## write the generated pages of docs/ again
+	$(PY) scripts/generate_permissions.py
+
 bless: ## rewrite the expected outputs of the tests; read the diff before you commit it
 	BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --workspace --locked
 	git --no-pager diff --stat

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from pathlib import Path
 from typing import Any
 
+import generate_permissions
 import pytest
 
-from .deployed import as_list, load, properties, resources, role_statements, statements, text
+from .deployed import ROOT, as_list, load, properties, resources, role_statements, statements, text
 
 LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${%sLogGroup}:*"
 KEY_ACTIONS = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
@@ -40,6 +42,7 @@ UNSCOPABLE = {
     "backup:DescribeGlobalSettings",
     "backup:DescribeRegionSettings",
     "backup:DescribeRestoreJob",
+    "backup:DescribeScanJob",
     "backup:ListBackupJobs",
     "backup:ListBackupPlans",
     "backup:ListBackupVaults",
@@ -168,3 +171,23 @@ def test_names_that_accounts_share_have_one_default() -> None:
 def test_an_external_id_is_never_shown() -> None:
     for name in ("guardian", "agent-global"):
         assert load(name)["Parameters"]["ExternalId"]["NoEcho"] is True
+
+
+def named_actions() -> set[str]:
+    """IAM actions that the adapters and functions name: each failed read or write is reported under its action."""
+    sources = [path for folder in ("aws", "functions") for path in sorted((ROOT / folder).glob("**/src/**/*.rs"))]
+    assert sources
+    named = re.compile(r'"((?:backup|kms|cloudtrail|ec2|rds|iam|organizations|dynamodb|sns|sqs):[A-Z]\w+)"')
+    return {action for path in sources for action in named.findall(path.read_text(encoding="utf-8"))}
+
+
+def test_what_the_code_calls_is_allowed() -> None:
+    allowed = {action for action, _ in grants("agent-global", "ReaderRole")}
+    allowed |= {action for role in EXPECTED for action, _ in grants("guardian", role)}
+    # A transaction is authorized by the actions of its items.
+    assert named_actions() - {"dynamodb:TransactWriteItems"} <= allowed
+
+
+def test_the_page_of_permissions_says_what_the_templates_say() -> None:
+    written = (ROOT / "docs" / "permissions.md").read_text(encoding="utf-8")
+    assert written == generate_permissions.page(), "run `make docs`"
