@@ -47,6 +47,7 @@ fn happened(cause: Cause, job: &AlertJob) -> String {
         "CANCELED" => "canceled",
         "PARTIAL" => "only partly done",
         "COMPLETED_WITH_ISSUES" => "completed with issues",
+        "COMPLETED" if job.status_message.is_none() => "completed",
         "COMPLETED" => "completed, but with a message",
         state => return format!("{subject} in state {}", words::cut(state, 32)),
     };

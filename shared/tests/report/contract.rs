@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use guardian_core::diagnosis::Cause;
+use guardian_core::event::JobState;
 use guardian_core::report::{Alert, Kind, Names, render, schema};
 use serde_json::{Value, json};
 
@@ -141,8 +142,11 @@ fn what_is_not_known_is_absent_everywhere() {
 
 #[test]
 fn a_resolved_alert_names_the_job_that_proves_it_and_claims_no_hole() {
-    let (evidence, verdict) = cases::create_grant();
+    let (mut evidence, verdict) = cases::create_grant();
+    evidence.job.state = JobState::Completed;
+    evidence.job.status_message = None;
     let alert = check(&render(&cases::alert(&evidence, &verdict, Kind::Resolved, 7, &cases::names())).default);
+    assert_eq!(alert["title"], "Resolved: copy completed: payroll-data (EBS) of account payroll-prod (111111111111)");
     assert_eq!(alert["proved_by"]["job_id"], "47c8ef56-74d8-059d-1301-c5be1d5c926e");
     assert!(alert.get("impact").is_none());
 }

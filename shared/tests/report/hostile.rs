@@ -165,6 +165,14 @@ fn the_worst_text_in_every_place() {
     assert!(!message.email.contains("$ echo"));
 }
 
+#[test]
+fn hostile_evidence_becomes_an_inert_alert() {
+    let (evidence, verdict, names) = cases::hostile();
+    let alert = cases::alert(&evidence, &verdict, Kind::Failure, 3, &names);
+    assert_eq!(guardian_core::report::inert(&alert), alert, "the machine form is inert before anything renders it");
+    check_everything(&alert);
+}
+
 fn text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "<!channel>",
