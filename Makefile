@@ -44,7 +44,7 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo 'First time here: make test, then make build, then read samconfig.toml.example and make deploy.'
+	@echo 'First time here: make demo, then make build, then read samconfig.toml.example and make deploy.'
 	@echo 'Variables: PORT=4566 (lab), ARCH=arm64 (build), CONFIG_ENV=name (deploy).'
 
 # --- Environments: made again whenever what they are made from changes --------------------------------------------------
@@ -74,6 +74,9 @@ tools: $(TOOLS)/bin/cargo-deny $(if $(NEXTEST),,$(TOOLS)/bin/cargo-nextest) ## c
 
 # --- Verbs ---------------------------------------------------------------------------------------------------------------
 
+demo: .venv/.stamp binaries ## a nightly copy fails and one alert says why; no AWS account needed
+	PYTHONPATH=tests $(PY) -m suite.demo
+
 test: test-rust test-python ## everything that must pass, set-up included
 
 # One feature set for build and test: another one would compile every SDK crate twice.
@@ -89,6 +92,7 @@ test-python: .venv/.stamp binaries
 	$(call limit,20m) $(PY) -m pytest $(PYTESTS)
 
 binaries:
+	mkdir -p target
 	cargo build --workspace --locked --bins
 
 check: tools .venv-tools/.stamp lint-templates ## format, lints, licences, templates

@@ -79,3 +79,22 @@ def call(
         "resources": [],
         "detail": detail,
     }
+
+
+def call_seen_by_the_key_owner() -> Event:
+    """The record in the account of the key: of a caller in another account it shows the principal id only."""
+    event = call(error_code="DisabledException")
+    event["account"] = event["detail"]["recipientAccountId"] = "111111111111"
+    event["detail"]["userIdentity"] = {
+        "type": "AWSAccount",
+        "accountId": "222222222222",
+        "principalId": "AROAEXAMPLEEXAMPLE123:AWSBackup-AWSServiceRoleForBackup",
+    }
+    return event
+
+
+def job_role_not_assumed() -> Event:
+    """AWS Backup itself is the caller."""
+    event = call("sts", "AssumeRole")
+    event["detail"]["userIdentity"] = {"type": "AWSService", "invokedBy": "backup.amazonaws.com"}
+    return event

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from .deployed import pattern, properties, resources
-from .events import Event, call, failed_copy, job
+from .events import Event, call, call_seen_by_the_key_owner, failed_copy, job, job_role_not_assumed
 
 SIDES = ["guardian", "agent-regional"]
 
@@ -28,6 +28,7 @@ PROBLEMS: dict[str, Event] = {
     "a restore that completed with a message": job("Restore", status="COMPLETED", statusMessage="partly"),
     "a scan that found a threat": job("Scan", state="COMPLETED", scanResult={"scanResultStatus": "THREATS_FOUND"}),
     "a scan with an unknown result": job("Scan", state="COMPLETED", scanResult={"scanResultStatus": "UNSURE"}),
+    "a scan without a result": job("Scan", state="COMPLETED", scanJobId="4d5fc12e-7e33-4336-a981-bbe43c300298"),
     "neither state nor status": job("Copy", copyJobId="47C8EF56"),
 }
 
@@ -44,7 +45,9 @@ NO_PROBLEMS: dict[str, Event] = {
     "completed with an empty message": job("Backup", state="COMPLETED", statusMessage=""),
     "completed with a quoted empty message": job("Backup", state="COMPLETED", statusMessage='""'),
     "a completed restore": job("Restore", status="COMPLETED"),
-    "a clean scan": job("Scan", state="COMPLETED", scanResult={"scanResultStatus": "NO_THREATS_FOUND"}),
+    "a clean scan": job(
+        "Scan", scanJobId="4d5fc12e", state="COMPLETED", scanResult={"scanResultStatus": "NO_THREATS_FOUND"}
+    ),
     "a vault, not a job": {**job("Copy", state="DELETED"), "detail-type": "Backup Vault State Change"},
     "an event of somebody else": {**failed_copy(), "source": "com.example.backup"},
     "a recorded call": call(source="aws.backup"),
@@ -64,6 +67,8 @@ DENIALS: dict[str, Event] = {
     "the key is pending deletion": call(error_code="KMSInvalidStateException"),
     "the key is gone": call(error_code="NotFoundException"),
     "RDS cannot use the key": call("rds", "CopyDBSnapshot", "KMSKeyNotAccessibleFault"),
+    "the record of the key owner": call_seen_by_the_key_owner(),
+    "the job role cannot be assumed": job_role_not_assumed(),
     "the role of restore testing": call(role="AWSServiceRoleForBackupRestoreTesting", invoked_by=None),
 }
 
