@@ -2,8 +2,15 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use super::envelope::Envelope;
+use super::field::{Fields, clip_marked, kind};
 use crate::arn::{AccountId, Arn, Region};
+
+/// How much of a status message is kept, in bytes.
+const LONGEST_MESSAGE: usize = 16 * 1024;
 
 /// Which kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -229,5 +236,177 @@ pub struct JobKey {
 impl std::fmt::Display for JobKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}/{}/{}/{}", self.account, self.region, self.job_type.as_str(), self.job_id.as_str(), self.state.as_str())
+    }
+}
+
+impl Job {
+    /// A job of which only the identity is known.
+    pub fn new(account: AccountId, region: Region, job_type: JobType) -> Self {
+        Self {
+            account,
+            region,
+            job_type,
+            job_id: None,
+            state: JobState::Other(String::new()),
+            event_id: None,
+            event_time: None,
+            created_at: None,
+            completed_at: None,
+            role_arn: None,
+            resource_arn: None,
+            resource_type: None,
+            recovery_point_arn: None,
+            vault_arn: None,
+            destination_vault_arn: None,
+            destination_recovery_point_arn: None,
+            status_message: None,
+            size_bytes: None,
+            plan: None,
+            parent_job_id: None,
+            scan_result: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Whether a person must hear of it. A COMPLETED job with a message may mean *not copied*, and a state that AWS adds may mean anything:
+    /// both are problems until a rule says otherwise. States on the way to an end are none; a scan is well only where it says so.
+    pub fn is_problem(&self) -> bool {
+        match &self.state {
+            JobState::Created | JobState::Pending | JobState::Running | JobState::Completing | JobState::Failing | JobState::Aborting => {
+                false
+            }
+            JobState::Completed => {
+                let scan_is_clean = self.job_type != JobType::Scan || self.scan_result.as_deref() == Some("NO_THREATS_FOUND");
+                self.status_message.is_some() || !scan_is_clean
+            }
+            JobState::CompletedWithIssues
+            | JobState::Partial
+            | JobState::Failed
+            | JobState::Aborted
+            | JobState::Expired
+            | JobState::Canceled
+            | JobState::Other(_) => true,
+        }
+    }
+
+    /// What makes a delivery the same delivery. A job without an id gets one that is derived from what it is about and when it was created.
+    pub fn key(&self) -> JobKey {
+        JobKey {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            job_type: self.job_type,
+            job_id: self.job_id.clone().unwrap_or_else(|| self.derived_id()),
+            state: self.state.clone(),
+        }
+    }
+
+    fn derived_id(&self) -> JobId {
+        let mut hash = Sha256::new();
+        // Length-prefixed, so that no field can flow into its neighbour.
+        let mut field = |text: &str| {
+            let text = text.to_lowercase();
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        for arn in [&self.vault_arn, &self.destination_vault_arn, &self.recovery_point_arn, &self.resource_arn] {
+            field(arn.as_ref().map_or("", Arn::as_str));
+        }
+        match self.created_at {
+            Some(at) => field(&at.to_string()),
+            // Without its date, jobs of the same resource would be one: the delivery tells them apart. Better two messages than none.
+            None => {
+                field(&self.event_time.map_or_else(String::new, |at| at.to_string()));
+                field(self.event_id.as_deref().unwrap_or_default());
+                field(self.status_message.as_deref().unwrap_or_default());
+            }
+        }
+        let hex = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
+        JobId(format!("derived-{hex}"))
+    }
+
+    /// The fields that all job events share.
+    pub(super) fn read_common(&mut self, envelope: &Envelope, detail: &mut Fields<'_>) {
+        self.event_id.clone_from(&envelope.event_id);
+        self.event_time = envelope.time;
+        self.created_at = detail.timestamp("creationDate");
+        self.completed_at = detail.timestamp("completionDate");
+        self.role_arn = detail.arn("iamRoleArn");
+        self.resource_type = detail.text("resourceType");
+        self.status_message = status_message(detail, "statusMessage");
+        self.size_bytes = detail.size("backupSizeInBytes");
+        self.parent_job_id = detail.text("parentJobId").map(JobId::from);
+        self.plan = plan(detail);
+    }
+
+    /// The job id, from the field of this kind of job.
+    pub(super) fn read_id(&mut self, detail: &mut Fields<'_>, name: &str) {
+        let known = detail.problems.len();
+        self.job_id = detail.text(name).map(JobId::from);
+        if self.job_id.is_none() && detail.problems.len() == known {
+            detail.problem(name, "missing");
+        }
+    }
+
+    /// The state, from `state` or `status`. Where an event has both and they differ, the one that is a problem counts.
+    pub(super) fn read_state(&mut self, detail: &mut Fields<'_>, usual: &str) {
+        let known = detail.problems.len();
+        let unusual = if usual == "state" { "status" } else { "state" };
+        let mut states = [usual, unusual].into_iter().filter_map(|name| detail.text(name).map(JobState::from)).collect::<Vec<_>>();
+        states.dedup();
+        if states.len() > 1 {
+            detail.problem(usual, format!("differs from `{unusual}`"));
+        }
+        let chosen = states.iter().find(|state| Self { state: (*state).clone(), ..self.clone() }.is_problem()).or(states.first());
+        match chosen {
+            Some(state) => self.state = state.clone(),
+            None if detail.problems.len() == known => detail.problem(usual, "missing"),
+            None => {}
+        }
+    }
+}
+
+/// The plan that started a job. The rule id is `backupPlanRuleId` in most events and `backupRuleId` in those of scans.
+fn plan(detail: &mut Fields<'_>) -> Option<PlanRef> {
+    let created_by = detail.get("createdBy")?;
+    if !created_by.is_object() {
+        detail.problem("createdBy", format!("{}, not an object", kind(created_by)));
+        return None;
+    }
+    let mut fields = Fields::of("detail.createdBy", Some(created_by));
+    let plan = PlanRef {
+        plan_id: fields.text("backupPlanId"),
+        plan_arn: fields.arn("backupPlanArn"),
+        rule_id: fields.text("backupPlanRuleId").or_else(|| fields.text("backupRuleId")),
+    };
+    detail.problems.append(&mut fields.problems);
+    Some(plan).filter(|plan| plan != &PlanRef::default())
+}
+
+/// A message of AWS: without the literal quotation marks that backup events put around it, bounded, absent where it is empty. What is no text
+/// is kept as its JSON, because whatever AWS wrote there is what a person must read.
+pub(super) fn status_message(detail: &mut Fields<'_>, name: &str) -> Option<String> {
+    let text = match detail.get(name)? {
+        Value::String(text) => text.clone(),
+        other => {
+            detail.problem(name, format!("{}, not a text", kind(other)));
+            other.to_string()
+        }
+    };
+    let text = unquoted(text.trim());
+    let text = text.trim();
+    if text.len() > LONGEST_MESSAGE {
+        detail.problem(name, format!("longer than {LONGEST_MESSAGE} bytes, cut"));
+    }
+    Some(clip_marked(text, LONGEST_MESSAGE)).filter(|text| !text.is_empty())
+}
+
+/// A text without the quotation marks around it, its escapes undone.
+fn unquoted(text: &str) -> String {
+    let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return text.to_owned() };
+    match serde_json::from_str::<String>(text) {
+        Ok(undone) => undone,
+        // A text such as `"a" is not "b"` is not a quoted text.
+        Err(_) if inner.contains('"') => text.to_owned(),
+        Err(_) => inner.to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Fact`] is known with its value, source and time; or a [`Gap`] that names the action that was missing; or it was never asked for.
 //! Absence is never health: a rule that needs a gap answers "cannot tell".
 
+pub mod cloudtrail;
 pub mod denial;
 pub mod state;
 
