@@ -1,7 +1,9 @@
 //! From evidence to a verdict.
 
 mod cause;
+pub mod explain;
 pub mod rule;
+pub mod text;
 pub mod verdict;
 
 pub use cause::Cause;
