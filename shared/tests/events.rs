@@ -391,6 +391,26 @@ fn denials_name_who_was_refused_what_on_which_key() {
 }
 
 #[test]
+fn the_encoded_message_of_ec2_is_given_whole_or_not_at_all() {
+    let mut denial = record_of("modify-snapshot-attribute-encoded").denial().remove(0);
+    assert_eq!(denial.encoded_message(), Some("4Fy7Jq0B9Kc2mXvRZ1Tq8wUeLp3sNd5hGa6"));
+    denial.message = denial.message.map(|message| message + &"x".repeat(1024)).map(|message| message.chars().take(1024).collect());
+    assert_eq!(denial.encoded_message(), None);
+    assert_eq!(record_of("decrypt-legacy").denial()[0].encoded_message(), None);
+}
+
+#[test]
+fn what_cannot_be_an_id_becomes_none() {
+    for bad in ["two words", "line\nbreak", "ä", &"x".repeat(200)] {
+        let mut event = value_of("copy-job/failed.json");
+        event["detail"]["copyJobId"] = json!(bad);
+        let job = job_of(event.to_string().as_bytes());
+        assert!(job.job_id.is_none() && job.is_problem() && job.key().job_id.as_str().starts_with("derived-"), "{bad}");
+        assert!(job.problems.iter().any(|problem| problem.field == "detail.copyJobId"), "{bad}");
+    }
+}
+
+#[test]
 fn one_re_encrypt_is_two_actions_on_two_keys() {
     let record = record_of("re-encrypt-without-message");
     assert_eq!(record.additional.get("keyMaterialId").map(String::as_str), Some("0123456789abcdef"));

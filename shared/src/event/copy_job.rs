@@ -3,12 +3,12 @@
 
 use super::envelope::Envelope;
 use super::field::Fields;
-use super::job::{Job, JobState};
+use super::job::{Job, JobState, job_id};
 
 pub(super) fn read(job: &mut Job, envelope: &Envelope, detail: &mut Fields<'_>) {
     job.read_state(detail, "state");
     if job.state == JobState::Created {
-        job.job_id = detail.text("copyJobId").map(Into::into);
+        job.job_id = job_id(detail, "copyJobId");
     } else {
         job.read_id(detail, "copyJobId");
     }

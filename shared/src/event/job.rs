@@ -9,6 +9,8 @@ use super::envelope::Envelope;
 use super::field::{Fields, clip_marked, kind};
 use crate::arn::{AccountId, Arn, Region};
 
+/// Longest job id, in bytes; AWS' own are UUIDs.
+const LONGEST_ID: usize = 128;
 /// How much of a status message is kept, in bytes.
 const LONGEST_MESSAGE: usize = 16 * 1024;
 
@@ -334,14 +336,14 @@ impl Job {
         self.resource_type = detail.text("resourceType");
         self.status_message = status_message(detail, "statusMessage");
         self.size_bytes = detail.size("backupSizeInBytes");
-        self.parent_job_id = detail.text("parentJobId").map(JobId::from);
+        self.parent_job_id = job_id(detail, "parentJobId");
         self.plan = plan(detail);
     }
 
     /// The job id, from the field of this kind of job.
     pub(super) fn read_id(&mut self, detail: &mut Fields<'_>, name: &str) {
         let known = detail.problems.len();
-        self.job_id = detail.text(name).map(JobId::from);
+        self.job_id = job_id(detail, name);
         if self.job_id.is_none() && detail.problems.len() == known {
             detail.problem(name, "missing");
         }
@@ -363,6 +365,16 @@ impl Job {
             None => {}
         }
     }
+}
+
+/// A job id, if the field can be one: it becomes part of keys, so it must be short, visible and without blanks.
+pub(super) fn job_id(detail: &mut Fields<'_>, name: &str) -> Option<JobId> {
+    let text = detail.text(name)?;
+    if text.len() <= LONGEST_ID && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(JobId::from(text));
+    }
+    detail.problem(name, "not a job id");
+    None
 }
 
 /// The plan that started a job. The rule id is `backupPlanRuleId` in most events and `backupRuleId` in those of scans.

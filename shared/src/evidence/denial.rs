@@ -107,6 +107,17 @@ pub struct Denial {
     pub message: Option<String>,
 }
 
+impl Denial {
+    /// The text that EC2 wants decoded with `sts:DecodeAuthorizationMessage`, in the account that was refused. `None` where CloudTrail has cut
+    /// the message at 1 KB: half of it cannot be decoded.
+    pub fn encoded_message(&self) -> Option<&str> {
+        const MARK: &str = "Encoded authorization failure message: ";
+        let message = self.message.as_deref().filter(|message| message.len() < 1024)?;
+        let (_, after) = message.split_once(MARK)?;
+        after.split_whitespace().next()
+    }
+}
+
 /// One look for denials: where, which window, how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
