@@ -83,6 +83,15 @@ def needed_glibc(binary: Path, root: Path) -> tuple[int, int]:
     return max((int(major), int(minor)) for major, minor in versions)
 
 
+def refuse_newer_glibc(name: str, glibc: tuple[int, int]) -> None:
+    """Refuses what would start here and die in Lambda."""
+    if glibc > NEWEST_GLIBC:
+        raise BuildError(
+            f"`{name}` needs glibc {glibc[0]}.{glibc[1]}, provided.al2023 has {NEWEST_GLIBC[0]}.{NEWEST_GLIBC[1]}: "
+            "build on an older system (Debian 12, Ubuntu 22.04, Amazon Linux 2023)"
+        )
+
+
 def write_zip(binary: Path, package: Path) -> None:
     """One entry, executable, with the earliest time that a zip can hold."""
     entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
@@ -117,11 +126,7 @@ def build(functions: list[str], architecture: str, root: Path, out: Path) -> dic
     for name in functions:
         binary = target_dir / target / "release" / name
         glibc = needed_glibc(binary, root)
-        if glibc > NEWEST_GLIBC:
-            raise BuildError(
-                f"`{name}` needs glibc {glibc[0]}.{glibc[1]}, provided.al2023 has {NEWEST_GLIBC[0]}.{NEWEST_GLIBC[1]}: "
-                "build on an older system (Debian 12, Ubuntu 22.04, Amazon Linux 2023)"
-            )
+        refuse_newer_glibc(name, glibc)
         package = out / f"{name}.zip"
         write_zip(binary, package)
         if package.stat().st_size > LARGEST_ZIP:

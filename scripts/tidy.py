@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# A source file that one can hold in the head. Tables of data, generated files and templates are read by searching, not by heart.
-LONGEST_SOURCE = 600
+# About 400 lines is what one can hold in the head, and the aim; twice that is a fault. Data and templates are read by searching.
+LONGEST_SOURCE = 800
 LARGEST_FILE = 1024 * 1024
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|\b(todo|unimplemented)!\(")
 CONFLICT = re.compile(r"^(<{7}|>{7}|={7})( |$)", re.MULTILINE)

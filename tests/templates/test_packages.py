@@ -54,6 +54,14 @@ def test_a_binary_that_names_no_glibc_is_refused(tmp_path: Path, monkeypatch: py
         build_functions.needed_glibc(tmp_path / "binary", tmp_path)
 
 
+def test_a_binary_that_lambda_could_not_load_is_refused() -> None:
+    build_functions.refuse_newer_glibc("diagnose-job", (2, 34))
+    with pytest.raises(
+        build_functions.BuildError, match=r"`diagnose-job` needs glibc 2\.35, provided\.al2023 has 2\.34"
+    ):
+        build_functions.refuse_newer_glibc("diagnose-job", (2, 35))
+
+
 def test_paths_of_the_machine_are_replaced_most_specific_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = tmp_path / "cargo" / "registry" / "src" / "mirror-1"
     registry.mkdir(parents=True)
