@@ -367,6 +367,7 @@ fn denials_name_who_was_refused_what_on_which_key() {
         with("decrypt-key-unavailable", DenialKind::Other, "kms:Decrypt", None, none),
         with("decrypt-bare-key-id", denied, "kms:Decrypt", Some(KEY), none),
         with("decrypt-alias", denied, "kms:Decrypt", None, none),
+        with("decrypt-alias-arn", denied, "kms:Decrypt", None, none),
         with("decrypt-identity-policy", denied, "kms:Decrypt", Some(KEY), (Some(ImplicitDeny), Some(IdentityBasedPolicy))),
         with("decrypt-boundary", denied, "kms:Decrypt", Some(KEY), (Some(ImplicitDeny), Some(PermissionsBoundary))),
         with("decrypt-legacy", denied, "kms:Decrypt", Some(KEY), none),
