@@ -3,7 +3,8 @@
 
 use super::envelope::Envelope;
 use super::field::Fields;
-use super::job::{Job, JobState, job_id};
+use super::job::{Job, JobState};
+use super::job_fields::job_id;
 
 pub(super) fn read(job: &mut Job, envelope: &Envelope, detail: &mut Fields<'_>) {
     job.read_state(detail, "state");

@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::field::Fields;
-use super::job::status_message;
+use super::job_fields::status_message;
 
 pub(super) fn read(change: &mut Change, detail: &mut Fields<'_>) {
     change.object_arn = detail.arn("recoveryPointArn").or(change.object_arn.take());

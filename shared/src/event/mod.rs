@@ -18,6 +18,7 @@ mod envelope;
 pub(crate) mod field;
 mod index;
 pub mod job;
+mod job_fields;
 mod parse;
 mod plan;
 mod recovery_point;
