@@ -1,11 +1,20 @@
 //! From evidence to a verdict.
 
 mod cause;
+mod engine;
 pub mod explain;
+pub mod facts;
+pub mod key_policy;
+pub mod matching;
 pub mod rule;
+pub mod rules;
+mod statement;
+pub mod steps;
 pub mod text;
+pub mod vault_policy;
 pub mod verdict;
 
 pub use cause::Cause;
+pub use engine::diagnose;
 pub use rule::{Answer, Finding, Meta, Rule};
 pub use verdict::{ActIn, Candidate, Certainty, Denied, Grade, Severity, Side, Step, Verdict};

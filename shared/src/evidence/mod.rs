@@ -132,6 +132,9 @@ pub struct Evidence {
     /// Writes on the source key near the failure (key policy, grants, state), newest first.
     #[serde(default)]
     pub changes: Fact<Vec<Change>>,
+    /// Id of the organization, where the guardian was told: compared with `aws:PrincipalOrgID` of vault policies.
+    #[serde(default)]
+    pub organization_id: Option<String>,
 }
 
 impl Evidence {
@@ -151,6 +154,7 @@ impl Evidence {
             denials: Vec::new(),
             searches: Vec::new(),
             changes: Fact::NotAsked,
+            organization_id: None,
         }
     }
 

@@ -1,0 +1,26 @@
+//! The rules, in one explicit list.
+//!
+//! A rule is two files: `<name>.rs` judges, `<name>.md` explains and holds the cases that the tests run. To add one, write both and add a line
+//! here. The order is from specific to general: it decides between rules that are equally sure and equally likely.
+
+use super::Rule;
+
+macro_rules! rules {
+    ($($module:ident,)+) => {
+        $(pub mod $module;)+
+
+        /// Every rule.
+        pub const ALL: &[Rule] = &[$($module::RULE,)+];
+    };
+}
+
+rules! {
+    kms_key_unusable,
+    source_key_aws_managed,
+    kms_key_policy_missing_destination,
+}
+
+/// The rule of a code or a name.
+pub fn find(code_or_name: &str) -> Option<&'static Rule> {
+    ALL.iter().find(|rule| rule.meta.code.eq_ignore_ascii_case(code_or_name) || rule.meta.name == code_or_name)
+}

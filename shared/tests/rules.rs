@@ -1,0 +1,229 @@
+//! Runs the cases of every rule page, and holds list, files, pages and cases together.
+//!
+//! A case is a JSON merge patch (RFC 7386) over a named base of `tests/facts/evidence` and the verdict that must come of it. `BLESS=1` rewrites the
+//! verdicts from what the rules say now; read the difference before you commit it.
+
+#![expect(clippy::disallowed_methods, reason = "the tests read the pages and the bases from disk")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop where its premise fails"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use guardian_core::diagnosis::rules::ALL;
+use guardian_core::diagnosis::{Answer, Cause, Rule, diagnose};
+use guardian_core::evidence::Evidence;
+use serde_json::{Value, json};
+
+const SECTIONS: [&str; 5] = ["What it means", "Why it happens", "How to fix", "When it is wrong", "Cases"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rules_folder() -> PathBuf {
+    root().join("shared/src/diagnosis/rules")
+}
+
+fn blessing() -> bool {
+    std::env::var_os("BLESS").is_some_and(|value| value == "1")
+}
+
+fn base(name: &str) -> Value {
+    let path = root().join("tests/facts/evidence").join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("no base evidence `{name}`: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("base evidence `{name}` is not JSON: {error}"))
+}
+
+/// RFC 7386.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let object = target.as_object_mut().unwrap();
+    for (key, value) in patch {
+        if value.is_null() {
+            object.remove(key);
+        } else {
+            merge(object.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+struct Case {
+    title: String,
+    evidence: Evidence,
+    expected: Value,
+    /// Where the text of the expected verdict is in the page.
+    span: std::ops::Range<usize>,
+}
+
+/// The cases of a page: `###` title, a fenced `json evidence`, a fenced `json verdict`.
+fn cases(rule: &Rule, page: &str) -> Vec<Case> {
+    let name = rule.meta.name;
+    let start = page.find("\n## Cases").unwrap_or_else(|| panic!("{name}: no section `Cases`"));
+    let mut cases = Vec::new();
+    for (offset, _) in page[start..].match_indices("\n### ") {
+        let at = start + offset + 5;
+        let end = page[at..].find("\n### ").map_or(page.len(), |next| at + next);
+        let title = page[at..end].lines().next().unwrap().trim().to_owned();
+        let block = |kind: &str| {
+            let fence = format!("```json {kind}\n");
+            let from = page[at..end].find(&fence).map(|found| at + found + fence.len());
+            let from = from.unwrap_or_else(|| panic!("{name}, `{title}`: no block `json {kind}`"));
+            let to = page[from..end].find("```").map(|found| from + found);
+            from..to.unwrap_or_else(|| panic!("{name}, `{title}`: block `json {kind}` has no end"))
+        };
+        let json = |text: &str| -> Value { serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}, `{title}`: {error}")) };
+        let mut patch = json(&page[block("evidence")]);
+        let base_name = patch.as_object_mut().unwrap().remove("base").unwrap_or_else(|| panic!("{name}, `{title}`: no `base`"));
+        let mut evidence = base(base_name.as_str().unwrap());
+        merge(&mut evidence, &patch);
+        let evidence = serde_json::from_value(evidence).unwrap_or_else(|error| panic!("{name}, `{title}`: not evidence: {error}"));
+        let span = block("verdict");
+        let expected = if page[span.clone()].trim().is_empty() { Value::Null } else { json(&page[span.clone()]) };
+        cases.push(Case { title, evidence, expected, span });
+    }
+    cases
+}
+
+fn answer(rule: &Rule, evidence: &Evidence) -> &'static str {
+    match (rule.judge)(evidence) {
+        Answer::Explains(_) => "explains",
+        Answer::RuledOut { .. } => "ruled-out",
+        Answer::CannotTell { .. } => "cannot-tell",
+    }
+}
+
+/// What a case shows: the answer of its rule, and the verdict of all rules together.
+fn outcome(rule: &Rule, evidence: &Evidence) -> Value {
+    let verdict = diagnose(evidence);
+    json!({
+        "answer": answer(rule, evidence),
+        "cause": verdict.cause,
+        "certainty": verdict.certainty,
+        "severity": verdict.severity,
+        "act_in": {"account_id": verdict.act_in.account_id},
+        "summary": verdict.summary,
+    })
+}
+
+#[test]
+fn every_case_of_every_page_gives_its_verdict() {
+    let mut wrong = String::new();
+    for rule in ALL {
+        let path = rules_folder().join(format!("{}.md", rule.meta.name));
+        let mut page = std::fs::read_to_string(&path).unwrap();
+        for case in cases(rule, &page.clone()).into_iter().rev() {
+            let actual = outcome(rule, &case.evidence);
+            if actual == case.expected {
+                continue;
+            }
+            if blessing() {
+                page.replace_range(case.span, &format!("{}\n", serde_json::to_string_pretty(&actual).unwrap()));
+            } else {
+                let _ = writeln!(wrong, "{}: {}\n  page: {}\n  now:  {actual}", rule.meta.name, case.title, case.expected);
+            }
+        }
+        if blessing() {
+            std::fs::write(&path, &page).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "run `make bless` if this is meant:\n{wrong}");
+}
+
+#[test]
+fn every_rule_has_a_case_that_fires_one_that_misses_and_one_that_cannot_tell() {
+    for rule in ALL {
+        let mut seen = BTreeSet::new();
+        for case in cases(rule, rule.meta.page) {
+            let answer = answer(rule, &case.evidence);
+            seen.insert(answer);
+            if answer == "explains" && rule.meta.causes.contains(&diagnose(&case.evidence).cause) {
+                seen.insert("wins");
+            }
+        }
+        for needed in ["wins", "ruled-out", "cannot-tell"] {
+            assert!(seen.contains(needed), "{}: no case that is `{needed}`, only {seen:?}", rule.meta.name);
+        }
+    }
+}
+
+#[test]
+fn list_files_and_pages_are_the_same_rules() {
+    let listed = ALL.iter().map(|rule| rule.meta.name.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(listed.len(), ALL.len(), "a name is there twice");
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in std::fs::read_dir(rules_folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if let (Some(stem), Some(kind)) = (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|s| s.to_str())) {
+            files.entry(kind.to_owned()).or_default().insert(stem.to_owned());
+        }
+    }
+    assert_eq!(files["md"], listed, "pages and list differ");
+    let sources = files["rs"].iter().filter(|stem| *stem != "mod").map(|stem| stem.replace('_', "-"));
+    assert_eq!(sources.collect::<BTreeSet<_>>(), listed, "sources and list differ");
+}
+
+#[test]
+fn metadata_is_whole_and_pages_have_their_sections() {
+    let mut codes = BTreeSet::new();
+    for rule in ALL {
+        let meta = &rule.meta;
+        let name = meta.name;
+        assert!(codes.insert(meta.code), "{name}: code {} is there twice", meta.code);
+        let number = meta.code.strip_prefix("BKD-").unwrap_or_else(|| panic!("{name}: code {}", meta.code));
+        assert!(number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()), "{name}: code {}", meta.code);
+        assert!(!meta.causes.is_empty() && !meta.references.is_empty() && !meta.title.is_empty(), "{name}: metadata");
+        assert!(meta.references.iter().all(|url| url.starts_with("https://")), "{name}: references");
+        assert!(meta.needs.iter().all(|action| action.contains(':')), "{name}: `needs` are IAM actions");
+        assert!(meta.page.starts_with(&format!("# {}\n", meta.title)), "{name}: the page must open with `# {}`", meta.title);
+        let headings = meta.page.lines().filter_map(|line| line.strip_prefix("## ")).collect::<Vec<_>>();
+        assert_eq!(headings, SECTIONS, "{name}: sections");
+        let on_disk = std::fs::read_to_string(rules_folder().join(format!("{name}.md"))).unwrap();
+        assert!(blessing() || meta.page == on_disk, "{name}: the compiled page is another one than the one on disk");
+    }
+}
+
+#[test]
+fn a_rule_of_one_cause_bears_its_name() {
+    let found = ALL.iter().flat_map(|rule| rule.meta.causes).collect::<BTreeSet<_>>();
+    assert!(!found.contains(&Cause::Unexplained), "unexplained is the verdict of no rule");
+    for rule in ALL.iter().filter(|rule| rule.meta.causes.len() == 1) {
+        assert_eq!(rule.meta.name, rule.meta.causes[0].label(), "a rule of one cause bears its name");
+    }
+}
+
+#[test]
+fn the_list_of_rules_in_the_documents_is_the_list_of_rules() {
+    let mut by_code = ALL.iter().map(|rule| &rule.meta).collect::<Vec<_>>();
+    by_code.sort_by_key(|meta| meta.code);
+    let mut page = "# Rules\n\nGenerated from the metadata of the rules by `make bless`. The page of a rule is its manual and its test; \
+                    `guardian explain CODE` prints it.\n\n| Code | Cause | What it means | Evidence it needs |\n| --- | --- | --- | --- |\n"
+        .to_owned();
+    for meta in by_code {
+        let needs = meta.needs.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", ");
+        let needs = if needs.is_empty() { "the event alone".to_owned() } else { needs };
+        let _ = writeln!(
+            page,
+            "| {} | [`{}`](../shared/src/diagnosis/rules/{}.md) | {} | {needs} |",
+            meta.code, meta.name, meta.name, meta.title
+        );
+    }
+    let path = root().join("docs/rules.md");
+    if blessing() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page, "docs/rules.md is old: run `make bless`");
+}
