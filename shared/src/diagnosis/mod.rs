@@ -11,6 +11,7 @@ pub mod rules;
 mod statement;
 pub mod steps;
 pub mod text;
+pub mod told;
 pub mod vault_policy;
 pub mod verdict;
 

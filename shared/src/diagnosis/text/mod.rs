@@ -106,18 +106,26 @@ const DECIDED: f64 = 0.7;
 pub fn read(message: Option<&str>, hints: &Hints) -> Reading {
     let normal = Normal::of(message.unwrap_or_default());
     let fingerprint = fingerprint::of(&normal);
+    let silent = normal.words.is_empty() && normal.codes.is_empty();
     let (tier, mut points) = [Tier::Specific, Tier::General]
         .into_iter()
+        .filter(|_| !silent)
         .map(|tier| (tier, signals::weigh(tier, &normal, hints)))
         .find(|(_, points)| !points.is_empty())
         .unwrap_or_else(|| (Tier::Context, signals::weigh(Tier::Context, &normal, hints)));
     let recognised = tier != Tier::Context;
+    let spoken = points.clone();
     facts::shift(&mut points, hints);
+    let contradicted = recognised && points.values().all(|points| *points <= 0);
+    if contradicted {
+        // The facts exclude everything the text can mean: one of them is not what it seems, so nothing is decided.
+        points = spoken;
+    }
     let candidates = candidates(&points, recognised);
     let decided = candidates
         .first()
         .is_some_and(|best| best.likelihood >= DECIDED && !matches!(best.cause, Cause::Unexplained | Cause::AccessDeniedUnspecified));
-    let decidable = recognised && decided;
+    let decidable = recognised && decided && !contradicted;
     let needs = if decidable { Vec::new() } else { needs::of(&candidates, hints) };
     Reading { candidates, fingerprint, decidable, needs, recognised }
 }
