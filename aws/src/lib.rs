@@ -1,1 +1,25 @@
 //! The ports of the core over the AWS SDK. The only crate on the hot path that names `aws_sdk_*`.
+//!
+//! Reads never fail here: whatever goes wrong becomes a [`Gap`](guardian_core::evidence::Gap) that names the IAM action, the account, the
+//! Region and the reason. Writes fail with a [`PortError`](guardian_core::ports::PortError) that says whether a retry may help. Errors are
+//! classed by their code *string*: AWS models neither `AccessDeniedException` nor `ThrottlingException` for most services.
+
+mod backup;
+mod claims;
+pub mod classify;
+mod convert;
+mod denials;
+mod incidents;
+mod item;
+mod keys;
+pub mod pace;
+pub mod session;
+mod sink;
+mod trail;
+
+pub use claims::ClaimTable;
+pub use denials::DenialTable;
+pub use incidents::IncidentTable;
+pub use session::{Cloud, ReaderRole};
+pub use sink::Topics;
+

@@ -3,6 +3,7 @@
 //! Reads answer with a [`Fact`]: a failed read is a gap, never an error. Only writes can fail, and they say whether a retry may help.
 
 use std::future::Future;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -47,14 +48,25 @@ pub struct DenialQuery {
     pub until: Timestamp,
     /// Event names to look for where the session name is too common to select by (busy backup account), most telling first.
     pub event_names: Vec<&'static str>,
+    /// The key or object of the job, where it is known: a denial that names it ends the search.
+    pub object: Option<Arn>,
+    /// How long the caller can wait. A search that runs out of time answers with what it has.
+    pub patience: Duration,
 }
 
 /// Finds denials in CloudTrail's event history.
 pub trait TrailReader: Send + Sync {
     /// The denials of a principal in a window, with an account of the search; at most `budget` calls.
     fn denials(&self, query: &DenialQuery, budget: u32) -> impl Future<Output = (Vec<Denial>, Search)> + Send;
-    /// Writes on an object in a window, newest first; at most `budget` calls.
-    fn changes(&self, object: &Arn, from: Timestamp, until: Timestamp, budget: u32) -> impl Future<Output = Fact<Vec<Change>>> + Send;
+    /// Writes on an object in a window, newest first; at most `budget` calls and no longer than `patience`.
+    fn changes(
+        &self,
+        object: &Arn,
+        from: Timestamp,
+        until: Timestamp,
+        budget: u32,
+        patience: Duration,
+    ) -> impl Future<Output = Fact<Vec<Change>>> + Send;
 }
 
 /// Keeps the denials that arrived as events.
@@ -82,6 +94,8 @@ pub trait Claims: Send + Sync {
     fn claim(&self, key: &JobKey, now: Timestamp, lease_until: Timestamp) -> impl Future<Output = Result<Claim, PortError>> + Send;
     /// Marks it done.
     fn done(&self, key: &JobKey, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Gives back a claim whose work failed, so that the next delivery need not wait for the end of the lease. Another's claim stays.
+    fn release(&self, key: &JobKey, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// What joining an incident found.
@@ -117,6 +131,8 @@ pub trait Incidents: Send + Sync {
     ) -> impl Future<Output = Result<Joined, PortError>> + Send;
     /// The announcement was accepted.
     fn announced(&self, id: &IncidentId, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// The announcement failed: whoever comes next may make it. Another's claim stays.
+    fn release(&self, id: &IncidentId, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Sends messages.

@@ -1,0 +1,152 @@
+//! Denials that arrived as CloudTrail events, kept in DynamoDB until a job needs them.
+//!
+//! Item: `pk` = `denial#<account>#<region>#<role name>`, `sk` = `<time>#<event id>#<action>`, `v`, `denial` (the denial as JSON), `ttl` (s).
+//! DynamoDB removes expired items late, so the expiry is compared here too.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use guardian_core::evidence::{Denial, Search, SearchEnd};
+use guardian_core::ports::{DenialQuery, DenialStore, PortError};
+use jiff::Timestamp;
+
+use crate::classify::{port_error, reason_of};
+use crate::convert::gap;
+use crate::item::{Item, SCHEMA_VERSION, number, read_number, read_str, string};
+
+/// How long a denial is kept: far longer than any job runs.
+const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Pages read for one query; a page holds up to 1 MB.
+const MAX_PAGES: u32 = 5;
+
+/// Denials in their own table.
+#[derive(Clone, Debug)]
+pub struct DenialTable {
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+impl DenialTable {
+    /// Denials in a table with string keys `pk` and `sk`.
+    pub fn new(config: &aws_config::SdkConfig, table: impl Into<String>) -> Self {
+        Self { client: aws_sdk_dynamodb::Client::new(config), table: table.into() }
+    }
+}
+
+/// Name of the role behind a denial: from the session issuer, else from the session ARN.
+pub(crate) fn role_of(denial: &Denial) -> Option<String> {
+    let session = denial.principal.as_deref().and_then(|text| guardian_core::arn::Arn::parse(text).ok());
+    denial.issuer_arn.as_ref().or(session.as_ref()).and_then(|arn| arn.role_name()).map(str::to_owned)
+}
+
+/// Times as sort keys: fixed width, so that text order is time order.
+fn sort_time(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+fn item_of(denial: &Denial) -> Option<Item> {
+    let role = role_of(denial)?;
+    let action = denial.action.clone().unwrap_or_else(|| denial.event_name.clone());
+    let json = serde_json::to_string(denial).ok()?;
+    Some(Item::from([
+        ("pk".to_owned(), string(format!("denial#{}#{}#{role}", denial.recorded_in, denial.region))),
+        ("sk".to_owned(), string(format!("{}#{}#{action}", sort_time(denial.event_time), denial.event_id))),
+        ("v".to_owned(), number(SCHEMA_VERSION)),
+        ("denial".to_owned(), string(json)),
+        ("ttl".to_owned(), number(denial.event_time.as_second().saturating_add_unsigned(KEPT.as_secs()))),
+    ]))
+}
+
+impl DenialStore for DenialTable {
+    async fn keep(&self, denials: &[Denial]) -> Result<(), PortError> {
+        const OPERATION: &str = "dynamodb:BatchWriteItem";
+        let items = denials.iter().filter_map(item_of).collect::<Vec<_>>();
+        for chunk in items.chunks(25) {
+            // One batch may not hold the same key twice.
+            let mut seen = std::collections::BTreeSet::new();
+            let mut left = chunk
+                .iter()
+                .filter(|item| seen.insert((read_str(item, "pk").unwrap_or_default(), read_str(item, "sk").unwrap_or_default())))
+                .filter_map(|item| PutRequest::builder().set_item(Some(item.clone())).build().ok())
+                .map(|put| WriteRequest::builder().put_request(put).build())
+                .collect::<Vec<_>>();
+            let mut attempt = 0u32;
+            while !left.is_empty() {
+                let answer = self
+                    .client
+                    .batch_write_item()
+                    .request_items(&self.table, left)
+                    .send()
+                    .await
+                    .map_err(|error| port_error(OPERATION, &error))?;
+                left = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
+                if !left.is_empty() {
+                    if attempt == 4 {
+                        return Err(PortError { operation: OPERATION, code: "unprocessed items".to_owned(), retryable: true });
+                    }
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                    attempt += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn find(&self, query: &DenialQuery) -> (Vec<Denial>, Search) {
+        let now = Timestamp::now().as_second();
+        let mut search = Search {
+            source: "push".to_owned(),
+            account_id: query.account_id.clone(),
+            region: query.region.clone(),
+            from: query.from,
+            until: query.until,
+            calls: 0,
+            records: 0,
+            end: SearchEnd::Complete,
+            gap: None,
+        };
+        let mut denials = Vec::new();
+        let mut next = None;
+        loop {
+            search.calls += 1;
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
+                .expression_attribute_values(":pk", string(format!("denial#{}#{}#{}", query.account_id, query.region, query.role_name)))
+                .expression_attribute_values(":from", string(sort_time(query.from)))
+                // `~` sorts after every character of an event id.
+                .expression_attribute_values(":until", string(format!("{}~", sort_time(query.until))))
+                .set_exclusive_start_key(next)
+                .send()
+                .await;
+            match answer {
+                Ok(answer) => {
+                    for item in answer.items() {
+                        search.records += 1;
+                        if read_number(item, "ttl").is_some_and(|ttl| ttl <= now) {
+                            continue;
+                        }
+                        if let Some(denial) = read_str(item, "denial").and_then(|json| serde_json::from_str(json).ok()) {
+                            denials.push(denial);
+                        }
+                    }
+                    next = answer.last_evaluated_key;
+                    if next.is_none() || search.calls >= MAX_PAGES {
+                        if next.is_some() {
+                            search.end = SearchEnd::Partial;
+                        }
+                        return (denials, search);
+                    }
+                }
+                Err(error) => {
+                    let (reason, detail) = reason_of(&error);
+                    search.end = if search.calls == 1 { SearchEnd::Failed } else { SearchEnd::Partial };
+                    search.gap = Some(gap("dynamodb:Query", &query.account_id, &query.region, reason, detail));
+                    return (denials, search);
+                }
+            }
+        }
+    }
+}

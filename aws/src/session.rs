@@ -1,0 +1,207 @@
+//! Sessions in other accounts: one assumed role per account, shared by all Regions, and clients per (account, Region).
+//!
+//! The guardian's own account is read through the same reader role, so that one list of permissions holds everywhere.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use guardian_core::arn::{AccountId, Region};
+use guardian_core::evidence::{Gap, GapReason};
+use tokio::time::Instant;
+
+use crate::classify;
+use crate::pace::Pace;
+
+/// A session is renewed this long before it ends.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// A refused session is not asked for again within this time: one diagnosis makes many reads in the same account.
+const REFUSAL_KEPT: Duration = Duration::from_secs(10);
+
+/// The role that reads the other accounts.
+#[derive(Clone, Debug)]
+pub struct ReaderRole {
+    /// Name of the role, the same in every account.
+    pub name: String,
+    /// External id, where the roles ask for one.
+    pub external_id: Option<String>,
+}
+
+/// Access to AWS: our own account, and the others through the reader role.
+#[derive(Clone)]
+pub struct Cloud {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    base: SdkConfig,
+    sts: aws_sdk_sts::Client,
+    reader: ReaderRole,
+    sessions: Mutex<BTreeMap<AccountId, Arc<tokio::sync::Mutex<Option<Session>>>>>,
+    clients: Mutex<BTreeMap<(AccountId, Region), (SystemTime, Clients)>>,
+    pace: Pace,
+}
+
+#[derive(Clone)]
+enum Session {
+    Open(Credentials),
+    Refused { gap: Gap, at: Instant },
+}
+
+/// The clients of one account and Region. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) backup: aws_sdk_backup::Client,
+    pub(crate) kms: aws_sdk_kms::Client,
+    pub(crate) trail: aws_sdk_cloudtrail::Client,
+}
+
+impl Cloud {
+    /// The standard configuration: Region, credentials and endpoints from the environment, every timeout set.
+    pub async fn from_env(reader: ReaderRole) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts()).retry_config(retries());
+        // On Lambda the credentials are always there; walking the default chain would only cost start-up time.
+        if std::env::var_os("AWS_ACCESS_KEY_ID").is_some() {
+            loader = loader.credentials_provider(aws_config::environment::EnvironmentVariableCredentialsProvider::new());
+        }
+        Self::new(loader.load().await, reader)
+    }
+
+    /// Access through a given configuration.
+    pub fn new(base: SdkConfig, reader: ReaderRole) -> Self {
+        let sts = aws_sdk_sts::Client::new(&base);
+        Self {
+            inner: Arc::new(Inner {
+                base,
+                sts,
+                reader,
+                sessions: Mutex::default(),
+                clients: Mutex::default(),
+                pace: Pace::lookup_events(),
+            }),
+        }
+    }
+
+    /// The configuration of our own account.
+    pub fn base(&self) -> &SdkConfig {
+        &self.inner.base
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.inner.pace
+    }
+
+    /// The clients of an account and Region.
+    pub(crate) async fn clients(&self, account: &AccountId, region: &Region) -> Result<Clients, Gap> {
+        let key = (account.clone(), region.clone());
+        {
+            let clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((until, clients)) = clients.get(&key)
+                && SystemTime::now() < *until
+            {
+                return Ok(clients.clone());
+            }
+        }
+        let credentials = self.credentials(account, region).await?;
+        let until = credentials.expiry().map_or_else(|| SystemTime::now() + RENEW_BEFORE, |end| end - RENEW_BEFORE);
+        let config = self
+            .inner
+            .base
+            .to_builder()
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let trail = aws_sdk_cloudtrail::config::Builder::from(&config)
+            // Every call counts against the budget and the pace, so the retries are our own.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts().to_builder().read_timeout(Duration::from_secs(15)).operation_attempt_timeout(Duration::from_secs(20)).operation_timeout(Duration::from_secs(20)).build())
+            .build();
+        let clients = Clients {
+            backup: aws_sdk_backup::Client::new(&config),
+            kms: aws_sdk_kms::Client::new(&config),
+            trail: aws_sdk_cloudtrail::Client::from_conf(trail),
+        };
+        self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (until, clients.clone()));
+        Ok(clients)
+    }
+
+    /// Credentials of the reader role in an account; concurrent callers wait for one AssumeRole.
+    async fn credentials(&self, account: &AccountId, region: &Region) -> Result<Credentials, Gap> {
+        let slot = {
+            let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(sessions.entry(account.clone()).or_default())
+        };
+        let mut session = slot.lock().await;
+        match session.as_ref() {
+            Some(Session::Open(credentials)) if credentials.expiry().is_none_or(|end| SystemTime::now() + RENEW_BEFORE < end) => {
+                return Ok(credentials.clone());
+            }
+            Some(Session::Refused { gap, at }) if at.elapsed() < REFUSAL_KEPT => return Err(gap.clone()),
+            _ => {}
+        }
+        let answer = self.assume(account, region).await;
+        *session = Some(match &answer {
+            Ok(credentials) => Session::Open(credentials.clone()),
+            Err(gap) => Session::Refused { gap: gap.clone(), at: Instant::now() },
+        });
+        answer
+    }
+
+    async fn assume(&self, account: &AccountId, region: &Region) -> Result<Credentials, Gap> {
+        let role = format!("arn:{}:iam::{account}:role/{}", region.partition(), self.inner.reader.name);
+        let gap = |reason, detail: String| Gap {
+            action: "sts:AssumeRole".to_owned(),
+            account_id: account.clone(),
+            region: None,
+            reason,
+            detail: Some(detail),
+        };
+        let answer = self
+            .inner
+            .sts
+            .assume_role()
+            .role_arn(&role)
+            .role_session_name("backup-guardian")
+            .set_external_id(self.inner.reader.external_id.clone())
+            .send()
+            .await
+            .map_err(|error| match classify::reason_of(&error) {
+                (GapReason::AccessDenied | GapReason::NotFound, code) => gap(GapReason::RoleNotAssumable, format!("{code} for {role}")),
+                (reason, code) => gap(reason, code),
+            })?;
+        let Some(issued) = answer.credentials() else {
+            return Err(gap(GapReason::Unreadable, "answer without credentials".to_owned()));
+        };
+        let expiry = SystemTime::try_from(*issued.expiration()).ok();
+        Ok(Credentials::new(
+            issued.access_key_id(),
+            issued.secret_access_key(),
+            Some(issued.session_token().to_owned()),
+            expiry,
+            "backup-guardian-reader",
+        ))
+    }
+}
+
+/// Timeouts of every client. They are the backstop: the caller bounds each piece of work by the time it has left.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .read_timeout(Duration::from_secs(4))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(10))
+        .build()
+}
+
+/// Retries of every client but CloudTrail's.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(100))
+        .with_max_backoff(Duration::from_secs(1))
+}
