@@ -26,14 +26,7 @@ pub struct ClaimTable {
 }
 
 fn key_of(key: &JobKey) -> [(String, AttributeValue); 2] {
-    let pk = format!(
-        "claim#{}#{}#{}#{}#{}",
-        key.account,
-        key.region,
-        key.job_type.as_str(),
-        key.job_id.as_str(),
-        key.state.as_str()
-    );
+    let pk = format!("claim#{}#{}#{}#{}#{}", key.account, key.region, key.job_type.as_str(), key.job_id.as_str(), key.state.as_str());
     [("pk".to_owned(), string(pk)), ("sk".to_owned(), string("claim"))]
 }
 

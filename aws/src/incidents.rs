@@ -74,9 +74,9 @@ impl IncidentTable {
             };
             let reasons = match &error {
                 SdkError::ServiceError(service) => match service.err() {
-                    aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
-                        cancelled,
-                    ) => cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect::<Vec<_>>(),
+                    aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                        cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect::<Vec<_>>()
+                    }
                     _ => return Err(port_error(OPERATION, &error)),
                 },
                 _ => return Err(port_error(OPERATION, &error)),
@@ -134,9 +134,7 @@ impl Incidents for IncidentTable {
                 let head = answer.attributes.unwrap_or_default();
                 Ok(match read_time(&head, "announced_at") {
                     None => Joined::First,
-                    Some(_) => {
-                        Joined::Remind { jobs_total: jobs_total(&head), opened_at: read_time(&head, "opened_at").unwrap_or(now) }
-                    }
+                    Some(_) => Joined::Remind { jobs_total: jobs_total(&head), opened_at: read_time(&head, "opened_at").unwrap_or(now) },
                 })
             }
             Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {

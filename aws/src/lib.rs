@@ -12,14 +12,16 @@ mod denials;
 mod incidents;
 mod item;
 mod keys;
+pub mod lambda;
 pub mod pace;
 pub mod session;
 mod sink;
 mod trail;
+mod work;
 
 pub use claims::ClaimTable;
 pub use denials::DenialTable;
 pub use incidents::IncidentTable;
 pub use session::{Cloud, ReaderRole};
 pub use sink::Topics;
-
+pub use work::WorkTable;

@@ -64,12 +64,7 @@ pub(crate) struct Clients {
 impl Cloud {
     /// The standard configuration: Region, credentials and endpoints from the environment, every timeout set.
     pub async fn from_env(reader: ReaderRole) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts()).retry_config(retries());
-        // On Lambda the credentials are always there; walking the default chain would only cost start-up time.
-        if std::env::var_os("AWS_ACCESS_KEY_ID").is_some() {
-            loader = loader.credentials_provider(aws_config::environment::EnvironmentVariableCredentialsProvider::new());
-        }
-        Self::new(loader.load().await, reader)
+        Self::new(our_account().await, reader)
     }
 
     /// Access through a given configuration.
@@ -119,7 +114,14 @@ impl Cloud {
         let trail = aws_sdk_cloudtrail::config::Builder::from(&config)
             // Every call counts against the budget and the pace, so the retries are our own.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts().to_builder().read_timeout(Duration::from_secs(15)).operation_attempt_timeout(Duration::from_secs(20)).operation_timeout(Duration::from_secs(20)).build())
+            .timeout_config(
+                timeouts()
+                    .to_builder()
+                    .read_timeout(Duration::from_secs(15))
+                    .operation_attempt_timeout(Duration::from_secs(20))
+                    .operation_timeout(Duration::from_secs(20))
+                    .build(),
+            )
             .build();
         let clients = Clients {
             backup: aws_sdk_backup::Client::new(&config),
@@ -188,6 +190,16 @@ impl Cloud {
     }
 }
 
+/// The configuration of the account we run in: Region, credentials and endpoints from the environment, every timeout set.
+pub async fn our_account() -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts()).retry_config(retries());
+    // On Lambda the credentials are always there; walking the default chain would only cost start-up time.
+    if std::env::var_os("AWS_ACCESS_KEY_ID").is_some() {
+        loader = loader.credentials_provider(aws_config::environment::EnvironmentVariableCredentialsProvider::new());
+    }
+    loader.load().await
+}
+
 /// Timeouts of every client. They are the backstop: the caller bounds each piece of work by the time it has left.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -200,8 +212,5 @@ pub fn timeouts() -> TimeoutConfig {
 
 /// Retries of every client but CloudTrail's.
 pub fn retries() -> RetryConfig {
-    RetryConfig::standard()
-        .with_max_attempts(3)
-        .with_initial_backoff(Duration::from_millis(100))
-        .with_max_backoff(Duration::from_secs(1))
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100)).with_max_backoff(Duration::from_secs(1))
 }

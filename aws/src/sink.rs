@@ -23,8 +23,7 @@ impl Topics {
 
     async fn publish(&self, topic: &str, message: &Message, body: String) -> Result<(), PortError> {
         const OPERATION: &str = "sns:Publish";
-        let mut request =
-            self.client.publish().topic_arn(topic).subject(&message.subject).message_structure("json").message(body);
+        let mut request = self.client.publish().topic_arn(topic).subject(&message.subject).message_structure("json").message(body);
         for (name, value) in &message.attributes {
             let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build().map_err(|_| PortError {
                 operation: OPERATION,

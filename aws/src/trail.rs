@@ -65,11 +65,7 @@ impl<'a> Hunt<'a> {
     }
 
     /// One page: its records and the token of the next.
-    async fn page(
-        &mut self,
-        attribute: &LookupAttribute,
-        token: Option<&str>,
-    ) -> Result<(Vec<Record>, Option<String>), Stop> {
+    async fn page(&mut self, attribute: &LookupAttribute, token: Option<&str>) -> Result<(Vec<Record>, Option<String>), Stop> {
         let mut failures = 0u32;
         loop {
             if self.calls >= self.budget {
@@ -123,12 +119,7 @@ impl<'a> Hunt<'a> {
     }
 
     /// All records of one attribute, page by page, until `enough` says so.
-    async fn read(
-        &mut self,
-        key: LookupAttributeKey,
-        value: &str,
-        mut each: impl FnMut(&Record) -> bool,
-    ) -> Result<Enough, Stop> {
+    async fn read(&mut self, key: LookupAttributeKey, value: &str, mut each: impl FnMut(&Record) -> bool) -> Result<Enough, Stop> {
         let Ok(attribute) = LookupAttribute::builder().attribute_key(key).attribute_value(value).build() else {
             return Err(Stop::Failed(GapReason::Unreadable, "incomplete request".to_owned()));
         };

@@ -1,0 +1,245 @@
+//! Configuration from the environment, checked before the first event: a bad value stops the start with a message that names it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use guardian_aws::ReaderRole;
+use guardian_core::arn::{AccountId, Arn, Region};
+
+/// A variable that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set, or empty.
+    #[error("`{0}` is not set")]
+    Missing(&'static str),
+    /// Set to something that cannot be used.
+    #[error("`{name}` is `{value}`: {expected} is expected")]
+    Wrong {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+/// The configuration of the function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `GUARDIAN_TABLE`.
+    pub table: String,
+    /// `GUARDIAN_DENIALS_TABLE`.
+    pub denials_table: String,
+    /// `GUARDIAN_ALERT_TOPIC_ARN`.
+    pub alert_topic_arn: String,
+    /// `GUARDIAN_CHAT_TOPIC_ARN`, optional.
+    pub chat_topic_arn: Option<String>,
+    /// `GUARDIAN_READER_ROLE_NAME` and `GUARDIAN_EXTERNAL_ID`.
+    pub reader: ReaderRole,
+    /// The tunables of a diagnosis.
+    pub scope: Scope,
+    /// `GUARDIAN_REPEAT_AFTER_MINUTES`: an open incident is told again after this time. Default 4 hours.
+    pub repeat_after: Duration,
+}
+
+/// What bounds the search for evidence.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// `GUARDIAN_EVIDENCE_WINDOW_MS`: how long the first alert waits for evidence. Default 1000.
+    pub window: Duration,
+    /// `GUARDIAN_LOOKUP_BUDGET`: calls of `LookupEvents` in one diagnosis. Default 20.
+    pub lookups: u32,
+    /// `GUARDIAN_BACKUP_ACCOUNT_IDS`: accounts in which every copy uses the same session name.
+    pub backup_accounts: BTreeSet<AccountId>,
+    /// `GUARDIAN_ORGANIZATION_ID`, optional.
+    pub organization_id: Option<String>,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self { window: Duration::from_millis(1000), lookups: 20, backup_accounts: BTreeSet::new(), organization_id: None }
+    }
+}
+
+/// Reads variables through `get`, as `std::env::var` would answer.
+struct Reader<G>(G);
+
+impl<G: Fn(&str) -> Option<String>> Reader<G> {
+    fn optional(&self, name: &'static str) -> Option<String> {
+        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Missing(name))
+    }
+
+    fn checked(
+        &self,
+        name: &'static str,
+        value: String,
+        expected: &'static str,
+        good: impl Fn(&str) -> bool,
+    ) -> Result<String, ConfigError> {
+        if good(&value) { Ok(value) } else { Err(ConfigError::Wrong { name, value, expected }) }
+    }
+
+    fn topic(&self, name: &'static str, value: String) -> Result<String, ConfigError> {
+        self.checked(name, value, "the ARN of an SNS topic", |value| {
+            Arn::parse(value).is_ok_and(|arn| arn.service() == "sns" && arn.region().is_some() && arn.account().is_some())
+        })
+    }
+
+    fn number(
+        &self,
+        name: &'static str,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+        expected: &'static str,
+    ) -> Result<u64, ConfigError> {
+        let Some(value) = self.optional(name) else { return Ok(default) };
+        match value.parse::<u64>() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(ConfigError::Wrong { name, value, expected }),
+        }
+    }
+
+    fn list<T>(&self, name: &'static str, expected: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, ConfigError> {
+        let value = self.optional(name).unwrap_or_default();
+        value
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(|part| parse(part).ok_or_else(|| ConfigError::Wrong { name, value: part.to_owned(), expected }))
+            .collect()
+    }
+}
+
+fn table_name(value: &str) -> bool {
+    // A name, or the ARN of a table (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html).
+    (3..=255).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        || Arn::parse(value).is_ok_and(|arn| arn.service() == "dynamodb" && arn.resource().starts_with("table/"))
+}
+
+fn role_name(value: &str) -> bool {
+    (1..=64).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
+}
+
+impl Config {
+    /// Reads the configuration from the environment of the process.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the configuration through `get`.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let env = Reader(get);
+        let chat_topic_arn =
+            env.optional("GUARDIAN_CHAT_TOPIC_ARN").map(|value| env.topic("GUARDIAN_CHAT_TOPIC_ARN", value)).transpose()?;
+        env.list("GUARDIAN_REGIONS", "a list of Region codes", |part| Region::parse(part).ok())?;
+        Ok(Self {
+            table: env.checked("GUARDIAN_TABLE", env.required("GUARDIAN_TABLE")?, "the name of a table", table_name)?,
+            denials_table: env.checked(
+                "GUARDIAN_DENIALS_TABLE",
+                env.required("GUARDIAN_DENIALS_TABLE")?,
+                "the name of a table",
+                table_name,
+            )?,
+            alert_topic_arn: env.topic("GUARDIAN_ALERT_TOPIC_ARN", env.required("GUARDIAN_ALERT_TOPIC_ARN")?)?,
+            chat_topic_arn,
+            reader: reader_role(&env)?,
+            scope: scope(&env)?,
+            repeat_after: Duration::from_secs(
+                60 * env.number("GUARDIAN_REPEAT_AFTER_MINUTES", 240, 1..=43_200, "a number of minutes up to 30 days")?,
+            ),
+        })
+    }
+}
+
+/// The reader role and the tunables alone, which is all that a diagnosis from the terminal needs.
+pub fn for_reading() -> Result<(ReaderRole, Scope), ConfigError> {
+    let env = Reader(|name: &str| std::env::var(name).ok());
+    Ok((reader_role(&env)?, scope(&env)?))
+}
+
+fn reader_role<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<ReaderRole, ConfigError> {
+    let name = env.optional("GUARDIAN_READER_ROLE_NAME").unwrap_or_else(|| "backup-guardian-reader".to_owned());
+    Ok(ReaderRole {
+        name: env.checked("GUARDIAN_READER_ROLE_NAME", name, "the name of a role, without path", role_name)?,
+        external_id: env.optional("GUARDIAN_EXTERNAL_ID"),
+    })
+}
+
+fn scope<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Scope, ConfigError> {
+    let organization_id = env
+        .optional("GUARDIAN_ORGANIZATION_ID")
+        .map(|value| {
+            env.checked("GUARDIAN_ORGANIZATION_ID", value, "an id such as `o-exampleorgid`", |value| {
+                value.strip_prefix("o-").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+            })
+        })
+        .transpose()?;
+    Ok(Scope {
+        window: Duration::from_millis(env.number(
+            "GUARDIAN_EVIDENCE_WINDOW_MS",
+            1000,
+            50..=30_000,
+            "a number of milliseconds between 50 and 30000",
+        )?),
+        lookups: u32::try_from(env.number("GUARDIAN_LOOKUP_BUDGET", 20, 0..=20, "a number of calls up to 20")?).unwrap_or(20),
+        backup_accounts: env
+            .list("GUARDIAN_BACKUP_ACCOUNT_IDS", "a list of account ids of 12 digits", |part| AccountId::parse(part).ok())?
+            .into_iter()
+            .collect(),
+        organization_id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let mut env = std::collections::BTreeMap::from([
+            ("GUARDIAN_TABLE", "guardian"),
+            ("GUARDIAN_DENIALS_TABLE", "denials"),
+            ("GUARDIAN_ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:444444444444:alerts"),
+            ("GUARDIAN_BACKUP_ACCOUNT_IDS", "222222222222, 222222222223"),
+        ]);
+        env.extend(changes.iter().copied());
+        Config::read(|name| env.get(name).map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_defaults_of_the_contract_hold_and_empty_means_absent() {
+        let config = read(&[("GUARDIAN_CHAT_TOPIC_ARN", ""), ("GUARDIAN_EXTERNAL_ID", " ")]).unwrap();
+        assert_eq!(config.reader.name, "backup-guardian-reader");
+        assert_eq!(config.scope.window, Duration::from_millis(1000));
+        assert_eq!(config.scope.lookups, 20);
+        assert_eq!(config.scope.backup_accounts.len(), 2);
+        assert_eq!(config.repeat_after, Duration::from_secs(4 * 3600));
+        assert!(config.chat_topic_arn.is_none() && config.reader.external_id.is_none());
+    }
+
+    #[test]
+    fn a_bad_value_stops_the_start_and_names_the_variable() {
+        for (name, value) in [
+            ("GUARDIAN_TABLE", ""),
+            ("GUARDIAN_TABLE", "a/b"),
+            ("GUARDIAN_ALERT_TOPIC_ARN", "alerts"),
+            ("GUARDIAN_ALERT_TOPIC_ARN", "arn:aws:sqs:eu-central-1:444444444444:alerts"),
+            ("GUARDIAN_CHAT_TOPIC_ARN", "chat"),
+            ("GUARDIAN_READER_ROLE_NAME", "path/role"),
+            ("GUARDIAN_EVIDENCE_WINDOW_MS", "soon"),
+            ("GUARDIAN_EVIDENCE_WINDOW_MS", "0"),
+            ("GUARDIAN_LOOKUP_BUDGET", "21"),
+            ("GUARDIAN_BACKUP_ACCOUNT_IDS", "222222222222,22"),
+            ("GUARDIAN_REGIONS", "Frankfurt"),
+            ("GUARDIAN_ORGANIZATION_ID", "organization"),
+            ("GUARDIAN_REPEAT_AFTER_MINUTES", "0"),
+        ] {
+            let error = read(&[(name, value)]).expect_err(name).to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Evidence for one job, inside the evidence window.
+//!
+//! Everything is asked at once where it can be, and each question is bounded by the end of the window: what is not there by then is a gap with
+//! reason `timed-out`, never a later alert. CloudTrail is asked last and only where our own store of denials has no answer, because its two
+//! calls per second are shared by everybody in the account.
+
+mod searches;
+
+use std::future::Future;
+use std::time::Duration;
+
+use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::event::Job;
+use guardian_core::evidence::{Denial, Evidence, Fact, Gap, GapReason, Search, SearchEnd};
+use guardian_core::ports::{BackupReader, DenialQuery, DenialStore, KeyReader, TrailReader};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::Scope;
+
+/// Changes of a key are looked for this far back.
+const CHANGES_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Calls of `LookupEvents` for the changes of a key, out of the whole budget.
+const CHANGES_BUDGET: u32 = 3;
+/// Adapters answer a little before the end of the window, so that what they have is not lost.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// Gathers the evidence of a job. Never fails, and never takes longer than the window.
+pub async fn gather<R, D>(readers: &R, store: &D, job: Job, now: Timestamp, scope: &Scope) -> Evidence
+where
+    R: BackupReader + KeyReader + TrailReader,
+    D: DenialStore,
+{
+    let end = Instant::now() + scope.window;
+    let event_only = {
+        let mut evidence = Evidence::of_event(job, now);
+        evidence.organization_id.clone_from(&scope.organization_id);
+        evidence
+    };
+    let (tell, told) = oneshot::channel();
+    // CloudTrail wants to know roles, accounts and the key; it waits for them a while, not for ever.
+    let patience = Instant::now() + scope.window.mul_f64(0.4);
+    let chain = describe(readers, store, event_only.clone(), end, tell);
+    let trail = async {
+        let known = match timeout_at(patience, told).await {
+            Ok(Ok(known)) => known,
+            Ok(Err(_)) | Err(_) => event_only.clone(),
+        };
+        look_up(readers, &known, scope, end).await
+    };
+    let (mut evidence, found) = tokio::join!(chain, trail);
+    evidence.denials.extend(found.denials);
+    evidence.searches.extend(found.searches);
+    evidence.changes = found.changes;
+    evidence.denials.sort();
+    evidence.denials.dedup();
+    evidence
+}
+
+/// Asks for one fact until the end of the window.
+async fn ask<T>(
+    end: Instant,
+    action: &str,
+    account: Option<AccountId>,
+    region: Option<Region>,
+    question: impl Future<Output = Fact<T>>,
+) -> Fact<T> {
+    match timeout_at(end, question).await {
+        Ok(fact) => fact,
+        Err(_) => match account {
+            Some(account_id) => Fact::Gap(Gap { action: action.to_owned(), account_id, region, reason: GapReason::TimedOut, detail: None }),
+            None => Fact::NotAsked,
+        },
+    }
+}
+
+async fn ask_of<T>(end: Instant, action: &str, object: Option<&Arn>, question: impl AsyncFnOnce(&Arn) -> Fact<T>) -> Fact<T> {
+    match object {
+        Some(object) => ask(end, action, object.account(), object.region(), question(object)).await,
+        None => Fact::NotAsked,
+    }
+}
+
+/// Answers a question again only where it was not asked before.
+async fn still<T>(fact: Fact<T>, question: impl Future<Output = Fact<T>>) -> Fact<T> {
+    if matches!(fact, Fact::NotAsked) { question.await } else { fact }
+}
+
+/// Everything but CloudTrail: the store of denials, the job, its recovery point, vaults and keys.
+async fn describe<R, D>(readers: &R, store: &D, mut evidence: Evidence, end: Instant, tell: oneshot::Sender<Evidence>) -> Evidence
+where
+    R: BackupReader + KeyReader,
+    D: DenialStore,
+{
+    let job = evidence.job.clone();
+    let describe_job = match job.job_type {
+        guardian_core::event::JobType::Backup => "backup:DescribeBackupJob",
+        guardian_core::event::JobType::Copy => "backup:DescribeCopyJob",
+        guardian_core::event::JobType::Restore => "backup:DescribeRestoreJob",
+        guardian_core::event::JobType::Scan => "backup:DescribeScanJob",
+    };
+    // First what the event alone lets us ask.
+    let first = searches::of(&evidence, &Scope::default(), end);
+    let facts = evidence.clone();
+    let (description, pushed, point, vault, destination, policy) = tokio::join!(
+        ask(end, describe_job, Some(job.account.clone()), Some(job.region.clone()), readers.job(&job)),
+        from_store(store, &first, end),
+        recovery_point(readers, &facts, end),
+        source_vault(readers, &facts, end),
+        destination_vault(readers, &facts, end),
+        destination_policy(readers, &facts, end),
+    );
+    evidence.description = description;
+    (evidence.denials, evidence.searches) = pushed;
+    // Then what only the description of the job could tell.
+    let more = searches::of(&evidence, &Scope::default(), end)
+        .into_iter()
+        .filter(|query| !first.iter().any(|asked| same_place(asked, query)))
+        .collect::<Vec<_>>();
+    let facts = evidence.clone();
+    let (pushed, point, vault, destination, policy) = tokio::join!(
+        from_store(store, &more, end),
+        still(point, recovery_point(readers, &facts, end)),
+        still(vault, source_vault(readers, &facts, end)),
+        still(destination, destination_vault(readers, &facts, end)),
+        still(policy, destination_policy(readers, &facts, end)),
+    );
+    evidence.denials.extend(pushed.0);
+    evidence.searches.extend(pushed.1);
+    evidence.recovery_point = point;
+    evidence.vault = vault;
+    evidence.destination_vault = destination;
+    evidence.destination_vault_policy = policy;
+    // Nobody may be listening any more; then CloudTrail is being searched by what the event told.
+    let _ = tell.send(evidence.clone());
+
+    let source_key = protecting_key(&evidence);
+    let destination_key = evidence.destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
+    let (key, key_policy, destination_key) = tokio::join!(
+        ask_of(end, "kms:DescribeKey", source_key.as_ref(), async |key| readers.key(key).await),
+        ask_of(end, "kms:GetKeyPolicy", source_key.as_ref().filter(|key| key.is_kms_key()), async |key| readers.key_policy(key).await),
+        ask_of(end, "kms:DescribeKey", destination_key.as_ref(), async |key| readers.key(key).await),
+    );
+    evidence.source_key = key;
+    evidence.source_key_policy = key_policy;
+    evidence.destination_key = destination_key;
+    if matches!(evidence.source_key_policy, Fact::NotAsked)
+        && let Some(key) = evidence.source_key.known().map(|key| key.arn.clone()).filter(Arn::is_kms_key)
+    {
+        // The recovery point named an alias: the policy belongs to the key behind it.
+        evidence.source_key_policy = ask_of(end, "kms:GetKeyPolicy", Some(&key), async |key| readers.key_policy(key).await).await;
+    }
+    evidence
+}
+
+fn same_place(a: &DenialQuery, b: &DenialQuery) -> bool {
+    (&a.account_id, &a.region, &a.role_name) == (&b.account_id, &b.region, &b.role_name)
+}
+
+async fn recovery_point<R: BackupReader>(readers: &R, evidence: &Evidence, end: Instant) -> Fact<guardian_core::evidence::RecoveryPoint> {
+    let Some(point) = evidence.recovery_point_arn().cloned() else { return Fact::NotAsked };
+    ask_of(end, "backup:DescribeRecoveryPoint", vault_arn(evidence).as_ref(), async |vault| readers.recovery_point(vault, &point).await)
+        .await
+}
+
+async fn source_vault<R: BackupReader>(readers: &R, evidence: &Evidence, end: Instant) -> Fact<guardian_core::evidence::Vault> {
+    ask_of(end, "backup:DescribeBackupVault", vault_arn(evidence).as_ref(), async |vault| readers.vault(vault).await).await
+}
+
+async fn destination_vault<R: BackupReader>(readers: &R, evidence: &Evidence, end: Instant) -> Fact<guardian_core::evidence::Vault> {
+    let vault = evidence.destination_vault_arn();
+    ask_of(end, "backup:DescribeBackupVault", vault, async |vault| readers.vault(vault).await).await
+}
+
+async fn destination_policy<R: BackupReader>(readers: &R, evidence: &Evidence, end: Instant) -> Fact<guardian_core::evidence::VaultPolicy> {
+    let vault = evidence.destination_vault_arn();
+    ask_of(end, "backup:GetBackupVaultAccessPolicy", vault, async |vault| readers.vault_policy(vault).await).await
+}
+
+/// The source vault, from the event or else the description.
+fn vault_arn(evidence: &Evidence) -> Option<Arn> {
+    evidence.job.vault_arn.clone().or_else(|| evidence.description.known().and_then(|job| job.vault_arn.clone()))
+}
+
+/// The key that protects the recovery point: what the point says, else for fully managed types the key of its vault.
+fn protecting_key(evidence: &Evidence) -> Option<Arn> {
+    evidence.source_key_arn().cloned().or_else(|| {
+        let vault_key = evidence.vault.known().and_then(|vault| vault.encryption_key_arn.clone());
+        vault_key.filter(|_| evidence.fully_managed() == Some(true))
+    })
+}
+
+/// The denials of our own store.
+async fn from_store<D: DenialStore>(store: &D, queries: &[DenialQuery], end: Instant) -> (Vec<Denial>, Vec<Search>) {
+    let mut denials = Vec::new();
+    let mut searches = Vec::new();
+    for query in queries {
+        let (found, search) = match timeout_at(end, store.find(query)).await {
+            Ok(answer) => answer,
+            Err(_) => (Vec::new(), unanswered(query, "push", "dynamodb:Query")),
+        };
+        denials.extend(found);
+        searches.push(search);
+    }
+    (denials, searches)
+}
+
+/// A search that brought nothing because its time was over.
+fn unanswered(query: &DenialQuery, source: &str, action: &str) -> Search {
+    Search {
+        source: source.to_owned(),
+        account_id: query.account_id.clone(),
+        region: query.region.clone(),
+        from: query.from,
+        until: query.until,
+        calls: 0,
+        records: 0,
+        end: SearchEnd::Failed,
+        gap: Some(Gap {
+            action: action.to_owned(),
+            account_id: query.account_id.clone(),
+            region: Some(query.region.clone()),
+            reason: GapReason::TimedOut,
+            detail: None,
+        }),
+    }
+}
+
+/// What CloudTrail's event history gave.
+#[derive(Default)]
+struct Found {
+    denials: Vec<Denial>,
+    searches: Vec<Search>,
+    changes: Fact<Vec<guardian_core::evidence::Change>>,
+}
+
+/// LookupEvents: the caller's account first, the others only where it has no exact answer; the changes of the key beside them.
+async fn look_up<R: TrailReader>(readers: &R, known: &Evidence, scope: &Scope, end: Instant) -> Found {
+    let key = protecting_key(known);
+    let changes_budget = CHANGES_BUDGET.min(scope.lookups / 4);
+    let changes = ask_of(end, "cloudtrail:LookupEvents", key.as_ref().filter(|key| key.is_kms_key()), async |key| {
+        let until = known.job.completed_at.or(known.job.event_time).unwrap_or(known.now);
+        readers.changes(key, until - CHANGES_BACK, until + searches::SLACK, changes_budget, patience(end)).await
+    });
+    if scope.lookups == 0 || known.denials.iter().any(|denial| key.is_some() && denial.resource == key) {
+        return Found { changes: if scope.lookups == 0 { Fact::NotAsked } else { changes.await }, ..Found::default() };
+    }
+    let budget = scope.lookups.saturating_sub(changes_budget);
+    let denials = async {
+        let mut found = Found::default();
+        let mut left = budget;
+        let queries = searches::of(known, scope, end);
+        let others = u32::try_from(queries.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        for (place, mut query) in queries.into_iter().enumerate() {
+            let first = place == 0;
+            // The first account gets the most of the budget, and half of the time where others follow.
+            let share = if first { left.saturating_sub(others.saturating_mul(3)).max(1) } else { left.min(4) };
+            query.patience = if first && others > 0 { patience(end) / 2 } else { patience(end) };
+            if left == 0 || query.patience.is_zero() {
+                found.searches.push(unanswered(&query, "lookup-events", "cloudtrail:LookupEvents"));
+                continue;
+            }
+            let (denials, search) = match timeout_at(end, readers.denials(&query, share.min(left))).await {
+                Ok(answer) => answer,
+                Err(_) => (Vec::new(), unanswered(&query, "lookup-events", "cloudtrail:LookupEvents")),
+            };
+            left = left.saturating_sub(search.calls);
+            let exact = query.object.is_some() && denials.iter().any(|denial| denial.resource == query.object);
+            found.denials.extend(denials);
+            found.searches.push(search);
+            if exact {
+                break;
+            }
+        }
+        found
+    };
+    let (mut found, changes) = tokio::join!(denials, changes);
+    found.changes = changes;
+    found
+}
+
+fn patience(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now()).saturating_sub(MARGIN)
+}
