@@ -14,6 +14,7 @@ mod item;
 mod keys;
 pub mod lambda;
 pub mod pace;
+pub mod replay;
 pub mod session;
 mod sink;
 mod trail;

@@ -1,3 +1,54 @@
-//! Wiring.
+//! The `guardian` command: wiring.
 
-fn main() {}
+mod evidence;
+mod explain;
+mod output;
+mod replay;
+
+use clap::{Parser, Subcommand};
+use output::{Exit, Output};
+
+/// Explains failed AWS Backup jobs: why, who must act, what to do.
+///
+/// Exit codes: 0 fine, 1 a finding, 2 wrong usage or unreadable input, 3 could not tell.
+#[derive(Debug, Parser)]
+#[command(name = "guardian", version, after_help = "Examples:
+  guardian explain event failed-copy.json
+  guardian explain event failed-copy.json --evidence ./evidence --format json
+  guardian explain job --type copy 111111111111 eu-central-1 47C8EF56-0000-0000-0000-000000000000
+  guardian explain message < messages.jsonl
+  guardian explain kms-key-policy-missing-destination
+  guardian replay failed-copy.json --times 5")]
+struct Cli {
+    /// How results are printed; JSON for machines.
+    #[arg(long, global = true, value_enum)]
+    format: Option<output::Format>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Explain an event, a job, a status message, or a rule.
+    Explain(explain::Explain),
+    /// Send recorded events through the real functions of a lab and show the alerts that come out.
+    Replay(replay::Replay),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::process::ExitCode {
+    // Clap's own exit code for wrong usage is 2, as promised above.
+    let cli = Cli::parse();
+    let output = Output::new(cli.format);
+    let outcome = match cli.command {
+        Command::Explain(explain) => explain.run(&output).await,
+        Command::Replay(replay) => replay.run(&output).await,
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::complain(&format!("guardian: {error:#}"));
+            Exit::Usage.into()
+        }
+    }
+}

@@ -57,9 +57,9 @@ pub struct Handler<D> {
     /// Where denials are kept.
     pub store: D,
     /// The clock.
-    pub now: fn() -> Timestamp,
+    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Where metrics go, line by line.
-    pub metrics: fn(&str),
+    pub metrics: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl<D: DenialStore + 'static> Handler<D> {
@@ -105,10 +105,10 @@ impl<D: DenialStore + 'static> Handler<D> {
                 Ok(Outcome::Ignored)
             }
             Parsed::Quarantine(quarantine) => {
-                let reason = quarantine.reason.to_string();
+                let reason = quarantine.reason.as_str();
                 tracing::error!(reason, what = %quarantine.what.chars().take(512).collect::<String>(), "message quarantined");
-                self.count("quarantined", &reason);
-                Err(ItemError::Quarantined(reason))
+                self.count("quarantined", reason);
+                Err(ItemError::Quarantined(reason.to_owned()))
             }
         }
     }

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
         std::env::var("GUARDIAN_DENIALS_TABLE").ok().filter(|name| !name.trim().is_empty()).ok_or("`GUARDIAN_DENIALS_TABLE` is not set")?;
     let config = guardian_aws::session::our_account().await;
     let store = DenialTable::new(&config, table);
-    let handler = Arc::new(Handler { store, now: jiff::Timestamp::now, metrics: lambda::emit });
+    let handler = Arc::new(Handler { store, now: Box::new(jiff::Timestamp::now), metrics: Box::new(lambda::emit) });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let handler = Arc::clone(&handler);
         async move {

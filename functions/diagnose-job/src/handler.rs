@@ -42,9 +42,9 @@ pub struct Ports<R, D, W, S> {
     /// Where alerts go.
     pub alerts: S,
     /// The clock.
-    pub now: fn() -> Timestamp,
+    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Where metrics go, line by line.
-    pub metrics: fn(&str),
+    pub metrics: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// The function.
@@ -92,10 +92,10 @@ where
                 Ok(self.ignored("unknown-detail-type"))
             }
             Parsed::Quarantine(quarantine) => {
-                let reason = quarantine.reason.to_string();
+                let reason = quarantine.reason.as_str();
                 tracing::error!(reason, what = %quarantine.what.chars().take(512).collect::<String>(), "message quarantined");
-                self.count("quarantined", &reason);
-                Err(ItemError::Quarantined { reason })
+                self.count("quarantined", reason);
+                Err(ItemError::Quarantined { reason: reason.to_owned() })
             }
         }
     }

@@ -21,8 +21,8 @@ async fn main() -> Result<(), Error> {
         },
         alerts: Topics::new(&base, config.alert_topic_arn, config.chat_topic_arn),
         readers: cloud,
-        now: jiff::Timestamp::now,
-        metrics: lambda::emit,
+        now: Box::new(jiff::Timestamp::now),
+        metrics: Box::new(lambda::emit),
     };
     let handler = Arc::new(Handler::new(ports, config.scope, config.repeat_after));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
