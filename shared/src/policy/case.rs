@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Context, Document, Grant, Outcome, Policies, Principal, Request, evaluate};
+use super::{Answer, Context, Decision, Document, Grant, Outcome, Policies, Principal, Request, evaluate};
 
 /// A case that cannot be judged because it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,28 @@ impl Case {
     /// Judges the case.
     pub fn evaluate(&self) -> Answer {
         evaluate(&self.request, &self.policies)
+    }
+}
+
+/// Answers one line: `Ok` with `{id, decision, why}`, or `Err` with `{id?, error}` where the line holds no case.
+///
+/// A principal of a kind that is not modelled (a federated user, say) is a case all the same; its answer is uncertain.
+pub fn answer_line(line: &str) -> Result<Value, Value> {
+    let unreadable = match Case::parse(line) {
+        Ok(case) => return Ok(answer(&case.id, &case.evaluate())),
+        Err(unreadable) => unreadable,
+    };
+    let id = serde_json::from_str::<Value>(line).ok().and_then(|value| Some(value.get("id")?.as_str()?.to_owned()));
+    match (unreadable, id) {
+        (Unreadable::Principal(problem), id) => {
+            let depends_on = vec!["principal".to_owned()];
+            let problems = vec![problem.to_string()];
+            let (reasons, exemptions, missing) = (Vec::new(), Vec::new(), Vec::new());
+            let uncertain = Answer { decision: Decision::Uncertain, reasons, exemptions, missing, depends_on, problems };
+            Ok(answer(&id.unwrap_or_default(), &uncertain))
+        }
+        (problem, Some(id)) => Err(json!({"id": id, "error": problem.to_string()})),
+        (problem, None) => Err(json!({"error": problem.to_string()})),
     }
 }
 
@@ -111,6 +133,8 @@ fn context(values: Option<&Value>, unknown: Option<&Value>) -> Result<Context, U
             for (key, value) in values {
                 let unreadable = Unreadable::Member("context", "a map of strings and lists of strings");
                 match value {
+                    // No value: the key is not in the request.
+                    Value::Null => {}
                     Value::Array(items) => {
                         context.set_many(key, items.iter().map(scalar).collect::<Option<Vec<_>>>().ok_or(unreadable)?);
                     }

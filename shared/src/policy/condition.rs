@@ -112,12 +112,24 @@ impl Condition {
         Ok(Self { quantifier, operator, if_exists, written: written.to_owned(), key: key.to_owned(), values })
     }
 
-    /// Whether the condition holds.
-    pub(crate) fn holds(&self, context: &Context, variables: bool) -> Tri {
+    /// Whether the condition holds; `open` gets the condition keys and the undocumented points it depends on.
+    pub(crate) fn holds(&self, context: &Context, variables: bool, open: &mut Vec<String>) -> Tri {
+        let before = open.len();
+        let holds = self.weigh(context, variables, open);
+        if holds != Tri::Maybe {
+            open.truncate(before);
+        }
+        holds
+    }
+
+    fn weigh(&self, context: &Context, variables: bool, open: &mut Vec<String>) -> Tri {
         let found = context.get(&self.key);
         if self.operator.test == Test::Null {
             let absent = match found {
-                Lookup::Unknown => return Tri::Maybe,
+                Lookup::Unknown => {
+                    open.push(self.key.clone());
+                    return Tri::Maybe;
+                }
                 Lookup::Absent => true,
                 Lookup::Many(values) => values.is_empty(),
                 Lookup::One(_) => false,
@@ -125,39 +137,44 @@ impl Condition {
             return self.values.iter().any(|value| value.eq_ignore_ascii_case(if absent { "true" } else { "false" })).into();
         }
         match (found, self.quantifier) {
-            (Lookup::Unknown, _) => Tri::Maybe,
+            (Lookup::Unknown, _) => {
+                open.push(self.key.clone());
+                Tri::Maybe
+            }
             // Undocumented: whether an absent key satisfies `ForAnyValue:…IfExists`.
-            (Lookup::Absent, Quantifier::Any) if self.if_exists => Tri::Maybe,
+            (Lookup::Absent | Lookup::Many([]), Quantifier::Any) if self.if_exists => {
+                open.push(format!("`{}` on the absent `{}`", self.written, self.key));
+                Tri::Maybe
+            }
             (Lookup::Absent, Quantifier::Any) => Tri::No,
             (Lookup::Absent, Quantifier::All) => Tri::Yes,
             (Lookup::Absent, Quantifier::Plain) => (self.if_exists || self.operator.negated).into(),
-            (Lookup::One(value), _) => self.satisfied(value, context, variables),
-            // A plain operator on several values never matches; what a negated one does is undocumented.
-            (Lookup::Many(_), Quantifier::Plain) => {
-                if self.operator.negated {
-                    Tri::Maybe
-                } else {
-                    Tri::No
-                }
+            (Lookup::One(value), _) => self.satisfied(value, context, variables, open),
+            // A key without values is there and is not: an operator that an absent key would satisfy is undocumented here.
+            (Lookup::Many([]), Quantifier::Plain) if self.if_exists || self.operator.negated => {
+                open.push(format!("`{}` on `{}` without values", self.written, self.key));
+                Tri::Maybe
             }
+            // A plain operator reads one value; a key with several needs a set operator and matches no plain one, negated or not.
+            (Lookup::Many(_), Quantifier::Plain) => Tri::No,
             (Lookup::Many(values), Quantifier::All) => {
-                values.iter().fold(Tri::Yes, |so_far, value| so_far.and(self.satisfied(value, context, variables)))
+                values.iter().fold(Tri::Yes, |so_far, value| so_far.and(self.satisfied(value, context, variables, open)))
             }
             (Lookup::Many(values), Quantifier::Any) => {
-                values.iter().fold(Tri::No, |so_far, value| so_far.or(self.satisfied(value, context, variables)))
+                values.iter().fold(Tri::No, |so_far, value| so_far.or(self.satisfied(value, context, variables, open)))
             }
         }
     }
 
     /// Whether one value of the request satisfies the operator.
-    fn satisfied(&self, value: &str, context: &Context, variables: bool) -> Tri {
+    fn satisfied(&self, value: &str, context: &Context, variables: bool, open: &mut Vec<String>) -> Tri {
         let one_equal = self.values.iter().fold(Tri::No, |so_far, wanted| {
-            if so_far == Tri::Yes { so_far } else { so_far.or(self.compare(wanted, value, context, variables)) }
+            if so_far == Tri::Yes { so_far } else { so_far.or(self.compare(wanted, value, context, variables, open)) }
         });
         if self.operator.negated { !one_equal } else { one_equal }
     }
 
-    fn compare(&self, wanted: &str, value: &str, context: &Context, variables: bool) -> Tri {
+    fn compare(&self, wanted: &str, value: &str, context: &Context, variables: bool, open: &mut Vec<String>) -> Tri {
         let (wildcards, fold) = match self.operator.test {
             Test::String { wildcards, fold } => (wildcards, fold),
             Test::Arn => (true, false),
@@ -166,15 +183,25 @@ impl Condition {
         let tokens = match wildcard::pattern(wanted, Reading { wildcards, variables, fold }, context) {
             Pattern::Tokens(tokens) => tokens,
             Pattern::NoValue => return Tri::No,
-            Pattern::Unknown(_) => return Tri::Maybe,
+            Pattern::Unknown(key) => {
+                open.push(key);
+                return Tri::Maybe;
+            }
         };
         match self.operator.test {
             Test::String { fold, .. } => {
                 let text = if fold { value.chars().flat_map(char::to_lowercase).collect() } else { value.chars().collect::<Vec<_>>() };
                 wildcard::matches(&tokens, &text).into()
             }
-            // What a negated operator does with a pattern that is no ARN is undocumented.
-            Test::Arn => arn_matches(&tokens, value).unwrap_or(if self.operator.negated { Tri::Maybe } else { Tri::No }),
+            Test::Arn => match arn_matches(&tokens, value) {
+                Some(matched) => matched,
+                // What a negated operator does with a pattern that is no ARN is undocumented.
+                None if self.operator.negated => {
+                    open.push(format!("`{}` with a value that is no ARN", self.written));
+                    Tri::Maybe
+                }
+                None => Tri::No,
+            },
             test => {
                 let wanted = plain(&tokens);
                 match test {
@@ -227,7 +254,9 @@ fn date(text: &str) -> Option<f64> {
     if let Some(seconds) = number(text) {
         return Some(seconds);
     }
-    let time = text.parse::<Timestamp>().ok().or_else(|| format!("{text}T00:00:00Z").parse().ok())?;
+    let read = |text: String| text.parse::<Timestamp>().ok();
+    // Without a zone: UTC. Without a time of day: midnight.
+    let time = read(text.to_owned()).or_else(|| read(format!("{text}Z"))).or_else(|| read(format!("{text}T00:00:00Z")))?;
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date fit into the 53 bits of a double")]
     let milliseconds = time.as_millisecond() as f64;
     Some(milliseconds / 1000.0)

@@ -174,6 +174,15 @@ const KMS_ACROSS_ACCOUNTS: &[&str] = &[
     "verifymac",
 ];
 
+/// Whether a KMS operation takes no key: then there is no key policy, and identity policies decide alone
+/// (<https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html>).
+fn without_key(operation: &str, resource: &str) -> bool {
+    const ACCOUNT_WIDE: &[&str] = &["createkey", "generaterandom", "listaliases", "listkeys", "listretirablegrants"];
+    let operation = operation.to_ascii_lowercase();
+    resource == "*" && (ACCOUNT_WIDE.contains(&operation.as_str()) || operation.contains("customkeystore"))
+        || resource.contains(":alias/") && operation.ends_with("alias")
+}
+
 /// Evaluates a request.
 pub fn evaluate(request: &Request, policies: &Policies) -> Answer {
     Evaluation { request, policies, reasons: Vec::new(), exemptions: Vec::new(), missing: Vec::new(), depends: Vec::new() }.run()
@@ -194,18 +203,29 @@ struct Said {
     deny: Tri,
     allow: Tri,
     direct: Tri,
+    session: Tri,
     role: Tri,
     account: Tri,
 }
 
 impl Said {
-    const NOTHING: Self = Self { deny: Tri::No, allow: Tri::No, direct: Tri::No, role: Tri::No, account: Tri::No };
+    const NOTHING: Self = Self::all(Tri::No);
+
+    const fn all(tri: Tri) -> Self {
+        Self { deny: tri, allow: tri, direct: tri, session: tri, role: tri, account: tri }
+    }
+
+    /// An Allow of a resource policy for this caller, of whatever class.
+    fn names_caller(self) -> Tri {
+        self.direct.or(self.session).or(self.role).or(self.account)
+    }
 
     fn and_then(self, other: Self) -> Self {
         Self {
             deny: self.deny.or(other.deny),
             allow: self.allow.or(other.allow),
             direct: self.direct.or(other.direct),
+            session: self.session.or(other.session),
             role: self.role.or(other.role),
             account: self.account.or(other.account),
         }
@@ -220,33 +240,44 @@ impl Evaluation<'_> {
         let same_account = !service && principal.account() == request.resource_account;
         let (prefix, operation) = request.action.split_once(':').unwrap_or((&request.action, ""));
         let kms = prefix.eq_ignore_ascii_case("kms");
-        let needs_resource_policy = kms || request.action.eq_ignore_ascii_case("sts:AssumeRole");
+        let key = kms && !without_key(operation, &request.resource);
+        let needs_resource_policy = key || prefix.eq_ignore_ascii_case("sts") && request.resource.contains(":role/");
 
         let service_linked = match request.context.get("aws:PrincipalArn") {
             Lookup::One(arn) => principal.service_linked(Some(arn)),
-            _ => principal.service_linked(None),
+            // Forgetting whose session it is must not settle the question.
+            Lookup::Unknown if principal.is_session() => Tri::Maybe,
+            Lookup::Unknown | Lookup::Many(_) | Lookup::Absent => principal.service_linked(None),
         };
         let (scp_deny, scp_allow) = self.scps(service, service_linked);
         let rcp_deny = self.rcps(prefix, service_linked);
 
-        let identity = if service { Said::NOTHING } else { self.layer(Layer::Identity, policies.identity.iter()) };
+        let mut identity = if service { Said::NOTHING } else { self.layer(Layer::Identity, policies.identity.iter()) };
+        if principal.is_root() {
+            // The root user has no policies and needs none in its own account.
+            identity.allow = Tri::Yes;
+        }
         let boundary = policies.boundary.as_ref().filter(|_| !service).map(|document| self.layer(Layer::Boundary, [document]));
         let session = policies.session.as_ref().filter(|_| !service).map(|document| self.layer(Layer::Session, [document]));
-        let resource = self.layer(Layer::Resource, policies.resource.iter());
+        let passes_role = request.action.eq_ignore_ascii_case("iam:PassRole");
+        if passes_role && policies.resource.is_some() {
+            self.exemptions.push("the trust policy takes no part in iam:PassRole");
+        }
+        let resource = self.layer(Layer::Resource, policies.resource.iter().filter(|_| !passes_role));
 
         let boundary_allow = boundary.map_or(Tri::Yes, |said| said.allow);
         let session_allow = session.map_or(Tri::Yes, |said| said.allow);
         let limits = boundary_allow.and(session_allow);
         let iam = identity.allow.and(limits);
 
-        // Whether a session policy limits what a resource policy grants to the session itself is contradictory in the documents.
-        let direct = match (resource.direct, session_allow) {
-            (Tri::Yes, Tri::No | Tri::Maybe) if !service && principal.is_session() => {
-                self.depends.push("session policy against a grant to the session".to_owned());
-                Tri::Maybe
-            }
-            (direct, _) => direct,
+        // Whether a session policy limits what a resource policy grants to the session's own ARN is contradictory in the documents.
+        let to_session = if resource.session != Tri::No && session_allow != Tri::Yes {
+            self.depends.push("session policy against a grant to the session".to_owned());
+            Tri::Maybe
+        } else {
+            resource.session
         };
+        let direct = resource.direct.or(to_session);
         let mut allow = if service {
             direct
         } else if same_account && needs_resource_policy {
@@ -254,7 +285,7 @@ impl Evaluation<'_> {
         } else if same_account {
             direct.or(resource.role.and(limits)).or(iam)
         } else {
-            resource.direct.or(resource.role).or(resource.account).and(iam)
+            resource.names_caller().and(iam)
         };
         if kms {
             allow = allow.or(self.granted(iam));
@@ -278,7 +309,7 @@ impl Evaluation<'_> {
         };
         if allow != Tri::Yes {
             for (missing, name) in [
-                (resource.direct.or(resource.role).or(resource.account), "resource policy"),
+                (resource.names_caller(), "resource policy"),
                 (if service { Tri::Yes } else { identity.allow }, "identity policies"),
                 (boundary_allow, "permissions boundary"),
                 (session_allow, "session policy"),
@@ -395,9 +426,12 @@ impl Evaluation<'_> {
         let mut granted = Tri::No;
         for grant in &policies.grants {
             let allows = grant.allows(&request.principal, &request.action, &request.context);
-            // A grant to a whole account delegates, as a key policy does.
+            // Whether a grant to a whole account needs an identity policy beside it, as a key policy does, is undocumented.
             let to_account = grant.grantee == request.principal.account() || grant.grantee.ends_with(":root");
-            granted = granted.or(if to_account { allows.and(iam) } else { allows });
+            if to_account && allows != Tri::No && iam != Tri::Yes {
+                self.depends.push("a grant to a whole account".to_owned());
+            }
+            granted = granted.or(if to_account { allows.and(iam.or(Tri::Maybe)) } else { allows });
         }
         if policies.grants_incomplete && granted == Tri::No {
             self.depends.push("grants that are not fully described".to_owned());
@@ -415,8 +449,7 @@ impl Evaluation<'_> {
         for (index, document) in documents.into_iter().enumerate() {
             if document.unreadable {
                 self.depends.push(format!("unreadable {} document {}", layer.as_str(), first + index + 1));
-                let maybe = Tri::Maybe;
-                said = said.and_then(Said { deny: maybe, allow: maybe, direct: maybe, role: maybe, account: maybe });
+                said = said.and_then(Said::all(Tri::Maybe));
             }
             for (number, statement) in document.statements.iter().enumerate() {
                 let (one, outcome) = self.statement(layer, document, statement);
@@ -462,12 +495,9 @@ impl Evaluation<'_> {
 
         let mut condition = Tri::Yes;
         for one in &statement.conditions {
-            let holds = one.holds(&self.request.context, document.variables);
+            let holds = one.holds(&self.request.context, document.variables, &mut depends);
             if holds == Tri::No {
                 return missed("condition");
-            }
-            if holds == Tri::Maybe {
-                depends.push(one.key.clone());
             }
             condition = condition.and(holds);
         }
@@ -483,14 +513,14 @@ impl Evaluation<'_> {
             Verb::Allow => Said {
                 allow: matched,
                 direct: class(meant.direct),
+                session: class(meant.session),
                 role: class(meant.role),
                 account: class(meant.account),
                 ..Said::NOTHING
             },
             Verb::Unreadable => {
                 depends.push("unreadable Effect".to_owned());
-                let maybe = matched.and(Tri::Maybe);
-                Said { deny: maybe, allow: maybe, direct: maybe, role: maybe, account: maybe }
+                Said::all(matched.and(Tri::Maybe))
             }
         };
         let outcome = if depends.is_empty() { Outcome::Matched } else { Outcome::Depends(depends) };
@@ -498,7 +528,7 @@ impl Evaluation<'_> {
     }
 
     fn principal(&self, layer: Layer, statement: &Statement, depends: &mut Vec<String>) -> (Meant, Tri) {
-        let everyone = Meant { direct: true, role: true, account: true };
+        let everyone = Meant { direct: true, session: false, role: true, account: true };
         if layer != Layer::Resource {
             return (everyone, Tri::Yes);
         }

@@ -32,16 +32,19 @@ pub struct NotAPrincipal(pub String);
 /// How a statement of a resource policy means the caller. The class decides what else must allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Meant {
+    /// Everybody, the user, the service.
     pub(crate) direct: bool,
+    /// The session by its own ARN.
+    pub(crate) session: bool,
     pub(crate) role: bool,
     pub(crate) account: bool,
 }
 
 impl Meant {
-    const NOBODY: Self = Self { direct: false, role: false, account: false };
+    const NOBODY: Self = Self { direct: false, session: false, role: false, account: false };
 
     pub(crate) fn any(self) -> bool {
-        self.direct || self.role || self.account
+        self.direct || self.session || self.role || self.account
     }
 }
 
@@ -76,6 +79,10 @@ impl Principal {
 
     pub(crate) fn is_service(&self) -> bool {
         self.kind == Kind::Service
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.kind == Kind::Root
     }
 
     pub(crate) fn is_session(&self) -> bool {
@@ -117,7 +124,8 @@ impl Principal {
             } else if self.is_role_arn(value) {
                 meant.role = true;
             } else if value == &self.text {
-                meant.direct = true;
+                meant.session |= self.is_session();
+                meant.direct |= !self.is_session();
             }
         }
         meant

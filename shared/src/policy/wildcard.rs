@@ -36,6 +36,7 @@ pub(crate) struct Reading {
 /// Reads a pattern.
 pub(crate) fn pattern(text: &str, reading: Reading, context: &Context) -> Pattern {
     let mut tokens = Vec::with_capacity(text.len());
+    let mut unknown = None;
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if reading.variables
@@ -45,7 +46,8 @@ pub(crate) fn pattern(text: &str, reading: Reading, context: &Context) -> Patter
             match variable(inside, context) {
                 Value::Text(value) => tokens.extend(value.chars().flat_map(|c| fold(c, reading.fold)).map(Tok::Char)),
                 Value::None => return Pattern::NoValue,
-                Value::Unknown(key) => return Pattern::Unknown(key),
+                // A later variable without value settles it all the same.
+                Value::Unknown(key) => unknown = Some(key),
             }
             rest = behind;
             continue;
@@ -61,7 +63,7 @@ pub(crate) fn pattern(text: &str, reading: Reading, context: &Context) -> Patter
         }
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }
-    Pattern::Tokens(tokens)
+    unknown.map_or(Pattern::Tokens(tokens), Pattern::Unknown)
 }
 
 enum Value {
