@@ -1,0 +1,37 @@
+"""What the lab adds to moto, service by service. moto is pinned exactly: its internals are patched here."""
+
+from __future__ import annotations
+
+_installed = False
+
+
+def install() -> None:
+    """Patch moto once, before its server application is made."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    from . import frontdoor, kms, organizations, sns, sts
+    from .backup import jobs, points, settings, vaults  # noqa: F401  (importing registers the operations)
+
+    organizations.install()
+    sts.install()
+    kms.install()
+    sns.install()
+    frontdoor.install()
+
+
+def reset() -> None:
+    """Forget everything that moto's own reset does not know."""
+    from lab import clock, work
+
+    from . import cloudtrail, controls
+    from .backup import store
+    from .sns import mailbox
+
+    work.reset()
+    clock.reset()
+    cloudtrail.reset()
+    controls.reset()
+    store.reset()
+    mailbox.clear()

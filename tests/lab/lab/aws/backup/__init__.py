@@ -1,0 +1,1 @@
+"""AWS Backup of the lab: vaults, recovery points, jobs, settings and the wire protocol."""

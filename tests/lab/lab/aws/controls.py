@@ -1,0 +1,116 @@
+"""What a test may ask of the lab's AWS beyond its APIs: outcomes that policies do not decide.
+
+`ROUTES` maps the last part of `/lab/<name>` to a function from the posted JSON to the JSON answer.
+
+- `next-job`: `{account_id, region, job_type, state, status_message?, message_category?, children?}` is applied to the
+  next job that fits (`account_id` and `region` may be left out). `job_type` is `backup`, `copy` or `restore`; `state` is
+  COMPLETED, FAILED, EXPIRED, ABORTED or PARTIAL. `children` (PARTIAL only): list of `{state, status_message?}`.
+- `resources`: `{resource_arn, encryption_key_arn?, resource_name?, resource_type?, copy_running?}` describes a resource that
+  moto cannot hold; with `copy_running` its copies fail because another one is running. The tag `lab:encryption-key-arn` on the resource of a backup says the same for resources that it can hold.
+- `denial-form`: `{form: full | vague}` chooses the message of denied KMS calls on keys of other accounts.
+- `copy-support`: `{one_step_unsupported: [resource types]}` are refused cross-account and cross-Region in one step.
+- `cloudtrail-throttle`: `{enabled: bool}` switches the limit of two LookupEvents per second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+DENIAL_FORMS = ("full", "vague")
+JOB_TYPES = ("backup", "copy", "restore")
+STATES = ("COMPLETED", "FAILED", "EXPIRED", "ABORTED", "PARTIAL")
+
+_lock = threading.Lock()
+_next_jobs: list[dict[str, Any]] = []
+_resources: dict[str, dict[str, Any]] = {}
+_denial_form = "full"
+_one_step_unsupported: frozenset[str] = frozenset()
+
+
+class InvalidControl(ValueError):
+    """The posted JSON does not fit; the message names the field."""
+
+
+def next_job(body: dict[str, Any]) -> dict[str, Any]:
+    if body.get("job_type") not in JOB_TYPES:
+        raise InvalidControl(f"`job_type` must be one of {', '.join(JOB_TYPES)}")
+    if body.get("state") not in STATES:
+        raise InvalidControl(f"`state` must be one of {', '.join(STATES)}")
+    with _lock:
+        _next_jobs.append(dict(body))
+        return {"waiting": len(_next_jobs)}
+
+
+def take_next_job(account_id: str, region: str, job_type: str) -> dict[str, Any] | None:
+    with _lock:
+        for index, wanted in enumerate(_next_jobs):
+            if (
+                wanted["job_type"] == job_type
+                and wanted.get("account_id") in (None, account_id)
+                and wanted.get("region") in (None, region)
+            ):
+                return _next_jobs.pop(index)
+    return None
+
+
+def resources(body: dict[str, Any]) -> dict[str, Any]:
+    arn = body.get("resource_arn", "")
+    if not isinstance(arn, str) or arn.count(":") < 5:
+        raise InvalidControl("`resource_arn` must be an ARN")
+    with _lock:
+        _resources[arn] = dict(body)
+        return {"registered": len(_resources)}
+
+
+def resource(arn: str) -> dict[str, Any] | None:
+    with _lock:
+        return _resources.get(arn)
+
+
+def set_denial_form(body: dict[str, Any]) -> dict[str, Any]:
+    global _denial_form
+    if body.get("form") not in DENIAL_FORMS:
+        raise InvalidControl(f"`form` must be one of {', '.join(DENIAL_FORMS)}")
+    _denial_form = body["form"]
+    return {"form": _denial_form}
+
+
+def denial_form() -> str:
+    return _denial_form
+
+
+def copy_support(body: dict[str, Any]) -> dict[str, Any]:
+    global _one_step_unsupported
+    _one_step_unsupported = frozenset(body.get("one_step_unsupported", []))
+    return {"one_step_unsupported": sorted(_one_step_unsupported)}
+
+
+def one_step_unsupported() -> frozenset[str]:
+    return _one_step_unsupported
+
+
+def cloudtrail_throttle(body: dict[str, Any]) -> dict[str, Any]:
+    from . import cloudtrail
+
+    cloudtrail.set_throttle(bool(body.get("enabled", True)))
+    return {"enabled": bool(body.get("enabled", True))}
+
+
+ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "next-job": next_job,
+    "resources": resources,
+    "denial-form": set_denial_form,
+    "copy-support": copy_support,
+    "cloudtrail-throttle": cloudtrail_throttle,
+}
+
+
+def reset() -> None:
+    global _denial_form, _one_step_unsupported
+    with _lock:
+        _next_jobs.clear()
+        _resources.clear()
+    _denial_form = "full"
+    _one_step_unsupported = frozenset()

@@ -1,0 +1,5 @@
+"""Fixtures of the AWS part; the plumbing's tests bring their own."""
+
+from aws_support import aws, aws_server, topology
+
+__all__ = ["aws", "aws_server", "topology"]
