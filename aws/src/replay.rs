@@ -69,10 +69,15 @@ impl Replayer {
         let mut pages = self.sqs.list_queues().max_results(1000).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| port_error("sqs:ListQueues", &error))?;
-            found.extend(page.queue_urls().iter().filter(|url| {
-                let name = url.rsplit('/').next().unwrap_or_default();
-                parts.iter().all(|part| name.contains(part)) && !name.contains("DeadLetter")
-            }).cloned());
+            found.extend(
+                page.queue_urls()
+                    .iter()
+                    .filter(|url| {
+                        let name = url.rsplit('/').next().unwrap_or_default();
+                        parts.iter().all(|part| name.contains(part)) && !name.contains("DeadLetter")
+                    })
+                    .cloned(),
+            );
         }
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
@@ -85,8 +90,7 @@ impl Replayer {
 
     /// Subscribes a queue of our own to a topic.
     pub async fn subscribe(&self, topic_arn: &str, name: &str) -> Result<Mailbox, PortError> {
-        let answer =
-            self.sqs.create_queue().queue_name(name).send().await.map_err(|error| port_error("sqs:CreateQueue", &error))?;
+        let answer = self.sqs.create_queue().queue_name(name).send().await.map_err(|error| port_error("sqs:CreateQueue", &error))?;
         let queue_url = answer.queue_url.ok_or_else(|| missing("sqs:CreateQueue"))?;
         let answer = self
             .sqs

@@ -221,7 +221,8 @@ impl TrailReader for Folder {
                     for record in read::records(response) {
                         search.records += 1;
                         let in_window = |denial: &Denial| query.from <= denial.event_time && denial.event_time <= query.until;
-                        let by_role = |denial: &Denial| denial.issuer_arn.as_ref().and_then(Arn::role_name) == Some(query.role_name.as_str());
+                        let by_role =
+                            |denial: &Denial| denial.issuer_arn.as_ref().and_then(Arn::role_name) == Some(query.role_name.as_str());
                         denials.extend(record.denial().into_iter().filter(|denial| in_window(denial) && by_role(denial)));
                     }
                 }

@@ -29,7 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Explain an event, a job, a status message, or a rule.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    after_help = "Examples:
   guardian explain event failed-copy.json --evidence ./evidence
   cat failed-copy.json | guardian explain event - --format json
   guardian explain job --type copy 111111111111 eu-central-1 47C8EF56-0000-0000-0000-000000000000
@@ -37,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
   guardian explain BKD-001
   guardian explain kms-key-policy-missing-destination
 
-Live explanations assume the role `backup-guardian-reader` (or GUARDIAN_READER_ROLE_NAME) in the accounts of the job.")]
+Live explanations assume the role `backup-guardian-reader` (or GUARDIAN_READER_ROLE_NAME) in the accounts of the job."
+)]
 pub(crate) struct Explain {
     #[command(subcommand)]
     what: Option<What>,

@@ -12,13 +12,17 @@ use output::{Exit, Output};
 ///
 /// Exit codes: 0 fine, 1 a finding, 2 wrong usage or unreadable input, 3 could not tell.
 #[derive(Debug, Parser)]
-#[command(name = "guardian", version, after_help = "Examples:
+#[command(
+    name = "guardian",
+    version,
+    after_help = "Examples:
   guardian explain event failed-copy.json
   guardian explain event failed-copy.json --evidence ./evidence --format json
   guardian explain job --type copy 111111111111 eu-central-1 47C8EF56-0000-0000-0000-000000000000
   guardian explain message < messages.jsonl
   guardian explain kms-key-policy-missing-destination
-  guardian replay failed-copy.json --times 5")]
+  guardian replay failed-copy.json --times 5"
+)]
 struct Cli {
     /// How results are printed; JSON for machines.
     #[arg(long, global = true, value_enum)]

@@ -148,7 +148,8 @@ impl Lab {
 
     fn get(&self, path: &str) -> anyhow::Result<Value> {
         let address = self.host.to_socket_addrs()?.next().context("the lab has no address")?;
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(3)).with_context(|| format!("no lab at `{}`", self.host))?;
+        let mut stream =
+            TcpStream::connect_timeout(&address, Duration::from_secs(3)).with_context(|| format!("no lab at `{}`", self.host))?;
         stream.set_read_timeout(Some(IDLE_PATIENCE))?;
         // HTTP/1.0: the server closes when it is done, so that nothing has to be chunked.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.host)?;

@@ -1,0 +1,368 @@
+//! A cloud in memory. Every part can be well, denied, down or hanging; what was sent, kept and asked can be read back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use guardian_core::arn::{AccountId, Arn};
+use guardian_core::event::{Job, JobKey};
+use guardian_core::evidence::{
+    Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyPolicy, RecoveryPoint, Search, SearchEnd, Vault, VaultPolicy,
+};
+use guardian_core::incident::IncidentId;
+use guardian_core::ports::{
+    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, Incidents, Joined, KeyReader, PortError, TrailReader,
+};
+use guardian_core::report::Message;
+use jiff::{SignedDuration, Timestamp};
+
+/// How a part of the cloud behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Answers.
+    #[default]
+    Well,
+    /// Refuses.
+    Denied,
+    /// Fails.
+    Down,
+    /// Never answers.
+    Hanging,
+}
+
+/// A cloud in memory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+}
+
+/// Everything that can be set and read back.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "the fields are what they hold")]
+pub struct State {
+    pub clock: Timestamp,
+    pub readers: Mode,
+    pub trail: Mode,
+    pub table: Mode,
+    pub topic: Mode,
+    pub store: Mode,
+    pub jobs: BTreeMap<String, JobDescription>,
+    pub points: BTreeMap<String, RecoveryPoint>,
+    pub vaults: BTreeMap<String, Vault>,
+    pub vault_policies: BTreeMap<String, serde_json::Value>,
+    pub keys: BTreeMap<String, Key>,
+    pub key_policies: BTreeMap<String, serde_json::Value>,
+    pub recorded: Vec<Denial>,
+    pub changed: Vec<Change>,
+    pub kept: BTreeSet<Denial>,
+    pub sent: Vec<Message>,
+    pub lookups: Vec<DenialQuery>,
+    pub metrics: Vec<String>,
+    claims: BTreeMap<JobKey, (bool, Timestamp)>,
+    incidents: BTreeMap<IncidentId, Incident>,
+    repeat_after: SignedDuration,
+}
+
+#[derive(Debug, Default)]
+struct Incident {
+    members: BTreeSet<String>,
+    opened_at: Timestamp,
+    announced_at: Option<Timestamp>,
+    announcing_until: Option<Timestamp>,
+}
+
+impl World {
+    /// A healthy cloud without objects, at a time shortly after the recorded events.
+    pub fn new() -> Self {
+        let world = Self::default();
+        world.set(|state| {
+            state.clock = "2026-11-02T05:37:40Z".parse().unwrap();
+            state.repeat_after = SignedDuration::from_hours(4);
+        });
+        world
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something.
+    pub fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+    }
+
+    /// Reads something.
+    pub fn get<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// The machine forms of the messages that were sent.
+    pub fn alerts(&self) -> Vec<serde_json::Value> {
+        self.get(|state| state.sent.iter().map(|message| serde_json::from_str(&message.default).unwrap()).collect())
+    }
+
+    /// The clock, as a port.
+    pub fn clock(&self) -> Box<dyn Fn() -> Timestamp + Send + Sync> {
+        let world = self.clone();
+        Box::new(move || world.get(|state| state.clock))
+    }
+
+    /// The metrics, as a port.
+    pub fn metrics(&self) -> Box<dyn Fn(&str) + Send + Sync> {
+        let world = self.clone();
+        Box::new(move |line| world.set(|state| state.metrics.push(line.to_owned())))
+    }
+
+    /// Claims a delivery for somebody else.
+    pub fn claim_for_another(&self, key: JobKey, lease_until: Timestamp) {
+        self.set(|state| {
+            state.claims.insert(key, (false, lease_until));
+        });
+    }
+
+    async fn read<T>(&self, action: &str, object: &Arn, value: impl FnOnce(&State) -> Option<T>) -> Fact<T> {
+        let account = object.account().unwrap();
+        let gap = |reason| {
+            Fact::Gap(Gap { action: action.to_owned(), account_id: account.clone(), region: object.region(), reason, detail: None })
+        };
+        match self.get(|state| state.readers) {
+            Mode::Hanging => std::future::pending().await,
+            Mode::Denied => Fact::Gap(Gap {
+                action: "sts:AssumeRole".to_owned(),
+                account_id: account.clone(),
+                region: None,
+                reason: GapReason::RoleNotAssumable,
+                detail: Some("AccessDenied".to_owned()),
+            }),
+            Mode::Down => gap(GapReason::Unavailable),
+            Mode::Well => match self.get(value) {
+                Some(value) => Fact::Known { value, source: action.to_owned(), at: self.get(|state| state.clock) },
+                None => gap(GapReason::NotFound),
+            },
+        }
+    }
+
+    async fn write(&self, operation: &'static str, mode: Mode) -> Result<(), PortError> {
+        match mode {
+            Mode::Well => Ok(()),
+            Mode::Hanging => std::future::pending().await,
+            Mode::Denied => Err(PortError { operation, code: "AccessDeniedException".to_owned(), retryable: false }),
+            Mode::Down => Err(PortError { operation, code: "InternalServerError".to_owned(), retryable: true }),
+        }
+    }
+
+    async fn table(&self) -> Result<(), PortError> {
+        let mode = self.get(|state| state.table);
+        self.write("dynamodb:UpdateItem", mode).await
+    }
+}
+
+fn search(query: &DenialQuery, source: &str, action: &str, mode: Mode) -> Search {
+    let reason = match mode {
+        Mode::Well | Mode::Hanging => None,
+        Mode::Denied => Some(GapReason::AccessDenied),
+        Mode::Down => Some(GapReason::Unavailable),
+    };
+    Search {
+        source: source.to_owned(),
+        account_id: query.account_id.clone(),
+        region: query.region.clone(),
+        from: query.from,
+        until: query.until,
+        calls: 1,
+        records: 0,
+        end: if reason.is_some() { SearchEnd::Failed } else { SearchEnd::Complete },
+        gap: reason.map(|reason| Gap {
+            action: action.to_owned(),
+            account_id: query.account_id.clone(),
+            region: Some(query.region.clone()),
+            reason,
+            detail: None,
+        }),
+    }
+}
+
+fn answers(denial: &Denial, query: &DenialQuery) -> bool {
+    denial.recorded_in == query.account_id
+        && denial.region == query.region
+        && denial.issuer_arn.as_ref().and_then(Arn::role_name) == Some(query.role_name.as_str())
+        && query.from <= denial.event_time
+        && denial.event_time <= query.until
+}
+
+impl BackupReader for World {
+    async fn job(&self, job: &Job) -> Fact<JobDescription> {
+        let Some(id) = job.job_id.clone() else { return Fact::NotAsked };
+        let owner = Arn::parse(&format!("arn:aws:backup:{}:{}:job:x", job.region, job.account)).unwrap();
+        self.read("backup:DescribeCopyJob", &owner, |state| state.jobs.get(id.as_str()).cloned()).await
+    }
+
+    async fn recovery_point(&self, vault: &Arn, point: &Arn) -> Fact<RecoveryPoint> {
+        self.read("backup:DescribeRecoveryPoint", vault, |state| state.points.get(point.as_str()).cloned()).await
+    }
+
+    async fn vault(&self, vault: &Arn) -> Fact<Vault> {
+        self.read("backup:DescribeBackupVault", vault, |state| state.vaults.get(vault.as_str()).cloned()).await
+    }
+
+    async fn vault_policy(&self, vault: &Arn) -> Fact<VaultPolicy> {
+        let policy =
+            |state: &State| Some(VaultPolicy { vault_arn: vault.clone(), document: state.vault_policies.get(vault.as_str()).cloned() });
+        self.read("backup:GetBackupVaultAccessPolicy", vault, policy).await
+    }
+}
+
+impl KeyReader for World {
+    async fn key(&self, key: &Arn) -> Fact<Key> {
+        self.read("kms:DescribeKey", key, |state| state.keys.get(key.as_str()).cloned()).await
+    }
+
+    async fn key_policy(&self, key: &Arn) -> Fact<KeyPolicy> {
+        let policy = |state: &State| {
+            state.key_policies.get(key.as_str()).map(|document| KeyPolicy { key_arn: key.clone(), document: document.clone() })
+        };
+        self.read("kms:GetKeyPolicy", key, policy).await
+    }
+}
+
+impl TrailReader for World {
+    async fn denials(&self, query: &DenialQuery, _budget: u32) -> (Vec<Denial>, Search) {
+        self.set(|state| state.lookups.push(query.clone()));
+        let mode = self.get(|state| state.trail);
+        if mode == Mode::Hanging {
+            return std::future::pending().await;
+        }
+        let found = self.get(|state| state.recorded.iter().filter(|denial| answers(denial, query)).cloned().collect());
+        let search = search(query, "lookup-events", "cloudtrail:LookupEvents", mode);
+        (if mode == Mode::Well { found } else { Vec::new() }, search)
+    }
+
+    async fn changes(
+        &self,
+        object: &Arn,
+        from: Timestamp,
+        until: Timestamp,
+        _budget: u32,
+        _patience: std::time::Duration,
+    ) -> Fact<Vec<Change>> {
+        if self.get(|state| state.trail) == Mode::Hanging {
+            return std::future::pending().await;
+        }
+        let changed = |state: &State| {
+            let near = state.changed.iter().filter(|change| change.resource_arn.as_ref() == Some(object));
+            Some(near.filter(|change| from <= change.at && change.at <= until).cloned().collect())
+        };
+        self.read("cloudtrail:LookupEvents", object, changed).await
+    }
+}
+
+impl DenialStore for World {
+    async fn keep(&self, denials: &[Denial]) -> Result<(), PortError> {
+        let mode = self.get(|state| state.store);
+        self.write("dynamodb:BatchWriteItem", mode).await?;
+        self.set(|state| state.kept.extend(denials.iter().cloned()));
+        Ok(())
+    }
+
+    async fn find(&self, query: &DenialQuery) -> (Vec<Denial>, Search) {
+        let mode = self.get(|state| state.store);
+        if mode == Mode::Hanging {
+            return std::future::pending().await;
+        }
+        let found = self.get(|state| state.kept.iter().filter(|denial| answers(denial, query)).cloned().collect());
+        let search = search(query, "push", "dynamodb:Query", mode);
+        (if mode == Mode::Well { found } else { Vec::new() }, search)
+    }
+}
+
+impl Claims for World {
+    async fn claim(&self, key: &JobKey, now: Timestamp, lease_until: Timestamp) -> Result<Claim, PortError> {
+        self.table().await?;
+        let mut state = self.lock();
+        Ok(match state.claims.get(key) {
+            Some((true, _)) => Claim::Done,
+            Some((false, until)) if *until > now => Claim::Held,
+            _ => {
+                state.claims.insert(key.clone(), (false, lease_until));
+                Claim::Mine
+            }
+        })
+    }
+
+    async fn done(&self, key: &JobKey, now: Timestamp) -> Result<(), PortError> {
+        self.table().await?;
+        self.set(|state| {
+            state.claims.insert(key.clone(), (true, now));
+        });
+        Ok(())
+    }
+
+    async fn release(&self, key: &JobKey, lease_until: Timestamp) -> Result<(), PortError> {
+        self.table().await?;
+        self.set(|state| {
+            if state.claims.get(key) == Some(&(false, lease_until)) {
+                state.claims.remove(key);
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Incidents for World {
+    async fn join(&self, id: &IncidentId, job: &Job, now: Timestamp, lease_until: Timestamp) -> Result<Joined, PortError> {
+        self.table().await?;
+        let mut state = self.lock();
+        let due = now - state.repeat_after;
+        let incident = state.incidents.entry(id.clone()).or_insert_with(|| Incident { opened_at: now, ..Incident::default() });
+        let key = job.key();
+        incident.members.insert(format!("{}/{}/{}", key.account, key.region, key.job_id.as_str()));
+        let jobs_total = incident.members.len() as u64;
+        let told = incident.announced_at.is_some_and(|at| at > due);
+        if told {
+            return Ok(Joined::Silent { jobs_total });
+        }
+        if incident.announcing_until.is_some_and(|until| until > now) {
+            return Ok(Joined::Held);
+        }
+        incident.announcing_until = Some(lease_until);
+        Ok(match incident.announced_at {
+            None => Joined::First,
+            Some(_) => Joined::Remind { jobs_total, opened_at: incident.opened_at },
+        })
+    }
+
+    async fn announced(&self, id: &IncidentId, now: Timestamp) -> Result<(), PortError> {
+        self.table().await?;
+        self.set(|state| {
+            let incident = state.incidents.entry(id.clone()).or_default();
+            incident.announced_at = Some(now);
+            incident.announcing_until = None;
+        });
+        Ok(())
+    }
+
+    async fn release(&self, id: &IncidentId, lease_until: Timestamp) -> Result<(), PortError> {
+        self.table().await?;
+        self.set(|state| {
+            if let Some(incident) = state.incidents.get_mut(id)
+                && incident.announcing_until == Some(lease_until)
+            {
+                incident.announcing_until = None;
+            }
+        });
+        Ok(())
+    }
+}
+
+impl AlertSink for World {
+    async fn send(&self, message: &Message) -> Result<(), PortError> {
+        let mode = self.get(|state| state.topic);
+        self.write("sns:Publish", mode).await?;
+        self.set(|state| state.sent.push(message.clone()));
+        Ok(())
+    }
+}
+
+/// An account id of the fixtures.
+pub fn account(id: &str) -> AccountId {
+    AccountId::parse(id).unwrap()
+}
