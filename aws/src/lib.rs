@@ -26,3 +26,8 @@ pub use incidents::IncidentTable;
 pub use session::{Cloud, ReaderRole};
 pub use sink::Topics;
 pub use work::WorkTable;
+
+#[cfg(test)]
+mod canned;
+#[cfg(test)]
+mod tests;
