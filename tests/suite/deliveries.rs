@@ -17,11 +17,12 @@ fn another(n: u32) -> Value {
     event
 }
 
-/// A copy of another resource type into another vault, so that it is another incident whatever the cause.
+/// A copy of another account, recovery point and vault, so that it is another incident whatever the cause.
 fn another_incident(n: u32) -> Value {
     let mut event = another(n);
     let (source, central) = (format!("local-{n}"), format!("central-{n}"));
     event["account"] = json!(format!("5{n:011}"));
+    event["resources"] = json!([format!("arn:aws:ec2:eu-central-1::snapshot/snap-{n:017}")]);
     event["detail"]["sourceBackupVaultArn"] = json!(format!("arn:aws:backup:eu-central-1:5{n:011}:backup-vault:{source}"));
     event["detail"]["destinationBackupVaultArn"] = json!(format!("arn:aws:backup:eu-central-1:222222222222:backup-vault:{central}"));
     event["detail"]["iamRoleArn"] = json!(format!("arn:aws:iam::5{n:011}:role/service-role/AWSBackupDefaultServiceRole"));
