@@ -11,9 +11,10 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    from . import frontdoor, kms, organizations, sns, sts
+    from . import frontdoor, kms, managed_policies, organizations, sns, sts
     from .backup import jobs, points, settings, vaults  # noqa: F401  (importing registers the operations)
 
+    managed_policies.install()
     organizations.install()
     sts.install()
     kms.install()

@@ -14,8 +14,6 @@ from moto.iam.models import Role, get_account_id_from, iam_backends
 from moto.organizations.models import FakeAccount, OrganizationsBackend, organizations_backends
 from moto.sts.models import sts_backends
 
-from .managed_policies import DOCUMENTS as MANAGED_POLICY_DOCUMENTS
-
 MANAGEMENT_ACCOUNT = "333333333333"
 PARTITION = "aws"
 
@@ -96,9 +94,6 @@ def user_id(arn: str) -> str | None:
 
 
 def _managed_document(policy: Any) -> Mapping[str, Any]:
-    known = MANAGED_POLICY_DOCUMENTS.get(policy.arn)
-    if known is not None:
-        return known
     default = next(one for one in policy.versions if one.version_id == policy.default_version_id)
     document: Mapping[str, Any] = json.loads(default.document)
     return document

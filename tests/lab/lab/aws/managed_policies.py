@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupService
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -93,27 +92,32 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def ensure_in_iam(account_id: str) -> None:
-    """Make the policies attachable and readable in one account; moto loads no AWS managed policies by itself."""
-    from moto.iam.models import AWSManagedPolicy, iam_backends
+def install() -> None:
+    """Put the policies into every account: what can be read there is then what the lab decides by.
 
-    backend = iam_backends[account_id]["aws"]
+    moto loads none of AWS' managed policies by itself, as all of them take seconds.
+    """
+    from moto.iam.models import AWSManagedPolicy, IAMBackend
+
+    make = IAMBackend._init_managed_policies
     stamp = datetime(2026, 2, 23, tzinfo=UTC).isoformat()
-    for arn, document in DOCUMENTS.items():
-        if arn in backend.managed_policies:
-            continue
-        path, name = arn.removeprefix(_PREFIX).rsplit("/", 1)
-        policy = AWSManagedPolicy.from_data(
-            name,
-            account_id,
-            backend.region_name,
-            {
-                "DefaultVersionId": "v1",
-                "Path": path + "/",
-                "Document": json.loads(json.dumps(document)),
-                "CreateDate": stamp,
-                "UpdateDate": stamp,
-            },
-        )
-        backend.managed_policies[arn] = policy
-        backend.aws_managed_policies.append(policy)
+
+    def init_managed_policies(self: IAMBackend) -> dict[str, Any]:
+        policies: dict[str, Any] = make(self)
+        for arn, document in DOCUMENTS.items():
+            path, name = arn.removeprefix(_PREFIX).rsplit("/", 1)
+            policies[arn] = AWSManagedPolicy.from_data(
+                name,
+                self.account_id,
+                self.region_name,
+                {
+                    "DefaultVersionId": "v1",
+                    "Path": path + "/",
+                    "Document": document,
+                    "CreateDate": stamp,
+                    "UpdateDate": stamp,
+                },
+            )
+        return policies
+
+    IAMBackend._init_managed_policies = init_managed_policies  # type: ignore[method-assign]

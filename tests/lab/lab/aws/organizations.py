@@ -75,7 +75,6 @@ def create_backup_roles(account_id: str) -> tuple[str, str]:
     """The default service role and the service-linked role of AWS Backup; returns their ARNs."""
     from moto.iam.models import iam_backends
 
-    managed_policies.ensure_in_iam(account_id)
     backend = iam_backends[account_id][PARTITION]
     names = {role.name: role for role in backend.roles.values()}
     role = names.get(_SERVICE_ROLE)
@@ -98,7 +97,6 @@ def install() -> None:
     def create_service_linked_role(self: Any, service_name: str, description: str, suffix: str) -> Any:
         role = create(self, service_name, description, suffix)
         if service_name == "backup.amazonaws.com":
-            managed_policies.ensure_in_iam(self.account_id)
             self.attach_role_policy(managed_policies.SERVICE_LINKED_ROLE, role.name)
         return role
 
