@@ -452,3 +452,16 @@ def test_nothing_of_this_touches_the_guardian_account(topology: Lab) -> None:
     topology.copy(SOURCE, point, CENTRAL)
     assert all(account != GUARDIAN for account, _, _ in topology.events)
     assert topology.records(GUARDIAN) == []
+
+
+def test_what_the_documents_leave_open_is_no_outcome_of_aws(topology: Lab) -> None:
+    partial = {
+        "Sid": "open",
+        "Effect": "Deny",
+        "NotPrincipal": {"AWS": [linked_role(BACKUP), service_role(SOURCE)]},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    _, point = protected(topology, *full(), partial)
+    text = topology.copy(SOURCE, point, CENTRAL)["StatusMessage"]
+    assert text.startswith("The lab failed while it ran this job: the documents of AWS leave open")

@@ -231,10 +231,7 @@ class _Copy:
         elif need.actor is Actor.DESTINATION_SERVICE_ROLE:
             # The snapshot was shared: for the caller it counts as one of its own account.
             owner = self.account
-            context |= {"lab:new-snapshot": self.new_snapshot, "lab:source-region": self.source_region}
-        elif need.silent:
-            context |= {"lab:new-snapshot": self.new_snapshot, "lab:source-region": self.source_region}
-        return calls.Target(arn, owner, policy, None, context)
+        return calls.Target(arn, owner, policy, None, context, self.new_snapshot, self.source_region)
 
     def _key_context(self, need: Need) -> dict[str, Any]:
         if need.action == "kms:DescribeKey" or need.action == "kms:CreateGrant":

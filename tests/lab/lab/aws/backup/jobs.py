@@ -136,14 +136,6 @@ def start_restore_job(call: Call) -> Job:
     return job
 
 
-@operation("StopBackupJob")
-def stop_backup_job(call: Call) -> None:
-    job = _found(store.of(call.account_id, call.region).backup_jobs, call.params["BackupJobId"])
-    if job["State"] not in ("CREATED", "PENDING", "RUNNING"):
-        raise ApiError("InvalidRequestException", "The backup job has already ended")
-    raise ApiError("InvalidRequestException", "Jobs of the lab end at once; ask for an ABORTED one with `next-job`")
-
-
 def _found(jobs: dict[str, Job], job_id: str) -> Job:
     for known, job in jobs.items():
         # Ids are compared without case: events and APIs of AWS differ in it.

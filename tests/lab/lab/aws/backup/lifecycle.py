@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 from typing import Any
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 Job = dict[str, Any]
 
-INTERNAL = "The lab failed while it ran this job; its log says why."
+INTERNAL = "The lab failed while it ran this job"
 
 
 def _move(job: Job, **members: Any) -> None:
@@ -29,7 +30,8 @@ def _move(job: Job, **members: Any) -> None:
 def _fail_loudly(job: Job, state_member: str, tell: Any) -> None:
     """A defect of the lab must end as a failed job with a clear text, never as a job that hangs."""
     log.exception("a job of the lab failed unexpectedly")
-    _move(job, **{state_member: "FAILED"}, StatusMessage=INTERNAL, CompletionDate=clock.now())
+    why = f"{INTERNAL}: {sys.exc_info()[1]}"
+    _move(job, **{state_member: "FAILED"}, StatusMessage=why, CompletionDate=clock.now())
     tell(job)
 
 
