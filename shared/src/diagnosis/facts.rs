@@ -194,3 +194,9 @@ pub fn cut(text: &str, most: usize) -> String {
     let kept = text.chars().take(most.saturating_sub(3)).collect::<String>();
     format!("{}...", kept.trim_end())
 }
+
+/// The text with a capital first letter.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

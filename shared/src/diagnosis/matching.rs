@@ -7,10 +7,11 @@
 //! Roles follow the direction of the job, not the names of accounts: the copy is performed by the service-linked role of the account that receives
 //! it and shared by the job role of the account that gives it (<https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html>).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Certainty;
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::JobType;
 use crate::evidence::{Denial, DenialKind, Effect, Evidence};
@@ -55,9 +56,9 @@ pub enum Target {
     DestinationVault,
     /// The recovery point, the resource or the source vault.
     Source,
-    /// The record names no object.
+    /// The record names no object that would tell one job from another.
     Unnamed,
-    /// An object that may belong to the job but cannot be compared with anything known.
+    /// The record names something that cannot be compared, because that part of the job is not known.
     Uncertain,
 }
 
@@ -75,6 +76,19 @@ pub struct Tied<'a> {
 }
 
 impl Tied<'_> {
+    /// How sure the denial makes a cause that it fits, given whether the text of AWS agrees. `None`: it explains nothing by itself.
+    ///
+    /// INVARIANT: never `proven`, and a denial that could be excluded if more were known of the job never counts for more than the text alone.
+    pub fn certainty(&self, text_agrees: bool) -> Option<Certainty> {
+        match (self.tie, self.target, text_agrees) {
+            (Tie::Exact, _, _) => Some(Certainty::Supported),
+            (Tie::Likely, Target::Uncertain, agrees) => agrees.then_some(Certainty::Suspected),
+            (Tie::Likely, _, true) => Some(Certainty::Supported),
+            (Tie::Likely, _, false) => Some(Certainty::Suspected),
+            (Tie::None, _, _) => None,
+        }
+    }
+
     /// The refused IAM action; empty where the record is too odd to tell.
     pub fn action(&self) -> &str {
         self.denial.action.as_deref().unwrap_or_default()
@@ -99,15 +113,9 @@ impl Tied<'_> {
 /// The denials of this job, the most telling first. Neither the order nor duplicates of the evidence matter.
 pub fn ties(evidence: &Evidence) -> Vec<Tied<'_>> {
     let job = JobObjects::of(evidence);
-    // The same call may have come by push and by lookup; one record may name two actions.
-    let distinct = evidence
-        .denials
-        .iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|denial| ((denial.event_id.as_str(), denial.action.as_deref(), &denial.recorded_in), denial))
-        .collect::<BTreeMap<_, _>>();
-    let mut ties = distinct.into_values().filter_map(|denial| job.tie(denial)).collect::<Vec<_>>();
+    // The same call may have come by push and by lookup.
+    let distinct = evidence.denials.iter().collect::<BTreeSet<_>>();
+    let mut ties = distinct.into_iter().filter_map(|denial| job.tie(denial)).collect::<Vec<_>>();
     ties.sort_by(|a, b| {
         (b.tie, a.actor, a.target, needed(a.action()), a.denial).cmp(&(a.tie, b.actor, b.target, needed(b.action()), b.denial))
     });
@@ -191,8 +199,15 @@ impl<'a> JobObjects<'a> {
             return None;
         }
         let (target, by_object) = self.target(denial)?;
-        let actor = self.actor(denial, target)?;
-        let tie = by_object.max(self.context(denial, target)?);
+        let (actor, known_role) = self.actor(denial, target)?;
+        let by_context = self.context(denial, target)?;
+        // A foreign key, snapshot or role could be told from ours if ours were known: as long as it is not, the record stays a hint.
+        let open = !known_role || by_context == Context::Unknown;
+        let (target, tie) = match by_context {
+            _ if open => (Target::Uncertain, Tie::Likely),
+            Context::Ours => (target, Tie::Exact),
+            Context::Absent | Context::Unknown => (target, by_object),
+        };
         // Who is unknown cannot be told from somebody else who uses the same key.
         let tie = if actor == Actor::Unnamed { Tie::Likely } else { tie };
         Some(Tied { denial, tie, actor, target })
@@ -234,24 +249,25 @@ impl<'a> JobObjects<'a> {
         }
     }
 
-    fn actor(&self, denial: &Denial, target: Target) -> Option<Actor> {
+    /// Who called, and whether the role of the job is known to compare with.
+    fn actor(&self, denial: &Denial, target: Target) -> Option<(Actor, bool)> {
         let issuer = denial.issuer_arn.clone().or_else(|| denial.principal.as_deref().and_then(|arn| Arn::parse(arn).ok()));
         let Some((account, name)) = issuer.as_ref().and_then(|arn| Some((arn.account()?, arn.role_name()?.to_owned()))) else {
             // The owner of a key sees failures of foreign callers in a reduced form without a role; refusals of a policy it never sees.
             let seen_by_owner = denial.kind != DenialKind::AccessDenied && matches!(target, Target::SourceKey | Target::DestinationKey);
-            return seen_by_owner.then_some(Actor::Unnamed);
+            return seen_by_owner.then_some((Actor::Unnamed, true));
         };
         if name == SERVICE_LINKED_ROLE && self.receiver.as_ref() == Some(&account) {
-            return Some(Actor::Receiver);
+            return Some((Actor::Receiver, true));
         }
         let own_account = account == self.evidence.job.account;
         match self.evidence.role_arn().and_then(Arn::role_name) {
-            Some(role) => (own_account && role == name).then_some(Actor::JobRole),
+            Some(role) => (own_account && role == name).then_some((Actor::JobRole, true)),
             // The role of the job is unknown: the session name is the mark that AWS Backup leaves.
             None => {
                 let session = format!("/AWSBackup-{name}");
                 let by_backup = denial.principal.as_deref().is_some_and(|principal| principal.ends_with(&session));
-                (own_account && by_backup && name != SERVICE_LINKED_ROLE).then_some(Actor::JobRole)
+                (own_account && by_backup && name != SERVICE_LINKED_ROLE).then_some((Actor::JobRole, false))
             }
         }
     }
@@ -277,7 +293,7 @@ impl<'a> JobObjects<'a> {
         }
         // `snapshot/*` and roles that a restore passes on cannot be compared; a concrete other vault, snapshot or volume is another job's.
         let open = object.resource().contains('*') || object.service() == "iam";
-        open.then_some((Target::Uncertain, Tie::Likely))
+        open.then_some((Target::Unnamed, Tie::Likely))
     }
 
     /// A key that is none of the known ones: of another job if the key on its side is known, else perhaps ours.
@@ -294,18 +310,29 @@ impl<'a> JobObjects<'a> {
     }
 
     /// What the encryption context says. `None`: it names the snapshot of another job.
-    fn context(&self, denial: &Denial, target: Target) -> Option<Tie> {
+    fn context(&self, denial: &Denial, target: Target) -> Option<Context> {
         let ours = |value: &str| self.sources.iter().any(|arn| arn.as_str() == value || arn.resource_name() == value);
         if denial.encryption_context.values().any(|value| ours(value)) {
-            return Some(Tie::Exact);
+            return Some(Context::Ours);
         }
         // Under the key of the destination the context names the new snapshot, which a failed copy never tells.
-        let knows_snapshot = self.sources.iter().any(|arn| arn.service() == "ec2");
+        let knows_snapshot = self.sources.iter().any(|arn| arn.service() == "ec2" && arn.resource().starts_with("snapshot/"));
         match denial.encryption_context.get("aws:ebs:id") {
-            Some(other) if knows_snapshot && target != Target::DestinationKey && !other.is_empty() => None,
-            Some(_) | None => Some(Tie::None),
+            Some(other) if target != Target::DestinationKey && !other.is_empty() => (!knows_snapshot).then_some(Context::Unknown),
+            Some(_) | None => Some(Context::Absent),
         }
     }
+}
+
+/// How the encryption context of a call stands to the job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Context {
+    /// It names the snapshot or resource of the job.
+    Ours,
+    /// It names a snapshot, and that of the job is not known.
+    Unknown,
+    /// It names nothing to compare.
+    Absent,
 }
 
 /// Equal ARNs, or ARNs of EC2 that differ only in the account, which AWS sometimes leaves empty.

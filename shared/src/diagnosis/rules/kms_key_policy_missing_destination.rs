@@ -52,12 +52,9 @@ fn judge(evidence: &Evidence) -> Answer {
     }
     let voice = facts::voice(evidence, &[CAUSE]);
     let found = ties(evidence);
-    let denial = found.iter().find(|tied| speaks_for_this(tied));
+    let denial = found.iter().find_map(|tied| Some((tied, tied.certainty(voice.agrees())?)).filter(|(tied, _)| speaks_for_this(tied)));
     match denial {
-        Some(tied) => {
-            let certainty = if tied.tie == Tie::Exact || voice.agrees() { Certainty::Supported } else { Certainty::Suspected };
-            Answer::Explains(Box::new(finding(evidence, Some(tied), sight, certainty)))
-        }
+        Some((tied, certainty)) => Answer::Explains(Box::new(finding(evidence, Some(tied), sight, certainty))),
         None if voice.agrees() => Answer::Explains(Box::new(finding(evidence, None, sight, Certainty::Suspected))),
         None if voice == Voice::Against => ruled_out("the message decides for another cause"),
         None => Answer::CannotTell {
@@ -135,11 +132,14 @@ fn bare(event_name: &str) -> &str {
 fn summary(evidence: &Evidence, key: Option<&Arn>, tied: Option<&Tied<'_>>, sight: Option<&Sight>, revoked: Option<&Change>) -> String {
     let owner = facts::key_owner(evidence);
     let destination = evidence.destination_account().map_or_else(|| "the destination account".to_owned(), |id| format!("account {id}"));
-    let key = key.map_or_else(|| "the key of the source recovery point".to_owned(), |key| format!("the key {key}"));
+    let known = key.map_or_else(|| "the key of the source recovery point".to_owned(), |key| format!("the key {key}"));
     let refused = match tied {
-        Some(tied) if tied.is_kms() => format!("was refused {} on {key} of account {owner}", tied.action()),
-        Some(tied) => format!("could not use {key} of account {owner} ({} failed)", tied.action()),
-        None => format!("may probably not use {key} of account {owner}"),
+        Some(tied) if tied.is_kms() && tied.denial.resource.is_none() && tied.tie != Tie::Exact => {
+            format!("was refused {} on a key that the record does not name, probably {known} of account {owner}", tied.action())
+        }
+        Some(tied) if tied.is_kms() => format!("was refused {} on {known} of account {owner}", tied.action()),
+        Some(tied) => format!("could not use {known} of account {owner} ({} failed)", tied.action()),
+        None => format!("may probably not use {known} of account {owner}"),
     };
     let why = match (revoked, sight) {
         (Some(change), _) => format!("the grant it used was taken back by {} at {} ({})", change.actor, change.at, bare(&change.event_name)),
@@ -159,7 +159,7 @@ fn summary(evidence: &Evidence, key: Option<&Arn>, tied: Option<&Tied<'_>>, sigh
         },
     };
     let weak = match tied {
-        Some(tied) if tied.tie != Tie::Exact => " The record names no key, so it may belong to another copy of the same minute.",
+        Some(tied) if tied.tie != Tie::Exact => " It may belong to another copy of the same minute.",
         Some(_) | None => "",
     };
     format!("AWSServiceRoleForBackup of {destination} {refused}: {why}.{weak}")

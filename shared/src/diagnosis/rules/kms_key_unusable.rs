@@ -36,15 +36,14 @@ fn judge(evidence: &Evidence) -> Answer {
         Some((key, facts::unusable(key)?, *part, facts::used(fact)))
     });
     let found = ties(evidence);
-    let failed = found.iter().find(|tied| is_state_error(tied));
+    let failed = found.iter().find(|tied| is_state_error(tied) && tied.certainty(voice.agrees()).is_some());
     if let Some((key, state, part, source)) = broken {
         // A state suffices alone, unless AWS itself says that something else was the matter.
         let other = facts::voice(evidence, facts::ABOUT_KEYS) == Voice::Against;
-        let certainty = if other && failed.is_none() { Certainty::Suspected } else { Certainty::Proven };
+        let certainty = if other && !found.iter().any(Tied::is_kms) { Certainty::Suspected } else { Certainty::Proven };
         return Answer::Explains(Box::new(of_state(evidence, key, state, part, source, failed, certainty)));
     }
-    if let Some(tied) = failed {
-        let certainty = if tied.tie == Tie::Exact || voice.agrees() { Certainty::Supported } else { Certainty::Suspected };
+    if let Some((tied, certainty)) = failed.and_then(|tied| Some((tied, tied.certainty(voice.agrees())?))) {
         return Answer::Explains(Box::new(of_call(evidence, tied, certainty)));
     }
     let enabled = evidence.source_key.known().is_some_and(|key| key.state.as_deref() == Some("Enabled"));

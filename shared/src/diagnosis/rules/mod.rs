@@ -15,9 +15,17 @@ macro_rules! rules {
 }
 
 rules! {
+    explicit_deny_policy,
     kms_key_unusable,
     source_key_aws_managed,
+    destination_vault_key_aws_managed,
     kms_key_policy_missing_destination,
+    kms_role_permission_missing,
+    destination_vault_policy,
+    passrole_missing,
+    backup_role_not_assumable,
+    organization_mismatch,
+    cross_account_feature_disabled,
     threats_found,
     vault_lock_retention,
     continuous_backup_conflict,
@@ -35,7 +43,9 @@ rules! {
     quota_or_limit,
     resource_invalid_state,
     invalid_parameter,
+    backup_role_missing_permission,
     not_found,
+    access_denied_unspecified,
     service_internal_or_transient,
 }
 

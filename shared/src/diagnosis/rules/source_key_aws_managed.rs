@@ -1,6 +1,7 @@
 //! The source is encrypted under an AWS managed key, which can never be shared.
 
 use crate::diagnosis::facts::{self, Voice};
+use crate::diagnosis::matching::{Actor, Target, ties};
 use crate::diagnosis::{Answer, Cause, Certainty, Finding, Grade, Meta, Rule, Severity, Step, steps};
 use crate::event::JobType;
 use crate::evidence::Evidence;
@@ -37,10 +38,12 @@ fn judge(evidence: &Evidence) -> Answer {
         return ruled_out("the key is managed by the customer");
     }
     let copy = evidence.job.job_type == JobType::Copy;
+    // A role of the other account that is refused at a key of AWS can never be let in.
+    let refused = ties(evidence).iter().any(|tied| tied.actor == Actor::Receiver && tied.target == Target::SourceKey);
     if copy && evidence.crosses_accounts() == Some(false) && !voice.agrees() {
         return ruled_out("the copy stays in its account");
     }
-    if evidence.fully_managed() == Some(true) && !voice.agrees() {
+    if evidence.fully_managed() == Some(true) && !voice.agrees() && !refused {
         return ruled_out("of a fully managed type a copy under an AWS managed key may leave the account");
     }
     let can_never_work =
@@ -49,6 +52,7 @@ fn judge(evidence: &Evidence) -> Answer {
         // It suffices alone, unless AWS itself says that something else was the matter.
         (true, _) if facts::voice(evidence, facts::ABOUT_KEYS) == Voice::Against => explains(evidence, Certainty::Suspected),
         (true, _) => explains(evidence, Certainty::Proven),
+        (false, _) if managed == Some(true) && refused => explains(evidence, Certainty::Supported),
         (false, Voice::First | Voice::Among) if managed == Some(true) => explains(evidence, Certainty::Supported),
         (false, Voice::First | Voice::Among) => explains(evidence, Certainty::Suspected),
         (false, Voice::Against) => ruled_out("the message decides for another cause"),

@@ -29,6 +29,11 @@ fn judge(evidence: &Evidence) -> Answer {
         && facts::voice(evidence, &[Cause::VaultLockRetention]) != facts::Voice::Against
     {
         let fits = vault.min_retention_days.is_none_or(|min| days >= min) && vault.max_retention_days.is_none_or(|max| days <= max);
+        if fits && facts::voice(evidence, &[Cause::VaultLockRetention]).agrees() {
+            // AWS refused the retention all the same: the lock or the plan may have been changed since.
+            let told = Told { summary: format!("AWS refused the retention of {}, which fits as far as it was read now.{}", told::job(evidence), range(evidence)), ..tell(evidence) };
+            return told::explains(evidence, Cause::VaultLockRetention, Certainty::Suspected, &["message"], told);
+        }
         if fits {
             return Answer::RuledOut { why: "the retention is inside the range of the vault".to_owned() };
         }
