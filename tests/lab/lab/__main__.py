@@ -1,0 +1,88 @@
+"""`python -m lab`: start the lab, print one JSON line, serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import lab
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="A local AWS with Backup Guardian deployed in it."
+    )
+    parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one (default)")
+    parser.add_argument(
+        "--functions-dir", type=Path, default=PROJECT / "target" / "debug", help="folder of the function binaries"
+    )
+    parser.add_argument("--project", type=Path, default=PROJECT, help="folder of template.yaml and deploy/")
+    parser.add_argument("--no-guardian", action="store_true", help="the AWS part only: no stack, no functions")
+    parser.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="template parameter; may be repeated"
+    )
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when standard input closes")
+    parser.add_argument("--verbose", action="store_true", help="log every request to standard error")
+    return parser.parse_args()
+
+
+def parameters(given: list[str]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    wrong = [name for name, equals, _ in pairs if not equals]
+    if wrong:
+        raise SystemExit(f"--parameter must look like NAME=VALUE, not `{wrong[0]}`")
+    return {name: value for name, _, value in pairs}
+
+
+def main() -> None:
+    given = arguments()
+    chosen = parameters(given.parameter)
+    # Nothing but the one line goes to standard output: moto prints there, too.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if given.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if given.verbose:
+        logging.getLogger("lab").setLevel(logging.DEBUG)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if given.exit_with_parent:
+        threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
+
+    from lab.server import Lab, load_extensions
+
+    running = Lab(
+        port=given.port,
+        functions_dir=None if given.no_guardian else given.functions_dir,
+        project=None if given.no_guardian else given.project,
+        parameters=chosen,
+        extensions=load_extensions(),
+    )
+    try:
+        print(json.dumps(running.info(), sort_keys=True), file=out, flush=True)
+        stop.wait()
+    finally:
+        running.close()
+    logging.getLogger(lab.__name__).info("ended")
+
+
+def _until_closed(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

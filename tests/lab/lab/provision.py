@@ -1,0 +1,102 @@
+"""The state in which the lab starts: the organization, and the guardian deployed from its own templates."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import HOME_REGION, accounts, organization, stacks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Deployment:
+    """What `/lab/info` tells about the stacks."""
+
+    outputs: dict[str, str] = field(default_factory=dict)
+    created_by_extension: list[str] = field(default_factory=list)
+    not_created: list[str] = field(default_factory=list)
+    binaries: dict[str, str] = field(default_factory=dict)
+
+
+class Templates:
+    """The templates of a project folder, read and translated once; a reset creates them again."""
+
+    def __init__(self, root: Path) -> None:
+        hub = stacks.read(root / "template.yaml")
+        self.binaries = stacks.binaries_of(hub)
+        self.hub = stacks.translate(hub)
+        self.agent_global = _if_there(root / "deploy" / "agent-global.yaml")
+        self.agent_regional = _if_there(root / "deploy" / "agent-regional.yaml")
+
+
+def _if_there(path: Path) -> stacks.Template | None:
+    return stacks.translate(stacks.read(path)) if path.is_file() else None
+
+
+PARAMETERS = {
+    "OrganizationId": accounts.ORGANIZATION_ID,
+    "BackupAccountIds": accounts.BACKUP,
+    "Regions": ",".join(accounts.REGIONS),
+    "GuardianAccountId": accounts.GUARDIAN,
+    "HubRegion": HOME_REGION,
+    "OrganizationRoleArn": f"arn:aws:iam::{accounts.MANAGEMENT}:role/backup-guardian-reader",
+}
+
+
+def provision(templates: Templates | None, parameters: dict[str, str]) -> Deployment:
+    """Fill an empty moto; without templates only the organization. `parameters` go before the lab's own."""
+    organization.bootstrap()
+    deployment = Deployment()
+    if templates is None:
+        return deployment
+    given = {**PARAMETERS, **parameters}
+    deployment.binaries = dict(templates.binaries)
+    stacks.provide_code(accounts.GUARDIAN, sorted(set(templates.binaries.values())))
+    hub = stacks.create(accounts.GUARDIAN, HOME_REGION, accounts.STACK_NAME, templates.hub, given)
+    deployment.outputs = dict(sorted(hub.outputs().items()))
+    _note(deployment, accounts.GUARDIAN, HOME_REGION, hub)
+    if templates.agent_global is not None:
+        for account_id in accounts.ALL:
+            name = f"{accounts.STACK_NAME}-global"
+            created = stacks.create(account_id, HOME_REGION, name, templates.agent_global, given)
+            _note(deployment, account_id, HOME_REGION, created)
+    if templates.agent_regional is not None:
+        for account_id in accounts.ALL:
+            for region in accounts.REGIONS:
+                name = f"{accounts.STACK_NAME}-regional"
+                _note(
+                    deployment,
+                    account_id,
+                    region,
+                    stacks.create(account_id, region, name, templates.agent_regional, given),
+                )
+    return deployment
+
+
+def _note(deployment: Deployment, account_id: str, region: str, created: stacks.Created) -> None:
+    where = f"{account_id} {region} "
+    deployment.created_by_extension += [where + one for one in created.by_extension]
+    deployment.not_created += [where + one for one in created.skipped]
+
+
+def clear() -> None:
+    """Empty moto, as its own reset does."""
+    from moto.core.base_backend import BackendDict
+    from moto.core.model_instances import reset_model_data
+    from moto.organizations.models import organizations_backends
+
+    BackendDict.reset()
+    reset_model_data()
+    organizations_backends.master_accounts.clear()
+
+
+def as_dict(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "outputs": deployment.outputs,
+        "created_by_extension": deployment.created_by_extension,
+        "not_created": deployment.not_created,
+    }

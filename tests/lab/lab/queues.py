@@ -1,0 +1,273 @@
+"""SQS event source mappings: what Lambda's pollers do between a queue and a function.
+
+Polls each enabled mapping's queue, invokes with a batch, deletes what succeeded and lets the rest become visible again. Departure from
+AWS, so that tests are quick: what failed is visible again after `retry_seconds` instead of the visibility timeout of the queue.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from lab import work
+
+if TYPE_CHECKING:
+    from lab.functions import Functions
+
+log = logging.getLogger(__name__)
+
+_arrived = threading.Condition()
+_arrivals = 0
+
+
+def install() -> None:
+    """Mend moto's queues: no invocation while a message is sent, and no message lost between a send and a delete."""
+    from moto.awslambda.models import LambdaBackend
+    from moto.sqs.models import Queue, SQSBackend
+
+    create, add, delete, receive = (
+        LambdaBackend.create_event_source_mapping,
+        Queue.add_message,
+        Queue.delete_message,
+        SQSBackend.receive_message,
+    )
+
+    @wraps(create)
+    def create_without_push(backend: Any, spec: dict[str, Any]) -> Any:
+        from moto.sqs.models import sqs_backends
+
+        mapping = create(backend, spec)
+        for queue in sqs_backends[backend.account_id][backend.region_name].queues.values():
+            queue.lambda_event_source_mappings.clear()
+        wake()
+        return mapping
+
+    @wraps(add)
+    def add_and_wake(queue: Any, message: Any) -> None:
+        with queue._messages_lock:
+            add(queue, message)
+        wake()
+
+    @wraps(delete)
+    def delete_alone(queue: Any, receipt_handle: str) -> None:
+        with queue._messages_lock:
+            delete(queue, receipt_handle)
+
+    @wraps(receive)
+    def receive_alone(backend: Any, queue_name: str, *args: Any, **kwargs: Any) -> Any:
+        # A long poll gives the lock back while it waits.
+        with backend.get_queue(queue_name)._messages_lock:
+            return receive(backend, queue_name, *args, **kwargs)
+
+    LambdaBackend.create_event_source_mapping = create_without_push
+    Queue.add_message = add_and_wake
+    Queue.delete_message = delete_alone
+    SQSBackend.receive_message = receive_alone
+
+
+def wake() -> None:
+    """Something arrived or became visible: look at the queues again."""
+    global _arrivals
+    with _arrived:
+        _arrivals += 1
+        _arrived.notify_all()
+
+
+class Pollers:
+    """One thread looks at all mapped queues; each batch runs on a thread of its own."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self.retry_seconds = 0.2
+        self._busy: Counter[str] = Counter()
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self.paused = False
+        self._thread = threading.Thread(target=self._run, daemon=True, name="pollers")
+        self._thread.start()
+
+    def reset(self) -> None:
+        self.retry_seconds = 0.2
+        self._warned.clear()
+
+    def pause(self, paused: bool) -> None:
+        """While paused, queues fill and nothing is invoked."""
+        self.paused = paused
+        wake()
+
+    def stop(self) -> None:
+        self._stop.set()
+        wake()
+        self._thread.join(5.0)
+
+    def pending(self) -> int:
+        """Messages of mapped queues that are visible, under way, or become so within the idle horizon."""
+        horizon = (time.time() + work.IDLE_HORIZON_SECONDS) * 1000
+        with self._lock:
+            busy = sum(self._busy.values())
+        waiting = 0
+        if not self.paused:
+            for mapping in self._mappings():
+                queue = _queue(mapping.event_source_arn)
+                if queue is not None:
+                    waiting += sum(
+                        message.visible_at <= horizon and message.delayed_until <= horizon
+                        for message in list(queue._messages)
+                    )
+        return busy + waiting
+
+    def _mappings(self) -> list[Any]:
+        from moto.awslambda.models import lambda_backends
+
+        found = []
+        for _, _, backend in list(lambda_backends.iter_backends()):
+            found += [
+                mapping
+                for mapping in list(backend._event_source_mappings.values())
+                if mapping.enabled and ":sqs:" in mapping.event_source_arn
+            ]
+        return sorted(found, key=lambda mapping: mapping.uuid)
+
+    def _run(self) -> None:
+        seen = -1
+        while not self._stop.is_set():
+            with _arrived:
+                if _arrivals == seen:
+                    # Also looks by itself: a delayed message becomes visible without any notice.
+                    _arrived.wait(0.1)
+                seen = _arrivals
+            if self.paused:
+                continue
+            for mapping in self._mappings():
+                try:
+                    self._poll(mapping)
+                except Exception:
+                    log.exception("polling `%s` failed", mapping.event_source_arn)
+
+    def _poll(self, mapping: Any) -> None:
+        from moto.sqs.models import sqs_backends
+
+        queue = _queue(mapping.event_source_arn)
+        if queue is None:
+            return
+        try:
+            limit = self._functions.pool(mapping.function_arn).limit
+        except LookupError as problem:
+            if mapping.uuid not in self._warned:
+                self._warned.add(mapping.uuid)
+                log.warning("the queue `%s` is not polled: %s", queue.name, problem)
+            return
+        maximum = (mapping.scaling_config or {}).get("MaximumConcurrency")
+        limit = min(limit, int(maximum)) if maximum else limit
+        while True:
+            with self._lock:
+                if self._busy[mapping.uuid] >= limit:
+                    return
+            if not any(message.visible and not message.delayed for message in list(queue._messages)):
+                return
+            # Counted before the messages turn invisible, so that nobody sees an idle lab in between.
+            with self._lock:
+                self._busy[mapping.uuid] += 1
+            messages = sqs_backends[queue.account_id][queue.region].receive_message(
+                queue.name, int(mapping.batch_size), 0, int(queue.visibility_timeout), ["All"]
+            )
+            if not messages:
+                with self._lock:
+                    self._busy[mapping.uuid] -= 1
+                return
+            threading.Thread(target=self._batch, args=(mapping, queue, messages), daemon=True).start()
+
+    def _batch(self, mapping: Any, queue: Any, messages: list[Any]) -> None:
+        try:
+            failed = self._invoke(mapping, queue, messages)
+            for message in messages:
+                if message.id in failed:
+                    self._show_again(queue, message)
+                else:
+                    queue.delete_message(message.receipt_handle)
+        except Exception:
+            log.exception("batch of `%s` failed in the lab", queue.name)
+            for message in messages:
+                self._show_again(queue, message)
+        finally:
+            with self._lock:
+                self._busy[mapping.uuid] -= 1
+            wake()
+
+    def _invoke(self, mapping: Any, queue: Any, messages: list[Any]) -> set[str]:
+        """The ids of the messages that failed."""
+        everything = {message.id for message in messages}
+        payload = json.dumps({"Records": [_record(queue, message) for message in messages]}).encode()
+        result = self._functions.invoke(mapping.function_arn, payload)
+        if result.error:
+            return everything
+        if "ReportBatchItemFailures" not in (mapping.function_response_types or []):
+            return set()
+        return _failed_items(result.payload, everything)
+
+    def _show_again(self, queue: Any, message: Any) -> None:
+        with queue._messages_lock:
+            for kept in queue._messages:
+                if kept.id == message.id and kept.receipt_handle == message.receipt_handle:
+                    kept.visible_at = (time.time() + self.retry_seconds) * 1000
+
+
+def _failed_items(payload: bytes, everything: set[str]) -> set[str]:
+    """Lambda takes a malformed report, an empty id or an unknown id as the failure of the whole batch."""
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return everything
+    if answer in (None, {}):
+        return set()
+    if not isinstance(answer, dict):
+        return everything
+    items = answer.get("batchItemFailures")
+    if items is None:
+        return set()
+    try:
+        failed = {item["itemIdentifier"] for item in items}
+    except (TypeError, KeyError):
+        return everything
+    return failed if failed <= everything else everything
+
+
+def _queue(arn: str) -> Any | None:
+    from moto.sqs.models import sqs_backends
+
+    _, _, _, region, account_id, name = arn.split(":", 5)
+    return sqs_backends[account_id][region].queues.get(name)
+
+
+def _record(queue: Any, message: Any) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "receiptHandle": message.receipt_handle,
+        "body": message.body,
+        "attributes": {
+            "ApproximateReceiveCount": str(message.approximate_receive_count),
+            "SentTimestamp": str(message.sent_timestamp),
+            "SenderId": str(message.sender_id),
+            "ApproximateFirstReceiveTimestamp": str(message.approximate_first_receive_timestamp),
+        },
+        "messageAttributes": {
+            name: {
+                "stringValue": value.get("StringValue") or value.get("string_value"),
+                "dataType": value.get("DataType") or value.get("data_type"),
+                "stringListValues": [],
+                "binaryListValues": [],
+            }
+            for name, value in sorted(message.message_attributes.items())
+        },
+        "md5OfBody": message.body_md5,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": queue.queue_arn,
+        "awsRegion": queue.region,
+    }
