@@ -88,8 +88,9 @@ else
 	$(call limit,40m) cargo test --workspace --locked
 endif
 
+# One process each: the lab patches moto, whose state is global.
 test-python: .venv/.stamp binaries
-	$(call limit,20m) $(PY) -m pytest $(PYTESTS)
+	for tests in $(PYTESTS); do $(call limit,20m) $(PY) -m pytest $$tests; done
 
 binaries:
 	mkdir -p target
@@ -115,7 +116,7 @@ lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; pr
 
 soak: .venv/.stamp binaries ## the tests with the full counts (long)
 	PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
-	GUARDIAN_SOAK=1 $(PY) -m pytest $(PYTESTS)
+	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
 
 docs: .venv/.stamp ## write the generated pages of docs/ again
 	$(PY) scripts/generate_permissions.py

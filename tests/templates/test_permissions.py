@@ -175,7 +175,9 @@ def test_an_external_id_is_never_shown() -> None:
 
 def named_actions() -> set[str]:
     """IAM actions that the adapters and functions name: each failed read or write is reported under its action."""
-    sources = [path for folder in ("aws", "functions") for path in sorted((ROOT / folder).glob("**/src/**/*.rs"))]
+    sources = {path for folder in ("aws", "functions") for path in (ROOT / folder).glob("**/src/**/*.rs")}
+    # `guardian replay` works with the credentials of whoever types it; no function links it.
+    sources.remove(ROOT / "aws" / "src" / "replay.rs")
     assert sources
     named = re.compile(r'"((?:backup|kms|cloudtrail|ec2|rds|iam|organizations|dynamodb|sns|sqs):[A-Z]\w+)"')
     return {action for path in sources for action in named.findall(path.read_text(encoding="utf-8"))}
