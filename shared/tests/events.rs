@@ -463,7 +463,7 @@ fn the_caller_is_named_as_well_as_its_record_allows() {
 #[test]
 fn writes_say_who_changed_what() {
     let change = record_of("put-key-policy").change().unwrap();
-    assert_eq!((change.event_name.as_str(), change.actor.as_str()), ("PutKeyPolicy", "arn:aws:sts::111111111111:assumed-role/Admin/anna"));
+    assert_eq!((change.action.as_str(), change.actor.as_str()), ("kms:PutKeyPolicy", "arn:aws:sts::111111111111:assumed-role/Admin/anna"));
     assert_eq!((change.resource_arn.unwrap().as_str(), change.source_ip.as_deref()), (KEY, Some("192.0.2.17")));
     assert_eq!(record_of("revoke-grant").change().unwrap().resource_arn.unwrap().as_str(), KEY);
     let vault = record_of("put-vault-policy").change().unwrap();

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::text::{self, Hints, Reading};
 use super::{ActIn, Cause, Side};
 use crate::arn::{AccountId, Arn, Region, backup_service_linked_role};
-use crate::evidence::{Evidence, Fact, Key, KeyManager};
+use crate::evidence::{Change, Evidence, Fact, Key, KeyManager};
 use crate::incident::Object;
 
 thread_local! {
@@ -100,6 +100,23 @@ pub fn unusable(key: &Key) -> Option<&'static str> {
 /// Account that owns the key of the recovery point; where the key is not known, the account of the job stands in.
 pub fn key_owner(evidence: &Evidence) -> AccountId {
     evidence.source_key_account().unwrap_or_else(|| evidence.job.account.clone())
+}
+
+/// The last write of some kind on an object before the job ended: one after it cannot have caused the failure.
+///
+/// Records carry whole seconds. Within one second a removal counts as the later one: what does not exist cannot be removed.
+pub fn last_change<'a>(evidence: &'a Evidence, object: &Arn, wanted: impl Fn(&Change) -> bool) -> Option<&'a Change> {
+    let failed_at = evidence.job.completed_at.or(evidence.job.event_time).unwrap_or(evidence.now);
+    let concerns = |change: &&Change| match &change.resource_arn {
+        Some(arn) => arn == object,
+        // Changes are read per key, so a record that names no object is one of the source key.
+        None => evidence.source_key_arn() == Some(object),
+    };
+    let removes =
+        |change: &Change| ["Delete", "Detach", "Disable", "Retire", "Revoke", "Schedule"].iter().any(|verb| change.action.contains(verb));
+    let order = |change: &&Change| (change.at, removes(change), change.event_id.clone());
+    let changes = evidence.changes.known()?.iter();
+    changes.filter(concerns).filter(|change| change.at <= failed_at && wanted(change)).max_by_key(order)
 }
 
 /// Who performs the copy at the receiving end, as policies name it.

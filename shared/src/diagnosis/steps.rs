@@ -110,25 +110,27 @@ pub fn decode(denial: &Denial) -> Option<Step> {
     ))
 }
 
-/// Starts the copy again once the cause is mended.
+/// Starts the copy again once the cause is mended, with the retention of the failed one.
 pub fn copy_again(evidence: &Evidence) -> Option<Step> {
     let vault = evidence.job.vault_arn.as_ref().or_else(|| evidence.description.known()?.vault_arn.as_ref())?;
     let (point, destination, role) = (evidence.recovery_point_arn()?, evidence.destination_vault_arn()?, evidence.role_arn()?);
+    let lifecycle = evidence.description.known().and_then(|job| job.delete_after_days).map(|days| format!("DeleteAfterDays={days}"));
+    let mut options = vec![
+        ("recovery-point-arn", point.as_str()),
+        ("source-backup-vault-name", vault.resource_name()),
+        ("destination-backup-vault-arn", destination.as_str()),
+        ("iam-role-arn", role.as_str()),
+        ("region", evidence.job.region.as_str()),
+    ];
+    options.extend(lifecycle.as_deref().map(|lifecycle| ("lifecycle", lifecycle)));
+    // What AWS keeps for ever is paid for ever, and in a locked vault nobody can delete it.
+    let warning = if lifecycle.is_none() { " Add --lifecycle as in the plan: without it the copy is kept for ever." } else { "" };
     Some(change(
         format!(
-            "Then copy the recovery point again, in account {}: the next scheduled copy does not take up the missed one.",
+            "After the fix, copy the recovery point again, in account {}: the next scheduled copy does not take up the missed one.{warning}",
             evidence.job.account
         ),
-        Some(command(
-            "aws backup start-copy-job",
-            &[
-                ("recovery-point-arn", point.as_str()),
-                ("source-backup-vault-name", vault.resource_name()),
-                ("destination-backup-vault-arn", destination.as_str()),
-                ("iam-role-arn", role.as_str()),
-                ("region", evidence.job.region.as_str()),
-            ],
-        )),
+        Some(command("aws backup start-copy-job", &options)),
     ))
 }
 

@@ -119,8 +119,8 @@ pub struct KeyPolicy {
 /// A write on an object of the route, from CloudTrail of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// `PutKeyPolicy`, `RevokeGrant`, `DisableKey`, …
-    pub event_name: String,
+    /// As IAM names it: `kms:PutKeyPolicy`, `kms:RevokeGrant`, …
+    pub action: String,
     /// ARN of who did it. Untrusted text.
     pub actor: String,
     /// Event id in CloudTrail.

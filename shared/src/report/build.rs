@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use super::alert::{ActIn, Alert, AlertJob, Changed, EvidenceLine, Impact, NextStep, Route, SCHEMA};
 use super::{Kind, headline, inert};
 use crate::arn::{AccountId, Arn, Region};
-use crate::diagnosis::{Cause, Grade, Severity, Verdict};
+use crate::diagnosis::{Cause, Grade, Severity, Verdict, facts, steps};
 use crate::event::{Job, JobState, JobType};
-use crate::evidence::{Change, Denial, Evidence, Fact, Search, SearchEnd};
+use crate::evidence::{Denial, Evidence, Fact, Search, SearchEnd};
 use crate::incident::IncidentId;
 
 /// Human names, as far as they are known. May be empty.
@@ -146,25 +146,12 @@ fn impact(evidence: &Evidence, verdict: &Verdict, kind: Kind) -> Option<Impact> 
     since.filter(|_| hole).map(|since| Impact { unprotected_since: Some(since), last_good_copy_at: None })
 }
 
-/// The last write on the object that must change, before the failure. Writes after it cannot have caused it.
+/// The last write on the object that must change, before the failure.
 fn changed(evidence: &Evidence, verdict: &Verdict) -> Option<Changed> {
-    let object = verdict.act_in.resource_arn.as_deref()?;
-    let failed_at = ended_at(&evidence.job).unwrap_or(evidence.now);
-    let concerns = |change: &&Change| match &change.resource_arn {
-        Some(arn) => arn.as_str() == object,
-        // Changes are read per key, so a record that names no object is one of the source key.
-        None => evidence.source_key_arn().is_some_and(|key| key.as_str() == object),
-    };
-    let change = evidence
-        .changes
-        .known()?
-        .iter()
-        .filter(concerns)
-        .filter(|change| change.at <= failed_at)
-        .max_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)))?;
-    Some(Changed {
+    let object = Arn::parse(verdict.act_in.resource_arn.as_deref()?).ok()?;
+    facts::last_change(evidence, &object, |_| true).map(|change| Changed {
         actor: change.actor.clone(),
-        action: change.event_name.clone(),
+        action: change.action.clone(),
         event_id: change.event_id.clone(),
         at: change.at,
         source_ip: change.source_ip.clone(),
@@ -320,11 +307,11 @@ fn search_line(search: &Search) -> EvidenceLine {
 /// left out.
 fn confirm(evidence: &Evidence, verdict: &Verdict) -> Vec<NextStep> {
     let job = &evidence.job;
-    let mut steps = Vec::new();
+    let mut confirm = Vec::new();
     if let Some(id) = job.job_id.as_ref().map(|id| id.as_str()).filter(|id| is_plain(id)) {
         let kind = job.job_type.as_str();
         let command = format!("aws backup describe-{kind}-job --{kind}-job-id {id} --region {}", job.region);
-        steps.push(NextStep { text: format!("Read the job, in account {}.", job.account), command: Some(command), grade: Grade::Safe });
+        confirm.push(NextStep { text: format!("Read the job, in account {}.", job.account), command: Some(command), grade: Grade::Safe });
     }
     if let Some(denied) = verdict.denied.as_ref().filter(|denied| is_plain(&denied.event_id)) {
         let command = format!(
@@ -332,40 +319,13 @@ fn confirm(evidence: &Evidence, verdict: &Verdict) -> Vec<NextStep> {
             denied.region, denied.event_id
         );
         let text = format!("Read the refused call, in account {}.", denied.recorded_in);
-        steps.push(NextStep { text, command: Some(command), grade: Grade::Safe });
+        confirm.push(NextStep { text, command: Some(command), grade: Grade::Safe });
     }
-    steps.extend(copy_again(evidence, verdict));
-    steps.retain(|step| verdict.next_steps.iter().all(|next| next.command.is_none() || next.command != step.command));
-    steps
-}
-
-/// The copy again, with the retention of the failed one: a copy without a lifecycle would be kept for ever.
-fn copy_again(evidence: &Evidence, verdict: &Verdict) -> Option<NextStep> {
-    let job = &evidence.job;
-    if job.job_type != JobType::Copy || verdict.severity <= Severity::Low {
-        return None;
+    if job.job_type == JobType::Copy && verdict.severity > Severity::Low {
+        confirm.extend(steps::copy_again(evidence).map(|step| NextStep { text: step.text, command: step.command, grade: step.grade }));
     }
-    let point = evidence.recovery_point_arn()?.as_str();
-    let vault = job.vault_arn.as_ref().or_else(|| evidence.description.known()?.vault_arn.as_ref())?.resource_name();
-    let destination = evidence.destination_vault_arn()?.as_str();
-    let role = evidence.role_arn()?.as_str();
-    if ![point, vault, destination, role].into_iter().all(is_plain) {
-        return None;
-    }
-    let days = evidence.description.known().and_then(|description| description.delete_after_days);
-    let (lifecycle, note) = match days {
-        Some(days) => (format!(" --lifecycle DeleteAfterDays={days}"), ""),
-        None => (String::new(), " Add --lifecycle as in the plan: without it the copy is kept for ever."),
-    };
-    Some(NextStep {
-        text: format!("After the fix, copy again, in account {}.{note}", job.account),
-        command: Some(format!(
-            "aws backup start-copy-job --region {} --source-backup-vault-name {vault} --recovery-point-arn {point} \
-             --destination-backup-vault-arn {destination} --iam-role-arn {role}{lifecycle}",
-            job.region
-        )),
-        grade: Grade::NeedsApproval,
-    })
+    confirm.retain(|step| verdict.next_steps.iter().all(|next| next.command.is_none() || next.command != step.command));
+    confirm
 }
 
 /// Whether a value can stand in a shell command as it is.

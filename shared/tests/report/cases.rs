@@ -172,7 +172,7 @@ pub(crate) fn create_grant() -> (Evidence, Verdict) {
     evidence.denials = vec![denial()];
     evidence.searches = vec![search(BACKUP, "push", 1, None)];
     let change = |name: &str, time: &str, id: &str| Change {
-        event_name: name.to_owned(),
+        action: name.to_owned(),
         actor: "arn:aws:sts::111111111111:assumed-role/PlatformAdmin/maria".to_owned(),
         event_id: id.to_owned(),
         at: at(time),
@@ -181,9 +181,9 @@ pub(crate) fn create_grant() -> (Evidence, Verdict) {
         source_ip: Some("203.0.113.7".to_owned()),
     };
     let changes = vec![
-        change("PutKeyPolicy", "2026-11-02T06:00:00Z", "after-the-failure"),
-        change("PutKeyPolicy", "2026-11-01T16:02:11Z", "5f1d7a60-2c0b-4b8f-9a51-6c2f0f7b8d21"),
-        change("CreateGrant", "2026-10-20T08:00:00Z", "long-before"),
+        change("kms:PutKeyPolicy", "2026-11-02T06:00:00Z", "after-the-failure"),
+        change("kms:PutKeyPolicy", "2026-11-01T16:02:11Z", "5f1d7a60-2c0b-4b8f-9a51-6c2f0f7b8d21"),
+        change("kms:CreateGrant", "2026-10-20T08:00:00Z", "long-before"),
     ];
     evidence.changes = Fact::Known { value: changes, source: "cloudtrail:LookupEvents".to_owned(), at: now };
 
@@ -357,7 +357,7 @@ pub(crate) fn hostile() -> (Evidence, Verdict, Names) {
     if let Fact::Known { value, .. } = &mut evidence.changes {
         for change in value {
             change.actor = HOSTILE.to_owned();
-            change.event_name = HOSTILE.to_owned();
+            change.action = HOSTILE.to_owned();
             change.source_ip = Some(HOSTILE.to_owned());
         }
     }

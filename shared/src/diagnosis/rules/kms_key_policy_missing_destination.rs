@@ -108,25 +108,8 @@ fn revoked_grant<'a>(evidence: &'a Evidence, sight: Option<&Sight>) -> Option<&'
     if matches!(sight, Some(Sight::ViaService(_) | Sight::DeletedPrincipal(_) | Sight::Complete)) {
         return None;
     }
-    last_change(evidence).filter(|change| matches!(bare(&change.event_name), "RevokeGrant" | "RetireGrant"))
-}
-
-/// The last write on the key before the end of the job that can have taken a right away.
-fn last_change(evidence: &Evidence) -> Option<&Change> {
-    let key = evidence.source_key_arn();
-    let failed_at = evidence.job.completed_at.or(evidence.job.event_time).unwrap_or(evidence.now);
-    evidence
-        .changes
-        .known()?
-        .iter()
-        .filter(|change| change.at <= failed_at && (change.resource_arn.is_none() || change.resource_arn.as_ref() == key))
-        .filter(|change| matches!(bare(&change.event_name), "PutKeyPolicy" | "RevokeGrant" | "RetireGrant"))
-        .max_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)))
-}
-
-/// `RevokeGrant` of `kms:RevokeGrant`.
-fn bare(event_name: &str) -> &str {
-    event_name.rsplit(':').next().unwrap_or(event_name)
+    let narrows = |change: &Change| matches!(change.action.as_str(), "kms:PutKeyPolicy" | "kms:RevokeGrant" | "kms:RetireGrant");
+    facts::last_change(evidence, evidence.source_key_arn()?, narrows).filter(|change| change.action != "kms:PutKeyPolicy")
 }
 
 fn summary(evidence: &Evidence, key: Option<&Arn>, tied: Option<&Tied<'_>>, sight: Option<&Sight>, revoked: Option<&Change>) -> String {
@@ -142,7 +125,7 @@ fn summary(evidence: &Evidence, key: Option<&Arn>, tied: Option<&Tied<'_>>, sigh
         None => format!("may probably not use {known} of account {owner}"),
     };
     let why = match (revoked, sight) {
-        (Some(change), _) => format!("the grant it used was taken back by {} at {} ({})", change.actor, change.at, bare(&change.event_name)),
+        (Some(change), _) => format!("the grant it used was taken back by {} at {} ({})", change.actor, change.at, change.action),
         (None, Some(Sight::ViaService(services))) => {
             format!("the key policy admits it only through {} (kms:ViaService), but the copy comes through {}", services.join(", "), via(evidence))
         }

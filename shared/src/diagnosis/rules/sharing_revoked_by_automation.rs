@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn judge(evidence: &Evidence) -> Answer {
     let revoked = evidence.changes.known().into_iter().flatten().find(|change| {
-        ["ModifyImageAttribute", "ModifySnapshotAttribute", "ModifyDBSnapshotAttribute"].contains(&change.event_name.as_str())
+        ["ec2:ModifyImageAttribute", "ec2:ModifySnapshotAttribute", "rds:ModifyDBSnapshotAttribute"].contains(&change.action.as_str())
             && change.source_ip.as_deref() != Some("backup.amazonaws.com")
     });
     if let Some(change) = revoked

@@ -105,7 +105,7 @@ pub(super) fn of(record: &Record) -> Option<Change> {
             .or_else(|| record.resources.first().cloned()),
     };
     Some(Change {
-        event_name: record.event_name.clone(),
+        action: format!("{}:{}", source.trim_end_matches(".amazonaws.com"), record.event_name),
         actor: record.identity.name().unwrap_or("unknown").to_owned(),
         event_id: record.event_id.clone(),
         at: record.event_time,
