@@ -6,16 +6,11 @@ AWS says "Given key ID is not accessible" and nothing else.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from .organization import SLR, Inbox, Lab, ebs_route, grant_statement, key_policy, use_statement
+from .organization import SLR, Inbox, Lab, ebs_route, grant_statement, key_policy, running_lab, use_statement
 
-ROOT = Path(__file__).resolve().parents[2]
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -27,25 +22,6 @@ def step(number: int, text: str) -> None:
     say(f"\n{BOLD}{number}. {text}{PLAIN}")
 
 
-def start_lab() -> tuple[subprocess.Popen[str], Lab]:
-    log = ROOT / "target" / "demo-lab.log"
-    log.parent.mkdir(exist_ok=True)
-    functions = os.environ.get("GUARDIAN_FUNCTIONS_DIR", str(ROOT / "target" / "debug"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lab", "--functions-dir", functions],
-        cwd=ROOT / "tests" / "lab",
-        stdout=subprocess.PIPE,
-        stderr=open(log, "w"),
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        process.wait()
-        sys.exit(f"the local AWS did not start; its log is {log.relative_to(ROOT)}")
-    return process, Lab(json.loads(line))
-
-
 def email_of(lab: Lab, address: str) -> dict[str, str]:
     """The newest message in the mailbox of an e-mail subscriber."""
     messages = [message for message in lab.control("mailbox") if message["endpoint"] == address]
@@ -54,10 +30,8 @@ def email_of(lab: Lab, address: str) -> dict[str, str]:
 
 def tell(lab: Lab) -> int:
     address = "on-call@example.com"
-    lab.control("cloudtrail-delay", {"seconds": 0})
-    lab.client(lab.guardian, "sns").subscribe(
-        TopicArn=lab.info["alert_topic_arn"], Protocol="email", Endpoint=address
-    )
+    lab.cloudtrail_delay(0)
+    lab.client(lab.guardian, "sns").subscribe(TopicArn=lab.info["alert_topic_arn"], Protocol="email", Endpoint=address)
     inbox = Inbox(lab)
 
     step(1, "An organization: source account, backup account, management account, guardian account")
@@ -73,7 +47,7 @@ def tell(lab: Lab) -> int:
     say(f"   {route.key_arn}")
 
     step(3, "The nightly copy runs")
-    lab.control("bus", {"duplicate": 5})
+    lab.control("bus", {"duplicate": 4})
     started = time.monotonic()
     job = route.copy()
     say(f"   copy job {job['CopyJobId']}: {job['State']}")
@@ -83,7 +57,7 @@ def tell(lab: Lab) -> int:
     step(4, "What the on-call engineer reads")
     alerts = inbox.drain()
     elapsed = time.monotonic() - started
-    lab.control("bus", {"duplicate": 1})
+    lab.control("bus", {})
     if len(alerts) != 1:
         say(f"   expected one alert, got {len(alerts)}")
         return 1
@@ -91,7 +65,9 @@ def tell(lab: Lab) -> int:
     say(f"   Subject: {mail['subject']}\n")
     for line in mail["body"].splitlines():
         say(f"   | {line}".rstrip())
-    say(f"\n   {DIM}one message, {elapsed:.1f} s after the copy was started on this machine, queues and deliveries included{PLAIN}")
+    say(
+        f"\n   {DIM}one message, {elapsed:.1f} s after the copy was started on this machine, queues and deliveries included{PLAIN}"
+    )
 
     step(5, "The statement is put back, and the copy is run again")
     route.put_key_policy(key_policy(route.source, use_statement(slr), grant_statement(slr)))
@@ -120,12 +96,8 @@ def tell(lab: Lab) -> int:
 
 
 def main() -> int:
-    process, lab = start_lab()
-    try:
+    with running_lab("demo-lab.log") as lab:
         return tell(lab)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 if __name__ == "__main__":

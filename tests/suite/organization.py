@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=5, read_timeout=30)
 SLR = "arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
 JOB_ROLE = "arn:aws:iam::{account}:role/service-role/AWSBackupDefaultServiceRole"
@@ -43,9 +51,15 @@ class Lab:
             headers={"content-type": "application/json"},
             method=method or ("GET" if data is None else "POST"),
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read().decode()
-        return json.loads(text) if text.strip() else None
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refused:
+            raise RuntimeError(f"/lab/{path}: {json.load(refused)['error']}") from refused
+
+    def cloudtrail_delay(self, seconds: float) -> None:
+        """When a record can be looked up, and when it arrives as an event."""
+        self.control("cloudtrail-delay", {"lookup_seconds": seconds, "event_seconds": seconds})
 
     def idle(self) -> None:
         """Returns when nothing is in flight any more."""
@@ -100,6 +114,30 @@ class Lab:
     def organization_id(self) -> str:
         organizations = self.client(self.management, "organizations")
         return organizations.describe_organization()["Organization"]["Id"]
+
+
+@contextmanager
+def running_lab(log_name: str) -> Iterator[Lab]:
+    """Starts the lab with the real function binaries, and ends it."""
+    functions = os.environ.get("GUARDIAN_FUNCTIONS_DIR", str(ROOT / "target" / "debug"))
+    log = ROOT / "target" / log_name
+    log.parent.mkdir(exist_ok=True)
+    with open(log, "w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab", "--functions-dir", functions],
+            cwd=ROOT / "tests" / "lab",
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line:
+            sys.exit(f"the local AWS did not start; its log is {log.relative_to(ROOT)}")
+        yield Lab(json.loads(line))
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 class Inbox:
@@ -244,11 +282,15 @@ class Route:
         return backup.describe_copy_job(CopyJobId=job_id)["CopyJob"]
 
 
-def ebs_route(lab: Lab, *, source: str | None = None, destination: str | None = None, destination_region: str | None = None) -> Route:
+def ebs_route(
+    lab: Lab, *, source: str | None = None, destination: str | None = None, destination_region: str | None = None
+) -> Route:
     """An EBS volume under a customer managed key whose policy is right, its vault, and a destination vault whose policy is right."""
     route = Route(lab, source or lab.source, destination or lab.backup, lab.region, destination_region or lab.region)
     slr = SLR.format(account=route.destination)
-    route.key_arn = route.key(route.source, key_policy(route.source, use_statement(slr), grant_statement(slr)), route.source_region)
+    route.key_arn = route.key(
+        route.source, key_policy(route.source, use_statement(slr), grant_statement(slr)), route.source_region
+    )
     volume = lab.client(route.source, "ec2", route.source_region).create_volume(
         AvailabilityZone=f"{route.source_region}a", Size=1, Encrypted=True, KmsKeyId=route.key_arn
     )

@@ -21,10 +21,19 @@ CODE_BUCKET = "lab-function-code"
 
 
 def install() -> None:
-    """Mend what moto answers to `Ref`: it has no physical id for a bus and hands out the object itself."""
+    """Mend what moto's CloudFormation leaves behind, where only one place holds it."""
     from moto.events.models import EventBus
+    from moto.iam.models import Role
 
+    # It has no physical id for a bus: `Ref` would hand out the object itself.
     EventBus.physical_resource_id = property(lambda bus: bus.name)
+    # Inline policies of a template arrive as objects, those of the API as text.
+    put_policy = Role.put_policy
+
+    def put_text(role: Role, name: str, policy: Any) -> None:
+        put_policy(role, name, policy if isinstance(policy, str) else json.dumps(policy))
+
+    Role.put_policy = put_text
 
 
 def read(path: Path) -> Template:

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
-import lab.aws
 import pytest
 from botocore.config import Config
-from lab import work
-from lab.aws import events, organizations
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
+
+import lab.aws
+from lab import work
+from lab.aws import events, organizations
 
 MANAGEMENT, GUARDIAN, BACKUP = "333333333333", "444444444444", "222222222222"
 SOURCE, OTHER_SOURCE, STRANGER = "111111111111", "111111111112", "999999999999"

@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+
 from lab import accounts, bus, clients
 from lab.server import Lab
 

@@ -19,6 +19,7 @@ from aws_support import (
     use_statement,
 )
 from botocore.exceptions import ClientError
+
 from lab.aws.sns import mailbox
 
 

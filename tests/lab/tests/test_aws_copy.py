@@ -24,6 +24,7 @@ from aws_support import (
     service_role,
     use_statement,
 )
+
 from lab.aws import controls, organizations
 
 KEY_TEXT = "Given key ID is not accessible"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lab.aws.evaluator import Policies, Request, evaluate
 
 CASES_FILE = Path(__file__).parents[2] / "facts" / "iam-cases.jsonl"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aws_support import BACKUP, CENTRAL, REGION, ROOT_OF_BACKUP, SOURCE, Lab, grant_statement, use_statement
+
 from lab.aws import controls
 
 

@@ -25,6 +25,7 @@ from aws_support import (
 )
 from botocore.exceptions import ClientError
 from botocore.model import Shape
+
 from lab import clock
 from lab.aws import cloudtrail
 from lab.aws.backup import wire

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab import accounts, bus
 from plumbing_lab import aws, control, emit, fresh, handled, idle, job_event, messages
+
+from lab import accounts, bus
 
 ALL_CLOUDTRAIL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from lab import accounts
 from plumbing_lab import WORKER, aws, control, emit, fresh, handled, idle, invoke, job_event, messages, the_lab
+
+from lab import accounts
 
 
 @pytest.fixture(autouse=True)

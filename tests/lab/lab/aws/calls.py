@@ -13,9 +13,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab import clock
 from moto.iam.models import Role
 from moto.kms.models import Key
+
+from lab import clock
 
 from . import accounts, cloudtrail, controls, kms
 from .evaluator import EXPLICITLY_DENIED, UNCERTAIN, Decision, Policies, Request, evaluate

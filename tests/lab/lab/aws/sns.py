@@ -6,8 +6,9 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab import clock
 from moto.sns.models import Subscription
+
+from lab import clock
 
 from . import events
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lab import clock
 from moto.core.exceptions import ServiceException
+
+from lab import clock
 
 from . import accounts
 from .evaluator import Policies, Request, evaluate

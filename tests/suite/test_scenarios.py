@@ -167,7 +167,9 @@ def test_key_policy_names_a_deleted_role(lab: Lab, inbox: Inbox) -> None:
     name = lab.unique("copier")
     trust = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
     }
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     route.put_key_policy(key_policy(route.source, use_statement(role["Arn"]), grant_statement(role["Arn"])))
