@@ -147,7 +147,7 @@ impl BackupReader for Cloud {
                 JobType::Restore => restore_job(&clients, job, &id).await,
                 JobType::Scan => scan_job(&clients, job, &id).await,
             };
-            if !answer.gap().is_some_and(|gap| gap.reason == GapReason::NotFound) {
+            if answer.gap().is_none_or(|gap| gap.reason != GapReason::NotFound) {
                 break;
             }
         }

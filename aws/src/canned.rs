@@ -94,7 +94,7 @@ impl Canned {
 /// The answer of STS; the session's access key names the account, so that the calls after it can be told apart.
 pub(crate) fn session(call: &Call) -> Reply {
     let text = call.body.as_str().unwrap_or_default();
-    let account = text.split("iam%3A%3A").nth(1).map(|rest| &rest[..12]).unwrap_or("000000000000");
+    let account = text.split("iam%3A%3A").nth(1).and_then(|rest| rest.get(..12)).unwrap_or("000000000000");
     ok(format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
          <AccessKeyId>ASIA{account}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\

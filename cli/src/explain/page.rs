@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_misspelt_name_finds_its_neighbours() {
         assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!((edits("", "abc"), edits("abc", ""), edits("same", "same")), (3, 0 + 3, 0));
+        assert_eq!((edits("", "abc"), edits("abc", ""), edits("same", "same")), (3, 3, 0));
         assert!(nearest("kms-key-policy-missing-destinatoin").contains(&"kms-key-policy-missing-destination"));
     }
 }
