@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::session::{Cloud, ReaderRole, retries, timeouts};
 
+/// The role through which the organization is read.
+pub(crate) const ORGANIZATION_ROLE: &str = "arn:aws:iam::333333333333:role/organization-reader";
+
 /// A request as it went out.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -87,7 +90,14 @@ impl Canned {
     }
 
     pub(crate) fn cloud(&self) -> Cloud {
-        Cloud::new(self.config(), ReaderRole { name: "backup-guardian-reader".to_owned(), external_id: Some("ticket".to_owned()) })
+        Cloud::new(
+            self.config(),
+            ReaderRole {
+                name: "backup-guardian-reader".to_owned(),
+                external_id: Some("ticket".to_owned()),
+                organization_role_arn: Some(arn(ORGANIZATION_ROLE)),
+            },
+        )
     }
 }
 

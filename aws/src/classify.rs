@@ -67,7 +67,9 @@ where
             }
         }
         GapReason::Unreadable => matches!(error, SdkError::ResponseError(_)),
-        GapReason::AccessDenied | GapReason::RoleNotAssumable | GapReason::NotFound | GapReason::BudgetSpent => false,
+        GapReason::AccessDenied | GapReason::RoleNotAssumable | GapReason::NotFound | GapReason::BudgetSpent | GapReason::NotConfigured => {
+            false
+        }
     };
     PortError { operation, code, retryable }
 }

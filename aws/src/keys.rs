@@ -2,7 +2,8 @@
 
 use aws_sdk_kms::types::KeyManagerType;
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::evidence::{Fact, GapReason, Key, KeyManager, KeyPolicy};
+use guardian_core::evidence::{Fact, GapReason, Key, KeyGrants, KeyManager, KeyPolicy};
+use guardian_core::policy::Grant;
 use guardian_core::ports::KeyReader;
 
 use crate::classify::reason_of;
@@ -65,5 +66,38 @@ impl KeyReader for Cloud {
                 Fact::Gap(gap(ACTION, &account, &region, reason, detail))
             }
         }
+    }
+
+    async fn grants(&self, key: &Arn) -> Fact<KeyGrants> {
+        const ACTION: &str = "kms:ListGrants";
+        let Some((account, region)) = place(key) else { return Fact::NotAsked };
+        let clients = match self.clients(&account, &region).await {
+            Ok(clients) => clients,
+            Err(gap) => return Fact::Gap(gap),
+        };
+        let mut grants = Vec::new();
+        let mut pages = clients.kms.list_grants().key_id(key.as_str()).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => grants.extend(page.grants().iter().map(grant)),
+                Err(error) => {
+                    let (reason, detail) = reason_of(&error);
+                    return Fact::Gap(gap(ACTION, &account, &region, reason, detail));
+                }
+            }
+        }
+        grants.sort_by(|a, b| (&a.grantee, &a.operations).cmp(&(&b.grantee, &b.operations)));
+        known(KeyGrants { key_arn: key.clone(), grants }, ACTION)
+    }
+}
+
+fn grant(entry: &aws_sdk_kms::types::GrantListEntry) -> Grant {
+    let pairs = |map: Option<&std::collections::HashMap<String, String>>| map.map(|map| map.clone().into_iter().collect());
+    let constraints = entry.constraints();
+    Grant {
+        grantee: entry.grantee_principal().unwrap_or_default().to_owned(),
+        operations: entry.operations().iter().map(|operation| operation.as_str().to_owned()).collect(),
+        context_equals: pairs(constraints.and_then(|constraints| constraints.encryption_context_equals())),
+        context_subset: pairs(constraints.and_then(|constraints| constraints.encryption_context_subset())),
     }
 }

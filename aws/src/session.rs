@@ -11,7 +11,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use guardian_core::arn::{AccountId, Region};
+use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Gap, GapReason};
 use tokio::time::Instant;
 
@@ -23,13 +23,15 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// A refused session is not asked for again within this time: one diagnosis makes many reads in the same account.
 const REFUSAL_KEPT: Duration = Duration::from_secs(10);
 
-/// The role that reads the other accounts.
+/// The roles that read the other accounts.
 #[derive(Clone, Debug)]
 pub struct ReaderRole {
     /// Name of the role, the same in every account.
     pub name: String,
     /// External id, where the roles ask for one.
     pub external_id: Option<String>,
+    /// Role of the management account or of a delegated administrator that reads the organization and its policies.
+    pub organization_role_arn: Option<Arn>,
 }
 
 /// Access to AWS: our own account, and the others through the reader role.
@@ -42,7 +44,8 @@ struct Inner {
     base: SdkConfig,
     sts: aws_sdk_sts::Client,
     reader: ReaderRole,
-    sessions: Mutex<BTreeMap<AccountId, Arc<tokio::sync::Mutex<Option<Session>>>>>,
+    /// By the ARN of the role.
+    sessions: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<Session>>>>>,
     clients: Mutex<BTreeMap<(AccountId, Region), (SystemTime, Clients)>>,
     pace: Pace,
 }
@@ -57,6 +60,7 @@ enum Session {
 #[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) backup: aws_sdk_backup::Client,
+    pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) kms: aws_sdk_kms::Client,
     pub(crate) trail: aws_sdk_cloudtrail::Client,
 }
@@ -102,7 +106,8 @@ impl Cloud {
                 return Ok(clients.clone());
             }
         }
-        let credentials = self.credentials(account, region).await?;
+        let role = format!("arn:{}:iam::{account}:role/{}", region.partition(), self.inner.reader.name);
+        let credentials = self.credentials(account, &role).await?;
         let until = credentials.expiry().map_or_else(|| SystemTime::now() + RENEW_BEFORE, |end| end - RENEW_BEFORE);
         let config = self
             .inner
@@ -125,6 +130,7 @@ impl Cloud {
             .build();
         let clients = Clients {
             backup: aws_sdk_backup::Client::new(&config),
+            iam: aws_sdk_iam::Client::new(&config),
             kms: aws_sdk_kms::Client::new(&config),
             trail: aws_sdk_cloudtrail::Client::from_conf(trail),
         };
@@ -132,11 +138,21 @@ impl Cloud {
         Ok(clients)
     }
 
-    /// Credentials of the reader role in an account; concurrent callers wait for one AssumeRole.
-    async fn credentials(&self, account: &AccountId, region: &Region) -> Result<Credentials, Gap> {
+    /// The configuration with which the organization is read; `None` where no role was named.
+    pub(crate) async fn organization_config(&self) -> Option<Result<SdkConfig, Gap>> {
+        let role = self.inner.reader.organization_role_arn.as_ref()?;
+        let credentials = match self.credentials(&role.account()?, role.as_str()).await {
+            Ok(credentials) => credentials,
+            Err(gap) => return Some(Err(gap)),
+        };
+        Some(Ok(self.inner.base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()))
+    }
+
+    /// Credentials of a role in an account; concurrent callers wait for one AssumeRole.
+    async fn credentials(&self, account: &AccountId, role: &str) -> Result<Credentials, Gap> {
         let slot = {
             let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(sessions.entry(account.clone()).or_default())
+            Arc::clone(sessions.entry(role.to_owned()).or_default())
         };
         let mut session = slot.lock().await;
         match session.as_ref() {
@@ -146,7 +162,7 @@ impl Cloud {
             Some(Session::Refused { gap, at }) if at.elapsed() < REFUSAL_KEPT => return Err(gap.clone()),
             _ => {}
         }
-        let answer = self.assume(account, region).await;
+        let answer = self.assume(account, role).await;
         *session = Some(match &answer {
             Ok(credentials) => Session::Open(credentials.clone()),
             Err(gap) => Session::Refused { gap: gap.clone(), at: Instant::now() },
@@ -154,8 +170,7 @@ impl Cloud {
         answer
     }
 
-    async fn assume(&self, account: &AccountId, region: &Region) -> Result<Credentials, Gap> {
-        let role = format!("arn:{}:iam::{account}:role/{}", region.partition(), self.inner.reader.name);
+    async fn assume(&self, account: &AccountId, role: &str) -> Result<Credentials, Gap> {
         let gap = |reason, detail: String| Gap {
             action: "sts:AssumeRole".to_owned(),
             account_id: account.clone(),
@@ -167,7 +182,7 @@ impl Cloud {
             .inner
             .sts
             .assume_role()
-            .role_arn(&role)
+            .role_arn(role)
             .role_session_name("backup-guardian")
             .set_external_id(self.inner.reader.external_id.clone())
             .send()

@@ -3,6 +3,7 @@
 //! `<account>/<region|global>/<service>/<Operation>/<name>.json` holds `{request, response | error, at, principal}` with the member names of the
 //! AWS APIs. What the folder does not hold is a gap, as if the service had been down: the folder cannot tell whether the object exists.
 
+mod access;
 mod read;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use guardian_aws::classify::reason_of_code;
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::Job;
 use guardian_core::evidence::{
-    Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyPolicy, RecoveryPoint, Search, SearchEnd, Vault, VaultPolicy,
+    Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, RecoveryPoint, Search, SearchEnd, Vault, VaultPolicy,
 };
 use guardian_core::ports::{BackupReader, DenialQuery, DenialStore, KeyReader, PortError, TrailReader};
 use jiff::Timestamp;
@@ -59,7 +60,7 @@ impl Folder {
     fn all<'a>(&'a self, place: &'a Place<'a>) -> impl Iterator<Item = &'a Recorded> {
         self.answers.iter().filter(move |answer| {
             answer.account == place.account.as_str()
-                && (answer.region == place.region.as_str() || answer.region == "global")
+                && (answer.region == "global" || place.region.is_some_and(|region| answer.region == region.as_str()))
                 && answer.service == place.service
                 && answer.operation == place.operation
         })
@@ -123,7 +124,8 @@ fn recorded(dir: &Path, file: &Path) -> anyhow::Result<Option<Recorded>> {
 /// Which call was made where.
 struct Place<'a> {
     account: &'a AccountId,
-    region: &'a Region,
+    /// `None`: a global service.
+    region: Option<&'a Region>,
     service: &'static str,
     operation: &'static str,
 }
@@ -137,7 +139,7 @@ impl Place<'_> {
         Gap {
             action: self.action(),
             account_id: self.account.clone(),
-            region: Some(self.region.clone()),
+            region: self.region.cloned(),
             reason,
             detail: Some(detail.to_owned()),
         }
@@ -148,26 +150,26 @@ impl BackupReader for Folder {
     async fn job(&self, job: &Job) -> Fact<JobDescription> {
         let Some(id) = &job.job_id else { return Fact::NotAsked };
         let (operation, parameter) = read::describe_operation(job.job_type);
-        let place = Place { account: &job.account, region: &job.region, service: "backup", operation };
+        let place = Place { account: &job.account, region: Some(&job.region), service: "backup", operation };
         self.ask(&place, &[(parameter, id.as_str())], |response| Some(read::job(job.job_type, response)))
     }
 
     async fn recovery_point(&self, vault: &Arn, point: &Arn) -> Fact<RecoveryPoint> {
         let (Some(account), Some(region)) = (vault.account(), vault.region()) else { return Fact::NotAsked };
-        let place = Place { account: &account, region: &region, service: "backup", operation: "DescribeRecoveryPoint" };
+        let place = Place { account: &account, region: Some(&region), service: "backup", operation: "DescribeRecoveryPoint" };
         let parameters = [("BackupVaultName", vault.resource_name()), ("RecoveryPointArn", point.as_str())];
         self.ask(&place, &parameters, |response| Some(read::recovery_point(point, response)))
     }
 
     async fn vault(&self, vault: &Arn) -> Fact<Vault> {
         let (Some(account), Some(region)) = (vault.account(), vault.region()) else { return Fact::NotAsked };
-        let place = Place { account: &account, region: &region, service: "backup", operation: "DescribeBackupVault" };
+        let place = Place { account: &account, region: Some(&region), service: "backup", operation: "DescribeBackupVault" };
         self.ask(&place, &[("BackupVaultName", vault.resource_name())], |response| Some(read::vault(vault, response)))
     }
 
     async fn vault_policy(&self, vault: &Arn) -> Fact<VaultPolicy> {
         let (Some(account), Some(region)) = (vault.account(), vault.region()) else { return Fact::NotAsked };
-        let place = Place { account: &account, region: &region, service: "backup", operation: "GetBackupVaultAccessPolicy" };
+        let place = Place { account: &account, region: Some(&region), service: "backup", operation: "GetBackupVaultAccessPolicy" };
         let answer = self.ask(&place, &[("BackupVaultName", vault.resource_name())], |response| {
             Some(VaultPolicy { vault_arn: vault.clone(), document: Some(read::document(response.get("Policy")?)?) })
         });
@@ -186,22 +188,28 @@ impl BackupReader for Folder {
 impl KeyReader for Folder {
     async fn key(&self, key: &Arn) -> Fact<Key> {
         let (Some(account), Some(region)) = (key.account(), key.region()) else { return Fact::NotAsked };
-        let place = Place { account: &account, region: &region, service: "kms", operation: "DescribeKey" };
+        let place = Place { account: &account, region: Some(&region), service: "kms", operation: "DescribeKey" };
         self.ask(&place, &[("KeyId", key.as_str())], |response| read::key(key, response))
     }
 
     async fn key_policy(&self, key: &Arn) -> Fact<KeyPolicy> {
         let (Some(account), Some(region)) = (key.account(), key.region()) else { return Fact::NotAsked };
-        let place = Place { account: &account, region: &region, service: "kms", operation: "GetKeyPolicy" };
+        let place = Place { account: &account, region: Some(&region), service: "kms", operation: "GetKeyPolicy" };
         self.ask(&place, &[("KeyId", key.as_str())], |response| {
             Some(KeyPolicy { key_arn: key.clone(), document: read::document(response.get("Policy")?)? })
         })
+    }
+
+    async fn grants(&self, key: &Arn) -> Fact<KeyGrants> {
+        let (Some(account), Some(region)) = (key.account(), key.region()) else { return Fact::NotAsked };
+        let place = Place { account: &account, region: Some(&region), service: "kms", operation: "ListGrants" };
+        self.ask(&place, &[("KeyId", key.as_str())], |response| Some(KeyGrants { key_arn: key.clone(), grants: access::grants(response)? }))
     }
 }
 
 impl TrailReader for Folder {
     async fn denials(&self, query: &DenialQuery, _budget: u32) -> (Vec<Denial>, Search) {
-        let place = Place { account: &query.account_id, region: &query.region, service: "cloudtrail", operation: "LookupEvents" };
+        let place = Place { account: &query.account_id, region: Some(&query.region), service: "cloudtrail", operation: "LookupEvents" };
         let mut search = Search {
             source: "lookup-events".to_owned(),
             account_id: query.account_id.clone(),
@@ -250,7 +258,7 @@ impl TrailReader for Folder {
         _patience: std::time::Duration,
     ) -> Fact<Vec<Change>> {
         let (Some(account), Some(region)) = (object.account(), object.region()) else { return Fact::NotAsked };
-        let place = Place { account: &account, region: &region, service: "cloudtrail", operation: "LookupEvents" };
+        let place = Place { account: &account, region: Some(&region), service: "cloudtrail", operation: "LookupEvents" };
         let mut changes = Vec::new();
         let mut at = None;
         for recorded in self.all(&place) {

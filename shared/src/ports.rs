@@ -9,7 +9,10 @@ use jiff::Timestamp;
 
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::{Job, JobKey};
-use crate::evidence::{Change, Denial, Fact, JobDescription, Key, KeyPolicy, RecoveryPoint, Search, Vault, VaultPolicy};
+use crate::evidence::{
+    Bound, Change, Denial, Fact, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint, Role, Search, Vault,
+    VaultPolicy,
+};
 use crate::incident::IncidentId;
 use crate::report::Message;
 
@@ -31,6 +34,22 @@ pub trait KeyReader: Send + Sync {
     fn key(&self, key: &Arn) -> impl Future<Output = Fact<Key>> + Send;
     /// Policy of a key.
     fn key_policy(&self, key: &Arn) -> impl Future<Output = Fact<KeyPolicy>> + Send;
+    /// Grants on a key.
+    fn grants(&self, key: &Arn) -> impl Future<Output = Fact<KeyGrants>> + Send;
+}
+
+/// Reads roles in the account that owns them.
+pub trait RoleReader: Send + Sync {
+    /// A role with all its policies. `region` is where the question comes from; IAM itself is global.
+    fn role(&self, role: &Arn, region: &Region) -> impl Future<Output = Fact<Role>> + Send;
+}
+
+/// Reads the organization, where the guardian was told how.
+pub trait OrganizationReader: Send + Sync {
+    /// The organization. `account` is the member that the question is about.
+    fn organization(&self, account: &AccountId) -> impl Future<Output = Fact<Organization>> + Send;
+    /// The policies that bound a member, root first.
+    fn bounds(&self, account: &AccountId, kind: Bound) -> impl Future<Output = Fact<PolicyLevels>> + Send;
 }
 
 /// Which denials to look for: one account and Region, one window, the principal that may have been refused.

@@ -29,7 +29,7 @@ CERTAINTY = ["unexplained", "suspected", "supported", "proven"]
 
 
 def expect_one(
-    inbox: Inbox, *, cause: str, at_least: str, act_in: str | None, job_id: str | None = None, kind: str = "failure"
+    inbox: Inbox, *, cause: str, at_least: str, act_in: str, job_id: str | None = None, kind: str = "failure"
 ) -> dict[str, Any]:
     """Exactly one alert arrived, it says what it must, and none follows."""
     alerts = inbox.drain()
@@ -38,8 +38,7 @@ def expect_one(
     assert alert["kind"] == kind
     assert alert["cause"] == cause, json.dumps(alert, indent=1)
     assert CERTAINTY.index(alert["certainty"]) >= CERTAINTY.index(at_least), json.dumps(alert, indent=1)
-    if act_in is not None:
-        assert alert["act_in"]["account_id"] == act_in, json.dumps(alert, indent=1)
+    assert alert["act_in"]["account_id"] == act_in, json.dumps(alert, indent=1)
     if job_id is not None:
         assert [job["job_id"] for job in alert["jobs"]] == [job_id.lower()]
     assert alert["_attributes"]["cause"] == cause
@@ -224,7 +223,7 @@ def test_scp_on_the_job_role(lab: Lab, inbox: Inbox, scp: Callable[[dict[str, An
     route.back_up()
     scp({"Effect": "Deny", "Action": "backup:CopyFromBackupVault", "Resource": "*"})
     failed(route.copy())
-    alert = expect_one(inbox, cause="explicit-deny-policy", at_least="supported", act_in=None)
+    alert = expect_one(inbox, cause="explicit-deny-policy", at_least="proven", act_in=lab.management)
     assert alert["denied"]["policy_type"] == "service-control-policy"
     assert alert["denied"]["recorded_in"] == route.source
     assert "management account" in json.dumps([alert["summary"], alert["next_steps"]]).lower()
@@ -285,7 +284,7 @@ def test_organization_mismatch(lab: Lab, inbox: Inbox) -> None:
     route.back_up()
     next_job(lab, route, "copy", "FAILED", message)
     failed(route.copy())
-    expect_one(inbox, cause="organization-mismatch", at_least="suspected", act_in=None)
+    expect_one(inbox, cause="organization-mismatch", at_least="suspected", act_in=lab.management)
 
 
 def next_job(lab: Lab, route: Route, job_type: str, state: str, message: str, category: str | None = None) -> None:

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use guardian_core::arn::{AccountId, Arn};
+use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::{Job, JobKey};
 use guardian_core::evidence::{
-    Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyPolicy, RecoveryPoint, Search, SearchEnd, Vault, VaultPolicy,
+    Bound, Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
+    Role, Search, SearchEnd, Vault, VaultPolicy,
 };
 use guardian_core::incident::IncidentId;
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, Incidents, Joined, KeyReader, PortError, TrailReader,
+    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, Incidents, Joined, KeyReader, OrganizationReader, PortError,
+    RoleReader, TrailReader,
 };
 use guardian_core::report::Message;
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +53,10 @@ pub struct State {
     pub vault_policies: BTreeMap<String, serde_json::Value>,
     pub keys: BTreeMap<String, Key>,
     pub key_policies: BTreeMap<String, serde_json::Value>,
+    pub grants: BTreeMap<String, KeyGrants>,
+    pub roles: BTreeMap<String, Role>,
+    pub organization: Option<Organization>,
+    pub bounds: BTreeMap<(AccountId, Bound), PolicyLevels>,
     pub recorded: Vec<Denial>,
     pub changed: Vec<Change>,
     pub kept: BTreeSet<Denial>,
@@ -221,6 +227,29 @@ impl KeyReader for World {
             state.key_policies.get(key.as_str()).map(|document| KeyPolicy { key_arn: key.clone(), document: document.clone() })
         };
         self.read("kms:GetKeyPolicy", key, policy).await
+    }
+
+    async fn grants(&self, key: &Arn) -> Fact<KeyGrants> {
+        let none = KeyGrants { key_arn: key.clone(), grants: Vec::new() };
+        self.read("kms:ListGrants", key, |state| Some(state.grants.get(key.as_str()).cloned().unwrap_or(none))).await
+    }
+}
+
+impl RoleReader for World {
+    async fn role(&self, role: &Arn, _region: &Region) -> Fact<Role> {
+        self.read("iam:GetRole", role, |state| state.roles.get(role.as_str()).cloned()).await
+    }
+}
+
+impl OrganizationReader for World {
+    async fn organization(&self, account: &AccountId) -> Fact<Organization> {
+        let asked = Arn::parse(&format!("arn:aws:iam::{account}:root")).unwrap();
+        self.read("organizations:DescribeOrganization", &asked, |state| state.organization.clone()).await
+    }
+
+    async fn bounds(&self, account: &AccountId, kind: Bound) -> Fact<PolicyLevels> {
+        let asked = Arn::parse(&format!("arn:aws:iam::{account}:root")).unwrap();
+        self.read("organizations:ListPoliciesForTarget", &asked, |state| state.bounds.get(&(account.clone(), kind)).cloned()).await
     }
 }
 

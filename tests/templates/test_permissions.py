@@ -54,6 +54,7 @@ UNSCOPABLE = {
     "ec2:DescribeSnapshots",
     "ec2:DescribeVolumes",
     "kms:ListAliases",
+    "organizations:DescribeOrganization",
 }
 
 
@@ -115,6 +116,19 @@ def test_the_reader_is_scoped_wherever_aws_can_scope() -> None:
         account = resource.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", "own").split(":")[4]
         # Snapshots and images of EC2 have no account in their ARN; the account of AWS has the managed policies.
         assert account in {"own", "", "aws"}, (action, resource)
+
+
+def test_the_reader_reads_the_organization_in_the_management_account_only() -> None:
+    (policy,) = resources("agent-global", "AWS::IAM::Policy").values()
+    assert policy["Condition"] == "ReadsOrganization"
+    assert load("agent-global")["Parameters"]["ReadOrganization"]["Default"] == "no"
+    inline = {
+        action
+        for each in properties("agent-global", "ReaderRole")["Policies"]
+        for one in statements(each["PolicyDocument"])
+        for action in as_list(one["Action"])
+    }
+    assert not {action for action in inline if action.startswith("organizations:")}
 
 
 def test_the_reader_only_looks() -> None:

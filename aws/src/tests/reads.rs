@@ -11,7 +11,7 @@ const KEY: &str = "arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-
 const VAULT: &str = "arn:aws:backup:eu-west-1:222222222222:backup-vault:central-vault";
 
 /// Answers STS itself and leaves the rest to `answer`.
-fn behind_sts(answer: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static) -> Canned {
+pub(super) fn behind_sts(answer: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static) -> Canned {
     Canned::new(move |_, call| if call.operation == "AssumeRole" { Some(session(call)) } else { answer(call) })
 }
 

@@ -35,7 +35,7 @@ pub struct Config {
     pub alert_topic_arn: String,
     /// `GUARDIAN_CHAT_TOPIC_ARN`, optional.
     pub chat_topic_arn: Option<String>,
-    /// `GUARDIAN_READER_ROLE_NAME` and `GUARDIAN_EXTERNAL_ID`.
+    /// `GUARDIAN_READER_ROLE_NAME`, `GUARDIAN_EXTERNAL_ID` and `GUARDIAN_ORGANIZATION_ROLE_ARN`.
     pub reader: ReaderRole,
     /// The tunables of a diagnosis.
     pub scope: Scope,
@@ -167,7 +167,17 @@ fn reader_role<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<ReaderR
     Ok(ReaderRole {
         name: env.checked("GUARDIAN_READER_ROLE_NAME", name, "the name of a role, without path", role_name)?,
         external_id: env.optional("GUARDIAN_EXTERNAL_ID"),
+        organization_role_arn: organization_role(env)?,
     })
+}
+
+fn organization_role<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Option<Arn>, ConfigError> {
+    const NAME: &str = "GUARDIAN_ORGANIZATION_ROLE_ARN";
+    let Some(value) = env.optional(NAME) else { return Ok(None) };
+    match Arn::parse(&value) {
+        Ok(arn) if arn.role_name().is_some() && arn.account().is_some() => Ok(Some(arn)),
+        Ok(_) | Err(_) => Err(ConfigError::Wrong { name: NAME, value, expected: "the ARN of a role" }),
+    }
 }
 
 fn scope<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Scope, ConfigError> {
@@ -230,6 +240,8 @@ mod tests {
             ("GUARDIAN_ALERT_TOPIC_ARN", "arn:aws:sqs:eu-central-1:444444444444:alerts"),
             ("GUARDIAN_CHAT_TOPIC_ARN", "chat"),
             ("GUARDIAN_READER_ROLE_NAME", "path/role"),
+            ("GUARDIAN_ORGANIZATION_ROLE_ARN", "organization-reader"),
+            ("GUARDIAN_ORGANIZATION_ROLE_ARN", "arn:aws:iam::333333333333:user/somebody"),
             ("GUARDIAN_EVIDENCE_WINDOW_MS", "soon"),
             ("GUARDIAN_EVIDENCE_WINDOW_MS", "0"),
             ("GUARDIAN_LOOKUP_BUDGET", "21"),

@@ -10,9 +10,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::diagnosis::assess;
 use guardian_core::event::Job;
-use guardian_core::evidence::{Denial, Evidence, Fact, Gap, GapReason, Search, SearchEnd};
-use guardian_core::ports::{BackupReader, DenialQuery, DenialStore, KeyReader, TrailReader};
+use guardian_core::evidence::{Bound, Denial, Evidence, Fact, Gap, GapReason, Search, SearchEnd};
+use guardian_core::ports::{BackupReader, DenialQuery, DenialStore, KeyReader, OrganizationReader, RoleReader, TrailReader};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -29,7 +30,7 @@ const MARGIN: Duration = Duration::from_millis(20);
 /// Gathers the evidence of a job. Never fails, and never takes longer than the window.
 pub async fn gather<R, D>(readers: &R, store: &D, job: Job, now: Timestamp, scope: &Scope) -> Evidence
 where
-    R: BackupReader + KeyReader + TrailReader,
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
     D: DenialStore,
 {
     let end = Instant::now() + scope.window;
@@ -55,7 +56,60 @@ where
     evidence.changes = found.changes;
     evidence.denials.sort();
     evidence.denials.dedup();
+    // What only a denial of CloudTrail could tell: that the job role was refused.
+    let access = access(readers, &evidence, end).await;
+    access.into(&mut evidence);
     evidence
+}
+
+/// What decides over the job role.
+#[derive(Default)]
+struct Access {
+    role: Fact<guardian_core::evidence::Role>,
+    organization: Fact<guardian_core::evidence::Organization>,
+    scps: Fact<guardian_core::evidence::PolicyLevels>,
+    rcps: Fact<guardian_core::evidence::PolicyLevels>,
+}
+
+impl Access {
+    /// Keeps what was asked. A question that was not asked leaves the earlier answer.
+    fn into(self, evidence: &mut Evidence) {
+        fn keep<T>(fact: Fact<T>, place: &mut Fact<T>) {
+            if !matches!(fact, Fact::NotAsked) {
+                *place = fact;
+            }
+        }
+        keep(self.role, &mut evidence.role);
+        keep(self.organization, &mut evidence.organization);
+        keep(self.scps, &mut evidence.scps);
+        keep(self.rcps, &mut evidence.rcps);
+    }
+}
+
+/// What was not read before: the organization where it may be the reason, and where the job role may be what was refused also its policies and
+/// those that bound it.
+async fn access<R: RoleReader + OrganizationReader>(readers: &R, evidence: &Evidence, end: Instant) -> Access {
+    let (account, region) = (&evidence.job.account, &evidence.job.region);
+    let wants_organization = matches!(evidence.organization, Fact::NotAsked) && assess::concerns_organization(evidence);
+    let wants_role = matches!(evidence.role, Fact::NotAsked) && assess::suspects_job_role(evidence);
+    let of_organization = async {
+        if !wants_organization {
+            return Fact::NotAsked;
+        }
+        let question = readers.organization(account);
+        ask(end, "organizations:DescribeOrganization", Some(account.clone()), None, question).await
+    };
+    let of_role = async {
+        let Some(role) = evidence.role_arn().filter(|_| wants_role) else { return (Fact::NotAsked, Fact::NotAsked, Fact::NotAsked) };
+        let list = "organizations:ListPoliciesForTarget";
+        tokio::join!(
+            ask(end, "iam:GetRole", role.account(), None, readers.role(role, region)),
+            ask(end, list, Some(account.clone()), None, readers.bounds(account, Bound::Scp)),
+            ask(end, list, Some(account.clone()), None, readers.bounds(account, Bound::Rcp)),
+        )
+    };
+    let (organization, (role, scps, rcps)) = tokio::join!(of_organization, of_role);
+    Access { role, organization, scps, rcps }
 }
 
 /// Asks for one fact until the end of the window.
@@ -90,7 +144,7 @@ async fn still<T>(fact: Fact<T>, question: impl Future<Output = Fact<T>>) -> Fac
 /// Everything but CloudTrail: the store of denials, the job, its recovery point, vaults and keys.
 async fn describe<R, D>(readers: &R, store: &D, mut evidence: Evidence, end: Instant, tell: oneshot::Sender<Evidence>) -> Evidence
 where
-    R: BackupReader + KeyReader,
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader,
     D: DenialStore,
 {
     let job = evidence.job.clone();
@@ -137,14 +191,26 @@ where
 
     let source_key = protecting_key(&evidence);
     let destination_key = evidence.destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
-    let (key, key_policy, destination_key) = tokio::join!(
+    let source_policy_of = source_key.as_ref().filter(|key| key.is_kms_key());
+    let destination_policy_of = destination_key.as_ref().filter(|key| key.is_kms_key());
+    let (key, key_policy, grants, destination_key, destination_key_policy, destination_grants, vault_policy, access) = tokio::join!(
         ask_of(end, "kms:DescribeKey", source_key.as_ref(), async |key| readers.key(key).await),
-        ask_of(end, "kms:GetKeyPolicy", source_key.as_ref().filter(|key| key.is_kms_key()), async |key| readers.key_policy(key).await),
+        ask_of(end, "kms:GetKeyPolicy", source_policy_of, async |key| readers.key_policy(key).await),
+        ask_of(end, "kms:ListGrants", source_policy_of, async |key| readers.grants(key).await),
         ask_of(end, "kms:DescribeKey", destination_key.as_ref(), async |key| readers.key(key).await),
+        ask_of(end, "kms:GetKeyPolicy", destination_policy_of, async |key| readers.key_policy(key).await),
+        ask_of(end, "kms:ListGrants", destination_policy_of, async |key| readers.grants(key).await),
+        source_policy(readers, &evidence, end),
+        access(readers, &evidence, end),
     );
     evidence.source_key = key;
     evidence.source_key_policy = key_policy;
+    evidence.source_key_grants = grants;
     evidence.destination_key = destination_key;
+    evidence.destination_key_policy = destination_key_policy;
+    evidence.destination_key_grants = destination_grants;
+    evidence.vault_policy = vault_policy;
+    access.into(&mut evidence);
     if matches!(evidence.source_key_policy, Fact::NotAsked)
         && let Some(key) = evidence.source_key.known().map(|key| key.arn.clone()).filter(Arn::is_kms_key)
     {
@@ -176,6 +242,12 @@ async fn destination_vault<R: BackupReader>(readers: &R, evidence: &Evidence, en
 async fn destination_policy<R: BackupReader>(readers: &R, evidence: &Evidence, end: Instant) -> Fact<guardian_core::evidence::VaultPolicy> {
     let vault = evidence.destination_vault_arn();
     ask_of(end, "backup:GetBackupVaultAccessPolicy", vault, async |vault| readers.vault_policy(vault).await).await
+}
+
+/// The policy of the source vault; only a copy asks for it.
+async fn source_policy<R: BackupReader>(readers: &R, evidence: &Evidence, end: Instant) -> Fact<guardian_core::evidence::VaultPolicy> {
+    let vault = vault_arn(evidence).filter(|_| evidence.destination_vault_arn().is_some());
+    ask_of(end, "backup:GetBackupVaultAccessPolicy", vault.as_ref(), async |vault| readers.vault_policy(vault).await).await
 }
 
 /// The source vault, from the event or else the description.

@@ -9,7 +9,10 @@ use guardian_core::diagnosis::{Verdict, diagnose};
 use guardian_core::event::{self, Job, JobKey, Parsed};
 use guardian_core::evidence::Evidence;
 use guardian_core::incident::{IncidentId, identify};
-use guardian_core::ports::{AlertSink, BackupReader, Claim, Claims, DenialStore, Incidents, Joined, KeyReader, PortError, TrailReader};
+use guardian_core::ports::{
+    AlertSink, BackupReader, Claim, Claims, DenialStore, Incidents, Joined, KeyReader, OrganizationReader, PortError, RoleReader,
+    TrailReader,
+};
 use guardian_core::report::{self, Kind, Names};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -56,7 +59,7 @@ pub struct Handler<R, D, W, S> {
 
 impl<R, D, W, S> Handler<R, D, W, S>
 where
-    R: BackupReader + KeyReader + TrailReader + 'static,
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader + 'static,
     D: DenialStore + 'static,
     W: Claims + Incidents + 'static,
     S: AlertSink + 'static,

@@ -6,7 +6,7 @@
 use super::facts;
 use super::rules::ALL;
 use super::text::Reading;
-use super::{Answer, Candidate, Cause, Certainty, Finding, Meta, Severity, Verdict, steps};
+use super::{Answer, Assessment, Candidate, Cause, Certainty, Evaluation, Finding, Meta, Severity, Verdict, assess, steps};
 use crate::event::{JobState, JobType};
 use crate::evidence::{Evidence, Gap};
 
@@ -18,11 +18,15 @@ const UNSPOKEN: f64 = 0.05;
 /// The verdict on a job. The same evidence gives the same verdict; order and duplicates of denials, searches and changes never matter.
 pub fn diagnose(evidence: &Evidence) -> Verdict {
     let reading = facts::reading(evidence);
+    let assessment = Assessment::of(evidence);
     let mut findings = Vec::new();
     let mut wanted = Vec::new();
     for (place, rule) in ALL.iter().enumerate() {
         match (rule.judge)(evidence) {
-            Answer::Explains(finding) => findings.push(Weighed { place, meta: &rule.meta, finding: *finding }),
+            Answer::Explains(mut finding) => {
+                let evaluation = assessment.as_ref().and_then(|assessment| assess::weigh(evidence, assessment, &mut finding));
+                findings.push(Weighed { place, meta: &rule.meta, finding: *finding, evaluation });
+            }
             Answer::CannotTell { needs } => wanted.extend(needs),
             Answer::RuledOut { .. } => {}
         }
@@ -38,15 +42,16 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
     }
 }
 
-/// A finding, its rule, and the place of the rule in the list.
+/// A finding, its rule with the place in the list, and what the policies say to it.
 struct Weighed<'a> {
     place: usize,
     meta: &'a Meta,
     finding: Finding,
+    evaluation: Option<Evaluation>,
 }
 
 fn explained(evidence: &Evidence, best: Weighed<'_>, candidates: Vec<Candidate>, fingerprint: String) -> Verdict {
-    let Weighed { meta, finding, .. } = best;
+    let Weighed { meta, finding, evaluation, .. } = best;
     let mut used = finding.used;
     used.sort();
     used.dedup();
@@ -58,6 +63,7 @@ fn explained(evidence: &Evidence, best: Weighed<'_>, candidates: Vec<Candidate>,
         act_in: finding.act_in,
         object: finding.object,
         denied: finding.denied,
+        evaluation,
         summary: finding.summary,
         next_steps: finding.next_steps,
         used,
@@ -148,6 +154,7 @@ fn unexplained(evidence: &Evidence, reading: &Reading, mut wanted: Vec<String>) 
         act_in: facts::in_source(evidence),
         object: facts::provisional_object(evidence),
         denied: None,
+        evaluation: None,
         summary: format!("No known cause explains the {kind} job {state} in account {}. {said}", job.account),
         next_steps,
         used: Vec::new(),

@@ -155,11 +155,15 @@ fn region_of(arn: &Arn) -> Option<Region> {
     arn.region()
 }
 
-/// The organization must act. A member rarely knows who owns it: the ARN of a policy tells, else the account of the job stands in.
+/// The organization must act. The ARN of a policy tells who owns it, or the organization itself; else the account of the job stands in.
 pub fn in_management(evidence: &Evidence, policy_arn: Option<&str>) -> ActIn {
     let policy = policy_arn.and_then(|arn| Arn::parse(arn).ok()).filter(|arn| arn.service() == "organizations");
     ActIn {
-        account_id: policy.as_ref().and_then(Arn::account).unwrap_or_else(|| evidence.job.account.clone()),
+        account_id: policy
+            .as_ref()
+            .and_then(Arn::account)
+            .or_else(|| evidence.organization.known().map(|organization| organization.management_account.clone()))
+            .unwrap_or_else(|| evidence.job.account.clone()),
         region: None,
         resource_arn: policy.map(|arn| arn.as_str().to_owned()),
         side: Side::Management,

@@ -1,5 +1,6 @@
 //! From evidence to a verdict.
 
+pub mod assess;
 mod cause;
 mod engine;
 pub mod explain;
@@ -15,6 +16,7 @@ pub mod told;
 pub mod vault_policy;
 pub mod verdict;
 
+pub use assess::{Assessment, Evaluation, Stand};
 pub use cause::Cause;
 pub use engine::diagnose;
 pub use rule::{Answer, Finding, Meta, Rule};

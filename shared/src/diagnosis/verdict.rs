@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Cause;
+use super::{Cause, Evaluation};
 use crate::arn::{AccountId, Arn, Region};
 use crate::evidence::{Denial, Effect, Gap, PolicyType};
 use crate::incident::Object;
@@ -187,6 +187,9 @@ pub struct Verdict {
     /// The refused call, where one was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<Denied>,
+    /// What the policies say to the same call, where they could be evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
     /// The cause in one sentence, with the accounts, principal and key of this job. May quote untrusted text.
     pub summary: String,
     /// What to do, in order.

@@ -3,6 +3,7 @@
 //! A [`Fact`] is known with its value, source and time; or a [`Gap`] that names the action that was missing; or it was never asked for.
 //! Absence is never health: a rule that needs a gap answers "cannot tell".
 
+pub mod access;
 pub mod cloudtrail;
 pub mod denial;
 pub mod state;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::Job;
+pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
 pub use state::{Change, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
@@ -90,6 +92,8 @@ pub enum GapReason {
     BudgetSpent,
     /// An answer that could not be understood.
     Unreadable,
+    /// The guardian was not told how to ask: a setting is missing.
+    NotConfigured,
 }
 
 /// Everything a diagnosis may look at. Frozen before the rules see it.
@@ -120,9 +124,33 @@ pub struct Evidence {
     /// Its policy, readable only in the key's own account.
     #[serde(default)]
     pub source_key_policy: Fact<KeyPolicy>,
+    /// Grants on the source key.
+    #[serde(default)]
+    pub source_key_grants: Fact<KeyGrants>,
+    /// Copies: the access policy of the source vault.
+    #[serde(default)]
+    pub vault_policy: Fact<VaultPolicy>,
     /// Copies: the key of the destination vault.
     #[serde(default)]
     pub destination_key: Fact<Key>,
+    /// Its policy.
+    #[serde(default)]
+    pub destination_key_policy: Fact<KeyPolicy>,
+    /// Grants on it.
+    #[serde(default)]
+    pub destination_key_grants: Fact<KeyGrants>,
+    /// The job role with its policies; asked for only where the job role may be what was refused.
+    #[serde(default)]
+    pub role: Fact<Role>,
+    /// The organization, likewise.
+    #[serde(default)]
+    pub organization: Fact<Organization>,
+    /// The SCPs that bound the source account, likewise.
+    #[serde(default)]
+    pub scps: Fact<PolicyLevels>,
+    /// The RCPs that bound the objects of the source account, likewise.
+    #[serde(default)]
+    pub rcps: Fact<PolicyLevels>,
     /// Denied or failed calls found near the job, in any order, duplicates allowed.
     #[serde(default)]
     pub denials: Vec<Denial>,
@@ -150,7 +178,15 @@ impl Evidence {
             destination_vault_policy: Fact::NotAsked,
             source_key: Fact::NotAsked,
             source_key_policy: Fact::NotAsked,
+            source_key_grants: Fact::NotAsked,
+            vault_policy: Fact::NotAsked,
             destination_key: Fact::NotAsked,
+            destination_key_policy: Fact::NotAsked,
+            destination_key_grants: Fact::NotAsked,
+            role: Fact::NotAsked,
+            organization: Fact::NotAsked,
+            scps: Fact::NotAsked,
+            rcps: Fact::NotAsked,
             denials: Vec::new(),
             searches: Vec::new(),
             changes: Fact::NotAsked,
@@ -237,7 +273,15 @@ impl Evidence {
             self.destination_vault_policy.gap(),
             self.source_key.gap(),
             self.source_key_policy.gap(),
+            self.source_key_grants.gap(),
+            self.vault_policy.gap(),
             self.destination_key.gap(),
+            self.destination_key_policy.gap(),
+            self.destination_key_grants.gap(),
+            self.role.gap(),
+            self.organization.gap(),
+            self.scps.gap(),
+            self.rcps.gap(),
             self.changes.gap(),
         ]
         .into_iter()

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::context::{Context, Lookup};
 use super::principal::Principal;
 use super::tri::Tri;
 
 /// A grant on the key of the request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Grant {
     /// Who was granted: ARN of an account root, user, role or session, or a service principal.
     pub grantee: String,

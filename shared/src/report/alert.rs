@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Region};
-use crate::diagnosis::{Candidate, Cause, Certainty, Denied, Severity, Side};
+use crate::diagnosis::{Candidate, Cause, Certainty, Denied, Evaluation, Severity, Side};
 use crate::event::Problem;
 use crate::evidence::Gap;
 use crate::incident::IncidentId;
@@ -82,6 +82,9 @@ pub struct Alert {
     /// The refused call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<Denied>,
+    /// What the policies say to the same call, evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<Evaluation>,
     /// What changed since it last worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Changed>,

@@ -51,6 +51,7 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
             side: Some(verdict.act_in.side),
         },
         denied: verdict.denied.clone(),
+        evaluation: verdict.evaluation.clone(),
         changed: changed(evidence, verdict),
         proved_by: (kind == Kind::Resolved).then(|| job.clone()),
         jobs: vec![job],

@@ -8,7 +8,7 @@
 //! other than the AWS documentation, and no run of five hyphens (the fence of the machine block).
 
 use super::alert::{ActIn, Alert, AlertJob, Changed, EvidenceLine, NextStep, Route};
-use crate::diagnosis::Denied;
+use crate::diagnosis::{Denied, Evaluation};
 use crate::event::Problem;
 use crate::evidence::Gap;
 
@@ -165,6 +165,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         summary,
         act_in,
         denied,
+        evaluation,
         changed,
         jobs,
         jobs_total,
@@ -208,6 +209,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
             event_id: text(&denied.event_id),
             ..denied.clone()
         }),
+        evaluation: evaluation.as_ref().map(|evaluation| Evaluation { stand: evaluation.stand, text: text(&evaluation.text) }),
         changed: changed.as_ref().map(|changed| Changed {
             actor: text(&changed.actor),
             action: text(&changed.action),

@@ -148,6 +148,7 @@ fn texts(alert: &mut Alert, most: usize) -> Option<String> {
         let texts = [Some(&mut denied.principal), Some(&mut denied.action), denied.resource.as_mut(), Some(&mut denied.event_id)];
         cut += shorten_all(texts, most);
     }
+    cut += shorten_all([alert.evaluation.as_mut().map(|evaluation| &mut evaluation.text)], most);
     if let Some(changed) = &mut alert.changed {
         let texts = [Some(&mut changed.actor), Some(&mut changed.action), Some(&mut changed.event_id), changed.source_ip.as_mut()];
         cut += shorten_all(texts, most);

@@ -100,7 +100,9 @@ fn job_text(alert: &Alert, job: &AlertJob) -> String {
 }
 
 fn cause(alert: &Alert) -> Vec<Line> {
-    let mut lines = vec![Line::Text(cut(&alert.summary, 1500)), Line::Field("certainty", words::certainty(alert))];
+    let mut lines = vec![Line::Text(cut(&alert.summary, 1500))];
+    lines.extend(alert.evaluation.as_ref().map(|evaluation| Line::Text(cut(&evaluation.text, 1000))));
+    lines.push(Line::Field("certainty", words::certainty(alert)));
     if alert.cause != Cause::Unexplained {
         lines.push(Line::Field("cause", alert.cause.label().to_owned()));
     }

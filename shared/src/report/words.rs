@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::alert::{Alert, AlertJob};
 use crate::arn::AccountId;
-use crate::diagnosis::{Certainty, Grade, Severity, Side};
+use crate::diagnosis::{Certainty, Grade, Severity, Side, Stand};
 use crate::evidence::{Effect, Gap, GapReason, PolicyType};
 
 /// `2026-11-02 05:37 UTC`.
@@ -83,7 +83,13 @@ pub(super) fn acting_account(alert: &Alert) -> String {
 /// How sure, in words of a person; the first word is the one of the machine form.
 pub(super) fn certainty(alert: &Alert) -> String {
     let meaning = match alert.certainty {
+        Certainty::Proven if alert.denied.is_some() && alert.evaluation.is_some() => {
+            "AWS recorded the refused call of this job, and the policies, evaluated, refuse it"
+        }
         Certainty::Proven => "what was seen leaves no other cause",
+        Certainty::Suspected if alert.evaluation.as_ref().is_some_and(|evaluation| evaluation.stand == Stand::Contradicts) => {
+            "AWS recorded the refused call of this job, but the policies that were read allow it: a contradiction"
+        }
         Certainty::Supported if alert.denied.is_some() => "AWS recorded the refused call of this job; it may not be the whole cause",
         Certainty::Supported => "what was seen agrees with it, but does not prove it",
         Certainty::Suspected => "only the text of AWS and the facts of the job speak for it",
@@ -103,6 +109,7 @@ pub(super) fn reason(reason: GapReason) -> &'static str {
         GapReason::Unavailable => "the service failed or could not be reached",
         GapReason::BudgetSpent => "the budget of calls was used up",
         GapReason::Unreadable => "the answer could not be understood",
+        GapReason::NotConfigured => "the guardian was not told how to read it",
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn verdict(cause: Cause, rule: &str, certainty: Certainty, severity: 
         act_in: ActIn { account_id: account(SOURCE), region: Some(region()), resource_arn: None, side: Side::Source },
         object: Object::Provisional { account_id: account(SOURCE), route: "route".to_owned() },
         denied: None,
+        evaluation: None,
         summary: String::new(),
         next_steps: Vec::new(),
         used: Vec::new(),

@@ -62,7 +62,10 @@ def provision(templates: Templates | None, parameters: dict[str, str]) -> Deploy
     if templates.agent_global is not None:
         for account_id in accounts.ALL:
             name = f"{accounts.STACK_NAME}-global"
-            created = stacks.create(account_id, HOME_REGION, name, templates.agent_global, given)
+            reads_organization = {"ReadOrganization": "yes" if account_id == accounts.MANAGEMENT else "no"}
+            created = stacks.create(
+                account_id, HOME_REGION, name, templates.agent_global, {**given, **reads_organization}
+            )
             _note(deployment, account_id, HOME_REGION, created)
     if templates.agent_regional is not None:
         for account_id in accounts.ALL:

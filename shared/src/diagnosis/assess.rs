@@ -1,0 +1,235 @@
+//! What the policies say to the calls of a copy, and how that stands to a finding.
+//!
+//! A refused call in CloudTrail and an evaluation that refuses the same call are two witnesses: together they prove a cause. If the evaluation
+//! allows what was refused, one of them misses something, and the verdict says so instead of choosing.
+
+use serde::{Deserialize, Serialize};
+
+use super::matching::{Actor, Tie, Tied, ties};
+use super::{Cause, Certainty, Denied, Finding, facts};
+use crate::copy::{Judged, Object, Route, RoutePolicies, judge};
+use crate::event::JobType;
+use crate::evidence::{Evidence, Fact, PolicyLevels};
+use crate::policy::{Answer, Decision, Document, Outcome};
+
+/// What the evaluation of the policies says to the refused call, or to the call that the finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// How it stands to the finding.
+    pub stand: Stand,
+    /// The call and what decided it, in one sentence. May quote untrusted text.
+    pub text: String,
+}
+
+/// How an evaluation stands to a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stand {
+    /// It refuses the same call.
+    Agrees,
+    /// It depends on something that was not seen or that AWS leaves open.
+    Open,
+    /// It allows the call, and the policy was changed after the failure: it may be mended.
+    Mended,
+    /// It allows the call that was refused.
+    Contradicts,
+}
+
+/// The requirements of a copy, judged by the policies that were seen.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    route: Route,
+    policies: RoutePolicies,
+    judged: Vec<Judged>,
+}
+
+impl Assessment {
+    /// Judges the route of a copy; `None` where the evidence does not show a whole route, or the key is one of AWS, whose policy nobody can
+    /// change.
+    pub fn of(evidence: &Evidence) -> Option<Self> {
+        if evidence.job.job_type != JobType::Copy || facts::aws_managed(&evidence.source_key, evidence.source_key_arn()) == Some(true) {
+            return None;
+        }
+        let route = Route::of(evidence)?;
+        let policies = seen(evidence, &route);
+        let judged = judge(&route, &policies).ok()?;
+        Some(Self { route, policies, judged })
+    }
+
+    /// The route.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// The policies that were seen.
+    pub fn policies(&self) -> &RoutePolicies {
+        &self.policies
+    }
+
+    /// Every requirement with what the policies say to it.
+    pub fn judged(&self) -> &[Judged] {
+        &self.judged
+    }
+
+    /// What of the copy has this ARN.
+    pub fn object(&self, arn: &str) -> Option<Object> {
+        self.judged.iter().find(|judged| judged.requirement.resource.as_str() == arn).map(|judged| judged.requirement.object)
+    }
+
+    /// The requirement that a refused call is about.
+    fn refused(&self, denied: &Denied) -> Option<&Judged> {
+        let resource = denied.resource.as_deref();
+        self.judged.iter().find(|judged| {
+            let need = &judged.requirement;
+            need.action.eq_ignore_ascii_case(&denied.action)
+                && need.principal == denied.principal
+                && resource.is_none_or(|resource| need.resource.as_str() == resource)
+        })
+    }
+
+    /// A requirement on an object that the policies refuse.
+    fn denied_on(&self, arn: &str) -> Option<&Judged> {
+        let on_object = self.judged.iter().filter(|judged| judged.requirement.resource.as_str() == arn);
+        on_object.filter(|judged| is_denied(judged.decision)).min_by_key(|judged| judged.decision)
+    }
+}
+
+/// Weighs a finding by the evaluation: two witnesses prove it, a contradiction lowers it.
+pub(super) fn weigh(evidence: &Evidence, assessment: &Assessment, finding: &mut Finding) -> Option<Evaluation> {
+    let (judged, exact) = match &finding.denied {
+        Some(denied) => {
+            let found = ties(evidence);
+            let mut tied = found.iter().filter(|tied| tied.denial.event_id == denied.event_id && tied.action() == denied.action);
+            // A disabled key fails calls that every policy allows: only a refusal is a matter of policies.
+            let tied = tied.find(|tied| tied.is_authorization())?;
+            (assessment.refused(denied), tied.tie == Tie::Exact)
+        }
+        None => (finding.act_in.resource_arn.as_deref().and_then(|arn| assessment.denied_on(arn)), false),
+    };
+    let judged = judged?;
+    let stand = match judged.decision {
+        Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => Stand::Agrees,
+        Decision::Uncertain => Stand::Open,
+        Decision::Allowed if changed_since(evidence, judged.requirement.resource.as_str()) => Stand::Mended,
+        Decision::Allowed => Stand::Contradicts,
+    };
+    finding.certainty = match (stand, finding.certainty) {
+        // One refused call of this very job and the evaluation: nothing is left open. A call that may be another job's stays a hint.
+        (Stand::Agrees, Certainty::Supported) if exact => Certainty::Proven,
+        // No failed call of this job was found yet: the evaluation is one witness. A call that failed for another reason speaks louder.
+        (Stand::Agrees, Certainty::Suspected) if finding.denied.is_none() && !ties(evidence).iter().any(speaks_louder) => {
+            Certainty::Supported
+        }
+        (Stand::Contradicts, Certainty::Supported) => Certainty::Suspected,
+        (_, certainty) => certainty,
+    };
+    Some(Evaluation { stand, text: sentence(judged, stand) })
+}
+
+/// Whether a failed call is this job's for certain, or failed for another reason than a policy.
+fn speaks_louder(tied: &Tied<'_>) -> bool {
+    tied.tie == Tie::Exact || !tied.is_authorization()
+}
+
+fn is_denied(decision: Decision) -> bool {
+    matches!(decision, Decision::ImplicitlyDenied | Decision::ExplicitlyDenied)
+}
+
+/// Whether a write on the object came after the failure.
+fn changed_since(evidence: &Evidence, arn: &str) -> bool {
+    let failed_at = evidence.job.completed_at.or(evidence.job.event_time).unwrap_or(evidence.now);
+    let changes = evidence.changes.known().into_iter().flatten();
+    changes.into_iter().any(|change| change.at > failed_at && change.resource_arn.as_ref().is_some_and(|object| object.as_str() == arn))
+}
+
+fn sentence(judged: &Judged, stand: Stand) -> String {
+    let need = &judged.requirement;
+    let call = format!("{} by {} on {}", need.action, need.principal, need.resource);
+    match stand {
+        Stand::Agrees => format!("The policies, evaluated, refuse {call}: {}.", reason(&judged.answer)),
+        Stand::Open => format!("Whether the policies allow {call} depends on {}.", list(&judged.answer.depends_on)),
+        Stand::Mended => format!("The policies as they are now allow {call}, and were changed after the failure."),
+        Stand::Contradicts => {
+            format!(
+                "The policies as they were read allow {call}, although AWS refused it: something that was not seen decided, or a policy was mended since."
+            )
+        }
+    }
+}
+
+/// What decided, in words.
+fn reason(answer: &Answer) -> String {
+    let deny = answer.reasons.iter().find(|reason| reason.denies && reason.outcome == Outcome::Matched);
+    if let Some(deny) = deny {
+        let sid = deny.sid.as_deref().map(|sid| format!(" `{}`", facts::cut(sid, 64))).unwrap_or_default();
+        return format!("statement {}{sid} of the {} denies it", deny.statement + 1, layer(deny.layer.as_str()));
+    }
+    format!("nothing in {} allows it", list(&answer.missing))
+}
+
+fn layer(layer: &str) -> &str {
+    match layer {
+        "scp" => "service control policies",
+        "rcp" => "resource control policies",
+        "identity" => "policies of the role",
+        "boundary" => "permissions boundary",
+        "session" => "session policy",
+        _ => "policy of the resource",
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "what was not seen".to_owned() } else { names.join(", ") }
+}
+
+/// The policies of the evidence. What was not seen stays unseen, which makes answers uncertain and never wrong.
+fn seen(evidence: &Evidence, route: &Route) -> RoutePolicies {
+    let read = |value: &serde_json::Value| Document::read(value);
+    let role = evidence.role.known().filter(|role| role.arn == route.job_role_arn);
+    // SCPs never bind the management account (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html).
+    let managing = evidence.organization.known().is_some_and(|organization| organization.management_account == route.source_account);
+    RoutePolicies {
+        job_role: role.map(|role| role.policies.iter().map(|policy| read(&policy.document)).collect()),
+        job_role_boundary: role.map(|role| role.boundary.as_ref().map(|boundary| read(&boundary.document))),
+        source_scps: if managing { Some(Vec::new()) } else { levels(&evidence.scps) },
+        source_vault: evidence.vault_policy.known().map(|policy| policy.document.as_ref().map(read)),
+        destination_vault: evidence.destination_vault_policy.known().map(|policy| policy.document.as_ref().map(read)),
+        source_key: evidence.source_key_policy.known().map(|policy| read(&policy.document)),
+        source_key_grants: evidence.source_key_grants.known().map(|seen| seen.grants.clone()),
+        destination_key: evidence.destination_key_policy.known().map(|policy| read(&policy.document)),
+        destination_key_grants: evidence.destination_key_grants.known().map(|seen| seen.grants.clone()),
+    }
+}
+
+fn levels(fact: &Fact<PolicyLevels>) -> Option<Vec<Vec<Document>>> {
+    let levels = &fact.known()?.levels;
+    Some(levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect())
+}
+
+/// Whether the job role may be what AWS refused, so that its policies and those of the organization are worth reading.
+pub fn suspects_job_role(evidence: &Evidence) -> bool {
+    if evidence.job.job_type != JobType::Copy {
+        return false;
+    }
+    let found = ties(evidence);
+    if !found.is_empty() {
+        return found.iter().any(|tied| tied.actor == Actor::JobRole && tied.is_authorization());
+    }
+    let about_roles = [
+        Cause::AccessDeniedUnspecified,
+        Cause::BackupRoleMissingPermission,
+        Cause::BackupRoleNotAssumable,
+        Cause::DestinationVaultPolicy,
+        Cause::ExplicitDenyPolicy,
+        Cause::KmsRolePermissionMissing,
+    ];
+    let reading = facts::reading(evidence);
+    about_roles.into_iter().any(|cause| reading.likelihood(cause) > 0.0)
+}
+
+/// Whether the organization itself may be the reason, so that it is worth knowing who owns it.
+pub fn concerns_organization(evidence: &Evidence) -> bool {
+    let reading = facts::reading(evidence);
+    let causes = [Cause::OrganizationMismatch, Cause::CrossAccountFeatureDisabled];
+    suspects_job_role(evidence) || causes.into_iter().any(|cause| reading.likelihood(cause) > 0.0)
+}
