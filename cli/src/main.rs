@@ -3,6 +3,7 @@
 mod evidence;
 mod explain;
 mod output;
+mod policy;
 mod replay;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,7 @@ use output::{Exit, Output};
   guardian explain job --type copy 111111111111 eu-central-1 47C8EF56-0000-0000-0000-000000000000
   guardian explain message < messages.jsonl
   guardian explain kms-key-policy-missing-destination
+  guardian policy eval cases.jsonl
   guardian replay failed-copy.json --times 5"
 )]
 struct Cli {
@@ -35,6 +37,8 @@ struct Cli {
 enum Command {
     /// Explain an event, a job, a status message, or a rule.
     Explain(explain::Explain),
+    /// Ask what IAM would answer, offline.
+    Policy(policy::Policy),
     /// Send recorded events through the real functions of a lab and show the alerts that come out.
     Replay(replay::Replay),
 }
@@ -46,6 +50,7 @@ async fn main() -> std::process::ExitCode {
     let output = Output::new(cli.format);
     let outcome = match cli.command {
         Command::Explain(explain) => explain.run(&output).await,
+        Command::Policy(policy) => policy.run(&output),
         Command::Replay(replay) => replay.run(&output).await,
     };
     match outcome {

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::arn::Arn;
-use crate::policy::case::{Case, answer};
+use crate::policy::case::{Case, Reply};
 use crate::policy::{Decision, wildcard_matches};
 
 /// A policy case of any shape is read or refused, and a Deny of everything for everybody beats whatever else it says.
@@ -18,7 +18,9 @@ pub fn policy(data: &[u8]) {
     if first != case.evaluate() {
         panic!("the same case had two answers");
     }
-    let _printable = answer(&case.id, &first).to_string();
+    if serde_json::to_string(&Reply::to(1, text)).is_err() {
+        panic!("an answer cannot be printed");
+    }
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return };
     let deny = json!({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]});
     if let Some(object) = value.as_object_mut() {

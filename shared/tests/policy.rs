@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use guardian_core::policy::case::answer_line;
+use guardian_core::policy::case::Reply;
 
 const CASES: &str = include_str!("../../tests/facts/iam-cases.jsonl");
 const MORE_CASES: &str = include_str!("../../tests/facts/policy-cases.jsonl");
@@ -18,8 +18,8 @@ fn wrong(cases: &str) -> Vec<String> {
             "Error" => "Uncertain",
             other => other,
         };
-        match answer_line(line) {
-            Ok(answer) if answer["decision"] == expected => {}
+        match Reply::to(1, line).answer {
+            Ok(answer) if answer.decision.as_str() == expected => {}
             answer => wrong.push(format!("{} ({}): expected {expected}, found {answer:?}", case["id"], case["note"])),
         }
     }

@@ -1,7 +1,7 @@
 //! ARNs against ARN patterns: six fields, each matched for itself, so that a star in the Region cannot swallow the account.
 
 use super::tri::Tri;
-use super::wildcard::{Tok, matches};
+use super::wildcard::{self, Tokens};
 
 /// The fields of a text that is an ARN.
 fn fields(text: &str) -> Option<[&str; 6]> {
@@ -10,38 +10,30 @@ fn fields(text: &str) -> Option<[&str; 6]> {
     fields[0].eq("arn").then_some(fields)
 }
 
-/// Splits a pattern at its first five colons.
-fn pattern_fields(tokens: &[Tok]) -> Vec<&[Tok]> {
-    tokens.splitn(6, |token| *token == Tok::Char(':')).collect()
-}
-
 /// An ARN operator: `None` where the pattern is no ARN.
-pub(crate) fn arn_matches(tokens: &[Tok], value: &str) -> Option<Tri> {
-    let pattern = pattern_fields(tokens);
-    if pattern.len() < 6 {
+pub(crate) fn arn_matches(pattern: &Tokens, value: &str) -> Option<Tri> {
+    if pattern.fields().count() < 6 {
         return None;
     }
     let Some(fields) = fields(value) else { return Some(Tri::No) };
-    Some(each(&pattern, &fields).into())
+    Some(each(pattern, &fields).into())
 }
 
-fn each(pattern: &[&[Tok]], fields: &[&str]) -> bool {
-    pattern.iter().zip(fields).all(|(tokens, text)| matches(tokens, &text.chars().collect::<Vec<_>>()))
+fn each(pattern: &Tokens, fields: &[&str; 6]) -> bool {
+    pattern.fields().zip(fields).all(|(pattern, text)| wildcard::matches(pattern, text.as_bytes()))
 }
 
 /// A `Resource` pattern against a resource: missing fields count as `*`.
-pub(crate) fn resource_matches(tokens: &[Tok], resource: &str) -> Tri {
-    if tokens == [Tok::Many] {
+pub(crate) fn resource_matches(pattern: &Tokens, resource: &str) -> Tri {
+    if pattern.is_star() {
         return Tri::Yes;
     }
-    let Some(fields) = fields(resource) else {
-        return matches(tokens, &resource.chars().collect::<Vec<_>>()).into();
-    };
-    let pattern = pattern_fields(tokens);
-    if each(&pattern, &fields) {
+    let Some(fields) = fields(resource) else { return pattern.matches(resource).into() };
+    if each(pattern, &fields) {
         return Tri::Yes;
     }
     // Undocumented: whether a star at the end of a field may run on into the next ones.
-    let open = pattern.iter().rev().skip(1).any(|field| field.last() == Some(&Tok::Many));
-    if open && matches(tokens, &resource.chars().collect::<Vec<_>>()) { Tri::Maybe } else { Tri::No }
+    let last = pattern.fields().count().saturating_sub(1);
+    let open = pattern.fields().take(last).any(wildcard::ends_in_star);
+    if open && pattern.matches(resource) { Tri::Maybe } else { Tri::No }
 }

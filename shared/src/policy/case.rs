@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::{Answer, Context, Decision, Document, Grant, Outcome, Policies, Principal, Request, evaluate};
+use super::{Answer, Context, Decision, Document, Grant, Policies, Principal, Request, evaluate};
 
 /// A case that cannot be judged because it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,13 +20,14 @@ pub enum Unreadable {
     /// The principal.
     #[error(transparent)]
     Principal(#[from] super::NotAPrincipal),
+    /// The line was not kept, because it is longer than any case.
+    #[error("the line is longer than {0} bytes")]
+    TooLong(usize),
 }
 
 /// A case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
-    /// Its id.
-    pub id: String,
     /// The request.
     pub request: Request,
     /// The policies.
@@ -34,20 +37,26 @@ pub struct Case {
 impl Case {
     /// Reads a case from its JSON text.
     pub fn parse(line: &str) -> Result<Self, Unreadable> {
-        let value = serde_json::from_str::<Value>(line).map_err(|error| Unreadable::NotJson(error.to_string()))?;
-        let case = value.as_object().ok_or_else(|| Unreadable::NotJson("it is something else".to_owned()))?;
+        Self::read(&object(line)?)
+    }
+
+    fn read(case: &Map<String, Value>) -> Result<Self, Unreadable> {
         let request = case.get("request").and_then(Value::as_object).ok_or(Unreadable::Member("request", "an object"))?;
         let text = |name: &'static str| request.get(name).and_then(Value::as_str).ok_or(Unreadable::Member(name, "a string"));
+        let (principal, action, resource) = (text("principal")?, text("action")?, text("resource")?);
+        let resource_account = text("resource_account")?;
+        let context = context(request.get("context"), case.get("unknown_context"))?;
+        let policies = policies(case)?;
         Ok(Self {
-            id: case.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
             request: Request {
-                principal: Principal::parse(text("principal")?)?,
-                action: text("action")?.to_owned(),
-                resource: text("resource")?.to_owned(),
-                resource_account: text("resource_account")?.to_owned(),
-                context: context(request.get("context"), case.get("unknown_context"))?,
+                // Last: whose principal is not modelled is still a case, if the rest is one.
+                principal: Principal::parse(principal)?,
+                action: action.to_owned(),
+                resource: resource.to_owned(),
+                resource_account: resource_account.to_owned(),
+                context,
             },
-            policies: policies(case)?,
+            policies,
         })
     }
 
@@ -57,66 +66,69 @@ impl Case {
     }
 }
 
-/// Answers one line: `Ok` with `{id, decision, why}`, or `Err` with `{id?, error}` where the line holds no case.
-///
-/// A principal of a kind that is not modelled (a federated user, say) is a case all the same; its answer is uncertain.
-pub fn answer_line(line: &str) -> Result<Value, Value> {
-    let unreadable = match Case::parse(line) {
-        Ok(case) => return Ok(answer(&case.id, &case.evaluate())),
-        Err(unreadable) => unreadable,
-    };
-    let id = serde_json::from_str::<Value>(line).ok().and_then(|value| Some(value.get("id")?.as_str()?.to_owned()));
-    match (unreadable, id) {
-        (Unreadable::Principal(problem), id) => {
-            let depends_on = vec!["principal".to_owned()];
-            let problems = vec![problem.to_string()];
-            let (reasons, exemptions, missing) = (Vec::new(), Vec::new(), Vec::new());
-            let uncertain = Answer { decision: Decision::Uncertain, reasons, exemptions, missing, depends_on, problems };
-            Ok(answer(&id.unwrap_or_default(), &uncertain))
-        }
-        (problem, Some(id)) => Err(json!({"id": id, "error": problem.to_string()})),
-        (problem, None) => Err(json!({"error": problem.to_string()})),
+fn object(line: &str) -> Result<Map<String, Value>, Unreadable> {
+    match serde_json::from_str(line) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Unreadable::NotJson("it is JSON of another kind".to_owned())),
+        Err(error) => Err(Unreadable::NotJson(error.to_string())),
     }
 }
 
-/// The answer as `{id, decision, why}`.
-pub fn answer(id: &str, answer: &Answer) -> Value {
-    let name = |reason: &super::Reason| {
-        let sid = reason.sid.as_ref().map(|sid| format!(":{sid}")).unwrap_or_default();
-        format!("{}[{}]#{}{sid}", reason.layer.as_str(), reason.document + 1, reason.statement + 1)
-    };
-    let statements = answer
-        .reasons
-        .iter()
-        .map(|reason| {
-            let mut entry = Map::new();
-            entry.insert("statement".to_owned(), name(reason).into());
-            entry.insert("effect".to_owned(), if reason.denies { "Deny" } else { "Allow" }.into());
-            match &reason.outcome {
-                Outcome::Matched => entry.insert("outcome".to_owned(), "matched".into()),
-                Outcome::Depends(on) => {
-                    entry.insert("depends_on".to_owned(), json!(on));
-                    entry.insert("outcome".to_owned(), "depends".into())
+/// The answer to one line. As JSON `{id, decision, why}`, or `{id?, line, error}` where the line holds no case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// Which line, from 1.
+    pub line: usize,
+    /// The id of the case as it was given. Untrusted.
+    pub id: Option<Value>,
+    /// The answer.
+    pub answer: Result<Answer, Unreadable>,
+}
+
+impl Reply {
+    /// Answers a line.
+    ///
+    /// A principal of a kind that is not modelled (a federated user, say) makes a case all the same; its answer is uncertain.
+    pub fn to(line: usize, text: &str) -> Self {
+        let mut case = match object(text) {
+            Ok(case) => case,
+            Err(unreadable) => return Self { line, id: None, answer: Err(unreadable) },
+        };
+        let answer = match Case::read(&case) {
+            Ok(case) => Ok(case.evaluate()),
+            Err(Unreadable::Principal(problem)) => Ok(Answer {
+                decision: Decision::Uncertain,
+                reasons: Vec::new(),
+                exemptions: Vec::new(),
+                missing: Vec::new(),
+                depends_on: vec!["principal".to_owned()],
+                problems: vec![problem.to_string()],
+            }),
+            Err(unreadable) => Err(unreadable),
+        };
+        Self { line, id: case.get_mut("id").map(Value::take), answer }
+    }
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reply = serializer.serialize_map(None)?;
+        match &self.answer {
+            Ok(answer) => {
+                reply.serialize_entry("id", &self.id)?;
+                reply.serialize_entry("decision", answer.decision.as_str())?;
+                reply.serialize_entry("why", &answer.why())?;
+            }
+            Err(unreadable) => {
+                if let Some(id) = &self.id {
+                    reply.serialize_entry("id", id)?;
                 }
-                Outcome::Missed(part) => {
-                    entry.insert("part".to_owned(), (*part).into());
-                    entry.insert("outcome".to_owned(), "did not match".into())
-                }
-            };
-            Value::Object(entry)
-        })
-        .collect::<Vec<_>>();
-    json!({
-        "id": id,
-        "decision": answer.decision.as_str(),
-        "why": {
-            "statements": statements,
-            "missing": answer.missing,
-            "exemptions": answer.exemptions,
-            "depends_on": answer.depends_on,
-            "problems": answer.problems,
-        },
-    })
+                reply.serialize_entry("line", &self.line)?;
+                reply.serialize_entry("error", &unreadable.to_string())?;
+            }
+        }
+        reply.end()
+    }
 }
 
 fn context(values: Option<&Value>, unknown: Option<&Value>) -> Result<Context, Unreadable> {
@@ -144,7 +156,7 @@ fn context(values: Option<&Value>, unknown: Option<&Value>) -> Result<Context, U
         }
         Some(_) => return Err(Unreadable::Member("context", "an object")),
     }
-    if let Some(keys) = unknown {
+    if let Some(keys) = unknown.filter(|keys| !keys.is_null()) {
         let unreadable = Unreadable::Member("unknown_context", "a list of strings");
         for key in keys.as_array().ok_or(unreadable.clone())? {
             context.set_unknown(key.as_str().ok_or(unreadable.clone())?);
@@ -179,8 +191,14 @@ fn policies(case: &Map<String, Value>) -> Result<Policies, Unreadable> {
         resource: one("resource_policy"),
         grants,
         grants_incomplete,
-        management_account: case.get("management_account").and_then(Value::as_str).map(str::to_owned),
-        aws_managed_key: case.get("aws_managed_key").and_then(Value::as_bool).unwrap_or(false),
+        management_account: match case.get("management_account") {
+            None | Some(Value::Null) => None,
+            Some(account) => Some(account.as_str().ok_or(Unreadable::Member("management_account", "a string"))?.to_owned()),
+        },
+        aws_managed_key: match case.get("aws_managed_key") {
+            None | Some(Value::Null) => false,
+            Some(managed) => managed.as_bool().ok_or(Unreadable::Member("aws_managed_key", "true or false"))?,
+        },
     })
 }
 

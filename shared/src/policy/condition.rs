@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::arn::arn_matches;
 use super::context::{Context, Lookup};
 use super::tri::Tri;
-use super::wildcard::{self, Pattern, Reading, Tok};
+use super::wildcard::{self, Pattern, Reading};
 
 /// One operator on one key.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,10 +189,8 @@ impl Condition {
             }
         };
         match self.operator.test {
-            Test::String { fold, .. } => {
-                let text = if fold { value.chars().flat_map(char::to_lowercase).collect() } else { value.chars().collect::<Vec<_>>() };
-                wildcard::matches(&tokens, &text).into()
-            }
+            Test::String { fold: true, .. } => tokens.matches(&wildcard::folded(value)).into(),
+            Test::String { .. } => tokens.matches(value).into(),
             Test::Arn => match arn_matches(&tokens, value) {
                 Some(matched) => matched,
                 // What a negated operator does with a pattern that is no ARN is undocumented.
@@ -203,12 +201,12 @@ impl Condition {
                 None => Tri::No,
             },
             test => {
-                let wanted = plain(&tokens);
+                let wanted = tokens.text();
                 match test {
-                    Test::Bool => boolean(&wanted).is_some_and(|wanted| boolean(value) == Some(wanted)).into(),
-                    Test::Number(order) => ordered(number(value), number(&wanted), order),
-                    Test::Date(order) => ordered(date(value), date(&wanted), order),
-                    Test::Address => in_network(value, &wanted).into(),
+                    Test::Bool => boolean(wanted).is_some_and(|wanted| boolean(value) == Some(wanted)).into(),
+                    Test::Number(order) => ordered(number(value), number(wanted), order),
+                    Test::Date(order) => ordered(date(value), date(wanted), order),
+                    Test::Address => in_network(value, wanted).into(),
                     Test::Binary => (value.trim_end_matches('=') == wanted.trim_end_matches('=')).into(),
                     Test::String { .. } | Test::Arn | Test::Null => Tri::No,
                 }
@@ -228,10 +226,6 @@ fn texts(value: &Value) -> Option<Vec<String>> {
         Value::Array(items) => items.iter().map(one).collect(),
         _ => one(value).map(|text| vec![text]),
     }
-}
-
-fn plain(tokens: &[Tok]) -> String {
-    tokens.iter().filter_map(|token| if let Tok::Char(c) = token { Some(*c) } else { None }).collect()
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -12,6 +12,8 @@ pub struct Document {
     pub(crate) variables: bool,
     /// The document itself could not be read: it may hold any statement.
     pub(crate) unreadable: bool,
+    /// The version is none that exists: what `${…}` means is not known, nor whether AWS would keep such a document.
+    version_unreadable: bool,
     /// What could not be read, in words.
     pub problems: Vec<String>,
 }
@@ -34,8 +36,8 @@ pub(crate) struct Statement {
     pub(crate) action: Part<Vec<String>>,
     pub(crate) resource: Part<Vec<String>>,
     pub(crate) conditions: Vec<Condition>,
-    /// `Condition` is there and could not be read.
-    pub(crate) condition_unreadable: bool,
+    /// Names of the elements that could not be read. Where there are any, the statement may match and may not.
+    pub(crate) unreadable: Vec<String>,
 }
 
 /// An element and its `Not` form.
@@ -67,7 +69,10 @@ impl Document {
             Some(Some("2012-10-17")) => document.variables = true,
             // 2008-10-17 is also what a document without a version means.
             None | Some(Some("2008-10-17")) => {}
-            Some(_) => document.problems.push("`Version` is neither 2012-10-17 nor 2008-10-17".to_owned()),
+            Some(_) => {
+                document.version_unreadable = true;
+                document.problems.push("`Version` is neither 2012-10-17 nor 2008-10-17".to_owned());
+            }
         }
         match object.get("Statement") {
             Some(Value::Array(statements)) => {
@@ -93,51 +98,86 @@ impl Document {
     }
 
     fn push(&mut self, index: usize, value: &Value) {
-        let mut problems = Vec::new();
-        self.statements.push(Statement::read(value, &mut problems));
-        self.problems.extend(problems.into_iter().map(|problem| format!("statement {}: {problem}", index + 1)));
+        let mut faults = Faults::default();
+        let mut statement = Statement::read(value, &mut faults);
+        if self.version_unreadable {
+            faults.elements.push("unreadable Version".to_owned());
+        }
+        statement.unreadable = faults.elements;
+        self.statements.push(statement);
+        self.problems.extend(faults.problems.into_iter().map(|problem| format!("statement {}: {problem}", index + 1)));
     }
 }
 
+/// What is wrong with a statement.
+#[derive(Default)]
+struct Faults {
+    /// The elements, for the reasons.
+    elements: Vec<String>,
+    /// In words.
+    problems: Vec<String>,
+}
+
+impl Faults {
+    fn add(&mut self, element: &str, problem: String) {
+        self.elements.push(format!("unreadable {element}"));
+        self.problems.push(problem);
+    }
+}
+
+/// The elements of a statement; AWS refuses a document with any other.
+const ELEMENTS: &[&str] =
+    &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+
 impl Statement {
-    fn read(value: &Value, problems: &mut Vec<String>) -> Self {
-        let empty = Map::new();
-        let object = value.as_object().unwrap_or_else(|| {
-            problems.push("not a JSON object".to_owned());
-            &empty
-        });
+    fn read(value: &Value, faults: &mut Faults) -> Self {
+        let Some(object) = value.as_object() else {
+            faults.add("statement", "not a JSON object".to_owned());
+            return Self {
+                sid: None,
+                verb: Verb::Unreadable,
+                principal: Part::Unreadable,
+                action: Part::Unreadable,
+                resource: Part::Unreadable,
+                conditions: Vec::new(),
+                unreadable: Vec::new(),
+            };
+        };
         let verb = match object.get("Effect").and_then(Value::as_str) {
             Some("Allow") => Verb::Allow,
             Some("Deny") => Verb::Deny,
             _ => {
-                problems.push("`Effect` is neither Allow nor Deny".to_owned());
+                faults.add("Effect", "`Effect` is neither Allow nor Deny".to_owned());
                 Verb::Unreadable
             }
         };
-        let action = pick(object, "Action", "NotAction", strings, problems);
+        let mut action = pick(object, "Action", "NotAction", strings, faults);
         if action == Part::Absent {
-            problems.push("`Action` is missing".to_owned());
+            faults.add("Action", "`Action` is missing".to_owned());
+            action = Part::Unreadable;
         }
-        let (conditions, condition_unreadable) = read_conditions(object, problems);
+        for name in object.keys().filter(|name| !ELEMENTS.contains(&name.as_str())) {
+            faults.add(name, format!("`{name}` is no element of a statement"));
+        }
         Self {
             sid: object.get("Sid").and_then(Value::as_str).map(str::to_owned),
             verb,
-            principal: pick(object, "Principal", "NotPrincipal", principals, problems),
-            action: if action == Part::Absent { Part::Unreadable } else { action },
-            resource: pick(object, "Resource", "NotResource", strings, problems),
-            conditions,
-            condition_unreadable,
+            principal: pick(object, "Principal", "NotPrincipal", principals, faults),
+            action,
+            resource: pick(object, "Resource", "NotResource", strings, faults),
+            conditions: read_conditions(object, faults),
+            unreadable: Vec::new(),
         }
     }
 }
 
-fn pick<T>(object: &Map<String, Value>, is: &str, not: &str, read: impl Fn(&Value) -> Option<T>, problems: &mut Vec<String>) -> Part<T> {
+fn pick<T>(object: &Map<String, Value>, is: &str, not: &str, read: impl Fn(&Value) -> Option<T>, faults: &mut Faults) -> Part<T> {
     let (value, name, negated) = match (object.get(is), object.get(not)) {
         (None, None) => return Part::Absent,
         (Some(value), None) => (value, is, false),
         (None, Some(value)) => (value, not, true),
         (Some(_), Some(_)) => {
-            problems.push(format!("`{is}` and `{not}` exclude each other"));
+            faults.add(is, format!("`{is}` and `{not}` exclude each other"));
             return Part::Unreadable;
         }
     };
@@ -145,7 +185,7 @@ fn pick<T>(object: &Map<String, Value>, is: &str, not: &str, read: impl Fn(&Valu
         Some(values) if negated => Part::Not(values),
         Some(values) => Part::Is(values),
         None => {
-            problems.push(format!("`{name}` cannot be read"));
+            faults.add(name, format!("`{name}` cannot be read"));
             Part::Unreadable
         }
     }
@@ -183,28 +223,24 @@ fn principals(value: &Value) -> Option<Principals> {
     Some(principals)
 }
 
-fn read_conditions(object: &Map<String, Value>, problems: &mut Vec<String>) -> (Vec<Condition>, bool) {
-    let Some(block) = object.get("Condition") else { return (Vec::new(), false) };
+fn read_conditions(object: &Map<String, Value>, faults: &mut Faults) -> Vec<Condition> {
+    let mut conditions = Vec::new();
+    let Some(block) = object.get("Condition") else { return conditions };
     let Value::Object(operators) = block else {
-        problems.push("`Condition` is not a JSON object".to_owned());
-        return (Vec::new(), true);
+        faults.add("Condition", "`Condition` is not a JSON object".to_owned());
+        return conditions;
     };
-    let (mut conditions, mut unreadable) = (Vec::new(), false);
     for (operator, keys) in operators {
         let Value::Object(keys) = keys else {
-            problems.push(format!("`Condition.{operator}` is not a JSON object"));
-            unreadable = true;
+            faults.add("Condition", format!("`Condition.{operator}` is not a JSON object"));
             continue;
         };
         for (key, values) in keys {
             match Condition::read(operator, key, values) {
                 Ok(condition) => conditions.push(condition),
-                Err(problem) => {
-                    problems.push(problem);
-                    unreadable = true;
-                }
+                Err(problem) => faults.add("Condition", problem),
             }
         }
     }
-    (conditions, unreadable)
+    conditions
 }

@@ -3,13 +3,14 @@
 //! Every answer carries its reasons. A point that AWS leaves undocumented, a key whose value is unknown or a statement that cannot be read
 //! ends in [`Decision::Uncertain`] where it matters, never in a guess.
 
-use super::arn::resource_matches;
+use super::answer::{Answer, Decision, Layer, Outcome, Reason};
 use super::context::{Context, Lookup};
-use super::document::{Document, Part, Statement, Verb};
+use super::document::{Document, Verb};
 use super::grant::Grant;
-use super::principal::{Meant, Principal};
+use super::matching::{Matcher, Said};
+use super::principal::Principal;
+use super::service::{kms_crosses_accounts, kms_without_key, rcps_reach};
 use super::tri::Tri;
-use super::wildcard::{Pattern, Reading, matches_action, pattern};
 
 /// A request: who does what to which object, in which context.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,138 +52,6 @@ pub struct Policies {
     pub aws_managed_key: bool,
 }
 
-/// What AWS would answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the field's own terms")]
-pub enum Decision {
-    Allowed,
-    ImplicitlyDenied,
-    ExplicitlyDenied,
-    /// It depends on what is not known or not documented.
-    Uncertain,
-}
-
-impl Decision {
-    /// `Allowed`, `ImplicitlyDenied`, `ExplicitlyDenied`, `Uncertain`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "Allowed",
-            Self::ImplicitlyDenied => "ImplicitlyDenied",
-            Self::ExplicitlyDenied => "ExplicitlyDenied",
-            Self::Uncertain => "Uncertain",
-        }
-    }
-}
-
-/// A layer of policies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the field's own terms")]
-pub enum Layer {
-    Scp,
-    Rcp,
-    Identity,
-    Boundary,
-    Session,
-    Resource,
-}
-
-impl Layer {
-    /// As printed in reasons.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scp => "scp",
-            Self::Rcp => "rcp",
-            Self::Identity => "identity",
-            Self::Boundary => "boundary",
-            Self::Session => "session",
-            Self::Resource => "resource",
-        }
-    }
-}
-
-/// A statement and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// The layer.
-    pub layer: Layer,
-    /// Which document of the layer (SCPs and RCPs: counted through all levels), from 0.
-    pub document: usize,
-    /// Which statement, from 0.
-    pub statement: usize,
-    /// Its Sid. Untrusted text.
-    pub sid: Option<String>,
-    /// Whether it denies.
-    pub denies: bool,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
-/// What became of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It matched.
-    Matched,
-    /// It may match: the named parts could not be settled.
-    Depends(Vec<String>),
-    /// It did not match, for this part.
-    Missed(&'static str),
-}
-
-/// The answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The decision.
-    pub decision: Decision,
-    /// Every statement of the layers that applied.
-    pub reasons: Vec<Reason>,
-    /// Layers that were exempt, and why.
-    pub exemptions: Vec<&'static str>,
-    /// Which layer failed to allow: `identity`, `scp level 2`, …
-    pub missing: Vec<String>,
-    /// Condition keys and open points that the answer depends on.
-    pub depends_on: Vec<String>,
-    /// What could not be read.
-    pub problems: Vec<String>,
-}
-
-/// Services whose resources RCPs reach
-/// (<https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html>). AWS Backup and IAM are not among them.
-const RCP_SERVICES: &[&str] = &["aoss", "cognito-identity", "cognito-idp", "ecr", "kms", "logs", "s3", "secretsmanager", "sqs", "sts"];
-
-/// KMS operations that work on a key of another account; every other fails whatever the policies say
-/// (<https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html>).
-const KMS_ACROSS_ACCOUNTS: &[&str] = &[
-    "creategrant",
-    "decrypt",
-    "derivesharedsecret",
-    "describekey",
-    "encrypt",
-    "generatedatakey",
-    "generatedatakeypair",
-    "generatedatakeypairwithoutplaintext",
-    "generatedatakeywithoutplaintext",
-    "generatemac",
-    "getkeyrotationstatus",
-    "getpublickey",
-    "listgrants",
-    "reencryptfrom",
-    "reencryptto",
-    "retiregrant",
-    "revokegrant",
-    "sign",
-    "verify",
-    "verifymac",
-];
-
-/// Whether a KMS operation takes no key: then there is no key policy, and identity policies decide alone
-/// (<https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html>).
-fn without_key(operation: &str, resource: &str) -> bool {
-    const ACCOUNT_WIDE: &[&str] = &["createkey", "generaterandom", "listaliases", "listkeys", "listretirablegrants"];
-    let operation = operation.to_ascii_lowercase();
-    resource == "*" && (ACCOUNT_WIDE.contains(&operation.as_str()) || operation.contains("customkeystore"))
-        || resource.contains(":alias/") && operation.ends_with("alias")
-}
-
 /// Evaluates a request.
 pub fn evaluate(request: &Request, policies: &Policies) -> Answer {
     Evaluation { request, policies, reasons: Vec::new(), exemptions: Vec::new(), missing: Vec::new(), depends: Vec::new() }.run()
@@ -197,41 +66,6 @@ struct Evaluation<'a> {
     depends: Vec<String>,
 }
 
-/// What the documents of a layer say.
-#[derive(Clone, Copy)]
-struct Said {
-    deny: Tri,
-    allow: Tri,
-    direct: Tri,
-    session: Tri,
-    role: Tri,
-    account: Tri,
-}
-
-impl Said {
-    const NOTHING: Self = Self::all(Tri::No);
-
-    const fn all(tri: Tri) -> Self {
-        Self { deny: tri, allow: tri, direct: tri, session: tri, role: tri, account: tri }
-    }
-
-    /// An Allow of a resource policy for this caller, of whatever class.
-    fn names_caller(self) -> Tri {
-        self.direct.or(self.session).or(self.role).or(self.account)
-    }
-
-    fn and_then(self, other: Self) -> Self {
-        Self {
-            deny: self.deny.or(other.deny),
-            allow: self.allow.or(other.allow),
-            direct: self.direct.or(other.direct),
-            session: self.session.or(other.session),
-            role: self.role.or(other.role),
-            account: self.account.or(other.account),
-        }
-    }
-}
-
 impl Evaluation<'_> {
     fn run(mut self) -> Answer {
         let (request, policies) = (self.request, self.policies);
@@ -240,7 +74,7 @@ impl Evaluation<'_> {
         let same_account = !service && principal.account() == request.resource_account;
         let (prefix, operation) = request.action.split_once(':').unwrap_or((&request.action, ""));
         let kms = prefix.eq_ignore_ascii_case("kms");
-        let key = kms && !without_key(operation, &request.resource);
+        let key = kms && !kms_without_key(operation, &request.resource);
         let needs_resource_policy = key || prefix.eq_ignore_ascii_case("sts") && request.resource.contains(":role/");
 
         let service_linked = match request.context.get("aws:PrincipalArn") {
@@ -271,7 +105,7 @@ impl Evaluation<'_> {
         let iam = identity.allow.and(limits);
 
         // Whether a session policy limits what a resource policy grants to the session's own ARN is contradictory in the documents.
-        let to_session = if resource.session != Tri::No && session_allow != Tri::Yes {
+        let to_session = if same_account && resource.session != Tri::No && session_allow != Tri::Yes {
             self.depends.push("session policy against a grant to the session".to_owned());
             Tri::Maybe
         } else {
@@ -290,7 +124,7 @@ impl Evaluation<'_> {
         if kms {
             allow = allow.or(self.granted(iam));
             let crosses = !same_account && !service;
-            if crosses && !KMS_ACROSS_ACCOUNTS.iter().any(|known| operation.eq_ignore_ascii_case(known)) {
+            if crosses && !kms_crosses_accounts(operation) {
                 self.missing.push("operation not available across accounts".to_owned());
                 allow = Tri::No;
             }
@@ -337,21 +171,29 @@ impl Evaluation<'_> {
         if decision == Decision::Allowed {
             self.missing.clear();
         }
-        let problems = self.documents().flat_map(|document| document.problems.iter().cloned()).collect();
+        let problems = self.problems();
         Answer { decision, reasons: self.reasons, exemptions: self.exemptions, missing: self.missing, depends_on: self.depends, problems }
     }
 
-    fn documents(&self) -> impl Iterator<Item = &Document> {
+    /// What could not be read, each with its document.
+    fn problems(&self) -> Vec<String> {
         let policies = self.policies;
-        policies
-            .scps
-            .iter()
-            .chain(&policies.rcps)
-            .flatten()
-            .chain(&policies.identity)
-            .chain(&policies.boundary)
-            .chain(&policies.session)
-            .chain(&policies.resource)
+        let layers: [(Layer, &mut dyn Iterator<Item = &Document>); 6] = [
+            (Layer::Scp, &mut policies.scps.iter().flatten()),
+            (Layer::Rcp, &mut policies.rcps.iter().flatten()),
+            (Layer::Identity, &mut policies.identity.iter()),
+            (Layer::Boundary, &mut policies.boundary.iter()),
+            (Layer::Session, &mut policies.session.iter()),
+            (Layer::Resource, &mut policies.resource.iter()),
+        ];
+        let mut problems = Vec::new();
+        for (layer, documents) in layers {
+            for (index, document) in documents.enumerate() {
+                let name = || format!("{}[{}]", layer.as_str(), index + 1);
+                problems.extend(document.problems.iter().map(|problem| format!("{}: {problem}", name())));
+            }
+        }
+        problems
     }
 
     /// SCPs: (a deny, an allow at every level).
@@ -400,7 +242,7 @@ impl Evaluation<'_> {
             Some("RCPs do not reach resources of the management account")
         } else if service_linked == Tri::Yes {
             Some("RCPs do not reach service-linked roles")
-        } else if !RCP_SERVICES.iter().any(|service| prefix.eq_ignore_ascii_case(service)) {
+        } else if !rcps_reach(prefix) {
             Some("RCPs do not reach this service")
         } else if policies.aws_managed_key {
             Some("RCPs do not reach AWS managed keys")
@@ -445,6 +287,7 @@ impl Evaluation<'_> {
     }
 
     fn layer_from<'d>(&mut self, layer: Layer, documents: impl IntoIterator<Item = &'d Document>, first: usize) -> Said {
+        let matcher = Matcher { request: self.request, bounded: self.policies.boundary.is_some() };
         let mut said = Said::NOTHING;
         for (index, document) in documents.into_iter().enumerate() {
             if document.unreadable {
@@ -452,151 +295,19 @@ impl Evaluation<'_> {
                 said = said.and_then(Said::all(Tri::Maybe));
             }
             for (number, statement) in document.statements.iter().enumerate() {
-                let (one, outcome) = self.statement(layer, document, statement);
-                said = said.and_then(one);
+                let judged = matcher.statement(layer, document, statement);
+                said = said.and_then(judged.said);
                 self.reasons.push(Reason {
                     layer,
                     document: first + index,
                     statement: number,
                     sid: statement.sid.clone(),
                     denies: statement.verb == Verb::Deny,
-                    outcome,
+                    names: judged.names,
+                    outcome: judged.outcome,
                 });
             }
         }
         said
-    }
-
-    fn statement(&self, layer: Layer, document: &Document, statement: &Statement) -> (Said, Outcome) {
-        let mut depends = Vec::new();
-        let missed = |part| (Said::NOTHING, Outcome::Missed(part));
-
-        let action = match &statement.action {
-            Part::Is(actions) => actions.iter().any(|action| matches_action(action, &self.request.action)).into(),
-            Part::Not(actions) => (!actions.iter().any(|action| matches_action(action, &self.request.action))).into(),
-            Part::Absent | Part::Unreadable => Tri::Maybe,
-        };
-        if action == Tri::No {
-            return missed("action");
-        }
-        if action == Tri::Maybe {
-            depends.push("unreadable Action".to_owned());
-        }
-
-        let (meant, principal) = self.principal(layer, statement, &mut depends);
-        if principal == Tri::No {
-            return missed("principal");
-        }
-
-        let resource = self.resource(layer, document, statement, &mut depends);
-        if resource == Tri::No {
-            return missed("resource");
-        }
-
-        let mut condition = Tri::Yes;
-        for one in &statement.conditions {
-            let holds = one.holds(&self.request.context, document.variables, &mut depends);
-            if holds == Tri::No {
-                return missed("condition");
-            }
-            condition = condition.and(holds);
-        }
-        if statement.condition_unreadable {
-            depends.push("unreadable Condition".to_owned());
-            condition = condition.and(Tri::Maybe);
-        }
-
-        let matched = action.and(principal).and(resource).and(condition);
-        let class = |is: bool| if is { matched } else { Tri::No };
-        let said = match statement.verb {
-            Verb::Deny => Said { deny: matched, ..Said::NOTHING },
-            Verb::Allow => Said {
-                allow: matched,
-                direct: class(meant.direct),
-                session: class(meant.session),
-                role: class(meant.role),
-                account: class(meant.account),
-                ..Said::NOTHING
-            },
-            Verb::Unreadable => {
-                depends.push("unreadable Effect".to_owned());
-                Said::all(matched.and(Tri::Maybe))
-            }
-        };
-        let outcome = if depends.is_empty() { Outcome::Matched } else { Outcome::Depends(depends) };
-        (said, outcome)
-    }
-
-    fn principal(&self, layer: Layer, statement: &Statement, depends: &mut Vec<String>) -> (Meant, Tri) {
-        let everyone = Meant { direct: true, session: false, role: true, account: true };
-        if layer != Layer::Resource {
-            return (everyone, Tri::Yes);
-        }
-        let caller = &self.request.principal;
-        match &statement.principal {
-            Part::Is(principals) => {
-                let meant = caller.meant_by(principals);
-                (meant, meant.any().into())
-            }
-            Part::Not(principals) => {
-                if statement.verb != Verb::Deny {
-                    depends.push("NotPrincipal without Deny".to_owned());
-                    return (everyone, Tri::Maybe);
-                }
-                // With a permissions boundary such a statement always denies
-                // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html>).
-                if self.policies.boundary.is_some() && !caller.is_service() {
-                    return (everyone, Tri::Yes);
-                }
-                let (named, chain) = caller.chain_in(principals);
-                if named == 0 {
-                    (everyone, Tri::Yes)
-                } else if named == chain {
-                    (everyone, Tri::No)
-                } else {
-                    depends.push("NotPrincipal that names only a part of the chain".to_owned());
-                    (everyone, Tri::Maybe)
-                }
-            }
-            // A statement of a resource policy that names nobody means nobody.
-            Part::Absent => (everyone, Tri::No),
-            Part::Unreadable => {
-                depends.push("unreadable Principal".to_owned());
-                (everyone, Tri::Maybe)
-            }
-        }
-    }
-
-    fn resource(&self, layer: Layer, document: &Document, statement: &Statement, depends: &mut Vec<String>) -> Tri {
-        let (patterns, negated) = match &statement.resource {
-            Part::Is(patterns) => (patterns, false),
-            Part::Not(patterns) => (patterns, true),
-            // Trust policies have no Resource.
-            Part::Absent if layer == Layer::Resource => return Tri::Yes,
-            Part::Absent | Part::Unreadable => {
-                depends.push("unreadable Resource".to_owned());
-                return Tri::Maybe;
-            }
-        };
-        let reading = Reading { wildcards: true, variables: document.variables, fold: false };
-        let mut any = Tri::No;
-        for text in patterns {
-            let one = match pattern(text, reading, &self.request.context) {
-                Pattern::Tokens(tokens) => resource_matches(&tokens, &self.request.resource),
-                Pattern::NoValue => Tri::No,
-                Pattern::Unknown(key) => {
-                    depends.push(key);
-                    Tri::Maybe
-                }
-            };
-            if one == Tri::Maybe && depends.is_empty() {
-                depends.push("a star at the end of an ARN field".to_owned());
-            }
-            any = any.or(one);
-        }
-        if any == Tri::Yes {
-            depends.retain(|key| key != "a star at the end of an ARN field");
-        }
-        if negated { !any } else { any }
     }
 }

@@ -3,6 +3,7 @@
 //! It decides from documents and a request context alone and knows nothing of AWS Backup. Its answers are three-valued: what AWS leaves
 //! undocumented, or what was not seen, is `Uncertain` where it matters.
 
+mod answer;
 mod arn;
 pub mod case;
 mod condition;
@@ -10,13 +11,16 @@ mod context;
 mod document;
 mod evaluate;
 mod grant;
+mod matching;
 mod principal;
+mod service;
 mod tri;
 mod wildcard;
 
+pub use answer::{Answer, Decision, Layer, Missed, Outcome, Reason};
 pub use context::Context;
 pub use document::Document;
-pub use evaluate::{Answer, Decision, Layer, Outcome, Policies, Reason, Request, evaluate};
+pub use evaluate::{Policies, Request, evaluate};
 pub use grant::Grant;
 pub use principal::{NotAPrincipal, Principal};
 pub use wildcard::wildcard_matches;

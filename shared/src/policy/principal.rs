@@ -42,6 +42,14 @@ pub(crate) struct Meant {
 
 impl Meant {
     const NOBODY: Self = Self { direct: false, session: false, role: false, account: false };
+    pub(crate) const EVERYBODY: Self = Self { direct: true, session: false, role: true, account: true };
+
+    /// The class that decides what else must allow, as printed in reasons.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        [(self.direct, "everybody, user or service"), (self.session, "session"), (self.role, "role"), (self.account, "account")]
+            .into_iter()
+            .find_map(|(is, name)| is.then_some(name))
+    }
 
     pub(crate) fn any(self) -> bool {
         self.direct || self.session || self.role || self.account

@@ -5,17 +5,17 @@
 
 use super::context::{Context, Lookup};
 
-/// One element of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tok {
-    Char(char),
-    One,
-    Many,
-}
+/// Marks of the wildcards among the bytes of a pattern. Neither byte occurs in UTF-8, so that no text can be taken for a wildcard.
+const MANY: u8 = 0xff;
+const ONE: u8 = 0xfe;
 
-/// A pattern after its variables were resolved.
+/// A pattern after its variables were resolved: UTF-8 with the marks above.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tokens(Vec<u8>);
+
+/// What the text of a pattern comes to.
 pub(crate) enum Pattern {
-    Tokens(Vec<Tok>),
+    Tokens(Tokens),
     /// A variable without value and without default: equals nothing.
     NoValue,
     /// A variable whose value is not known; carries the key.
@@ -33,132 +33,152 @@ pub(crate) struct Reading {
     pub(crate) fold: bool,
 }
 
+impl Tokens {
+    pub(crate) fn is_star(&self) -> bool {
+        self.0 == [MANY]
+    }
+
+    /// The fields between the first five colons; the sixth keeps its colons.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.splitn(6, |byte| *byte == b':')
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        matches(&self.0, text.as_bytes())
+    }
+
+    /// The text of a pattern that was read without wildcards.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Whether a field ends in a star.
+pub(crate) fn ends_in_star(field: &[u8]) -> bool {
+    field.last() == Some(&MANY)
+}
+
+/// Lower-case letters, for comparisons without letter case.
+pub(crate) fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
 /// Reads a pattern.
 pub(crate) fn pattern(text: &str, reading: Reading, context: &Context) -> Pattern {
     let mut tokens = Vec::with_capacity(text.len());
     let mut unknown = None;
     let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        if reading.variables
-            && let Some(after) = rest.strip_prefix("${")
-            && let Some((inside, behind)) = after.split_once('}')
-        {
-            match variable(inside, context) {
-                Value::Text(value) => tokens.extend(value.chars().flat_map(|c| fold(c, reading.fold)).map(Tok::Char)),
-                Value::None => return Pattern::NoValue,
-                // A later variable without value settles it all the same.
-                Value::Unknown(key) => unknown = Some(key),
-            }
-            rest = behind;
+    while !rest.is_empty() {
+        // Up to the next variable, if there is one.
+        let variable_at = if reading.variables { rest.find("${") } else { None };
+        let (plain, from) = variable_at.and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+        push(&mut tokens, plain, reading.wildcards, reading.fold);
+        rest = from;
+        let Some(after) = rest.strip_prefix("${") else { continue };
+        let Some((inside, behind)) = after.split_once('}') else {
+            // Without its closing brace it is text.
+            push(&mut tokens, "${", false, false);
+            rest = after;
             continue;
+        };
+        match variable(inside, context) {
+            Value::Text(value) => push(&mut tokens, value, false, reading.fold),
+            Value::None => return Pattern::NoValue,
+            // A later variable without value settles it all the same.
+            Value::Unknown => unknown = Some(key_of(inside).0.to_owned()),
         }
-        match c {
-            '*' if reading.wildcards => {
-                if tokens.last() != Some(&Tok::Many) {
-                    tokens.push(Tok::Many);
-                }
-            }
-            '?' if reading.wildcards => tokens.push(Tok::One),
-            _ => tokens.extend(fold(c, reading.fold).map(Tok::Char)),
-        }
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        rest = behind;
     }
-    unknown.map_or(Pattern::Tokens(tokens), Pattern::Unknown)
+    unknown.map_or(Pattern::Tokens(Tokens(tokens)), Pattern::Unknown)
 }
 
-enum Value {
-    Text(String),
+fn push(tokens: &mut Vec<u8>, text: &str, wildcards: bool, fold: bool) {
+    let lower;
+    let text = if fold {
+        lower = folded(text);
+        &lower
+    } else {
+        text
+    };
+    if !wildcards {
+        tokens.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for byte in text.bytes() {
+        match byte {
+            // Two stars are one.
+            b'*' if tokens.last() == Some(&MANY) => {}
+            b'*' => tokens.push(MANY),
+            b'?' => tokens.push(ONE),
+            _ => tokens.push(byte),
+        }
+    }
+}
+
+enum Value<'a> {
+    Text(&'a str),
     None,
-    Unknown(String),
+    Unknown,
 }
 
-fn variable(inside: &str, context: &Context) -> Value {
+/// Key and default of `key` or `key, 'default'`.
+fn key_of(inside: &str) -> (&str, Option<&str>) {
+    match inside.split_once(',') {
+        Some((key, default)) => {
+            let default = default.trim();
+            (key.trim(), Some(default.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(default)))
+        }
+        None => (inside.trim(), None),
+    }
+}
+
+fn variable<'a>(inside: &'a str, context: &'a Context) -> Value<'a> {
     // The three characters that cannot be written otherwise.
     if matches!(inside, "*" | "?" | "$") {
-        return Value::Text(inside.to_owned());
+        return Value::Text(inside);
     }
-    let (key, default) = match inside.split_once(',') {
-        Some((key, default)) => (key.trim(), Some(default.trim().trim_matches('\''))),
-        None => (inside.trim(), None),
-    };
+    let (key, default) = key_of(inside);
     match context.get(key) {
-        Lookup::One(value) => Value::Text(value.to_owned()),
-        Lookup::Unknown => Value::Unknown(key.to_owned()),
+        Lookup::One(value) => Value::Text(value),
+        Lookup::Unknown => Value::Unknown,
         // A key with several values cannot be a variable.
         Lookup::Many(_) => Value::None,
-        Lookup::Absent => default.map_or(Value::None, |text| Value::Text(text.to_owned())),
+        Lookup::Absent => default.map_or(Value::None, Value::Text),
     }
 }
 
-fn fold(c: char, fold: bool) -> impl Iterator<Item = char> {
-    let lower = fold.then(|| c.to_lowercase());
-    let same = (!fold).then_some(c);
-    lower.into_iter().flatten().chain(same)
+/// Whether the pattern matches the whole text.
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    run(pattern, text, |wanted, found| wanted == found, || {})
 }
 
-/// Whether the tokens match the whole text.
-pub(crate) fn matches(tokens: &[Tok], text: &[char]) -> bool {
-    let (mut t, mut c) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        match (tokens.get(t), text.get(c)) {
-            (None, None) => return true,
-            (Some(Tok::Many), _) => {
-                star = Some((t + 1, c));
-                t += 1;
-                continue;
-            }
-            (Some(Tok::One), Some(_)) => {
-                t += 1;
-                c += 1;
-                continue;
-            }
-            (Some(Tok::Char(wanted)), Some(found)) if wanted == found => {
-                t += 1;
-                c += 1;
-                continue;
-            }
-            _ => {}
-        }
-        match star {
-            Some((after, at)) if at < text.len() => {
-                star = Some((after, at + 1));
-                t = after;
-                c = at + 1;
-            }
-            _ => return false,
-        }
-    }
-}
-
-/// Whether a pattern with `*` and `?` matches the whole text, letter case included. No variables.
-pub fn wildcard_matches(text_of_pattern: &str, text: &str) -> bool {
-    let reading = Reading { wildcards: true, variables: false, fold: false };
-    match pattern(text_of_pattern, reading, &Context::default()) {
-        Pattern::Tokens(tokens) => matches(&tokens, &text.chars().collect::<Vec<_>>()),
-        Pattern::NoValue | Pattern::Unknown(_) => false,
-    }
-}
-
-/// Matches a plain ASCII pattern without letter case: actions.
-pub(crate) fn matches_action(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+/// Matches, and calls `step` for each comparison.
+fn run(pattern: &[u8], text: &[u8], equal: impl Fn(u8, u8) -> bool, mut step: impl FnMut()) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     loop {
+        step();
         match (pattern.get(p), text.get(t)) {
             (None, None) => return true,
-            (Some(b'*'), _) => {
+            (Some(&MANY), _) => {
+                // A star at the end takes the rest.
+                if p + 1 == pattern.len() {
+                    return true;
+                }
                 star = Some((p + 1, t));
                 p += 1;
                 continue;
             }
-            (Some(b'?'), Some(_)) => {
+            // One character, not one byte: never from the middle of one.
+            (Some(&ONE), Some(&found)) if !continues(found) => {
                 p += 1;
                 t += 1;
+                while text.get(t).is_some_and(|byte| continues(*byte)) {
+                    t += 1;
+                }
                 continue;
             }
-            (Some(wanted), Some(found)) if wanted.eq_ignore_ascii_case(found) => {
+            (Some(&wanted), Some(&found)) if equal(wanted, found) => {
                 p += 1;
                 t += 1;
                 continue;
@@ -176,6 +196,28 @@ pub(crate) fn matches_action(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Whether a byte of UTF-8 is not the first of its character.
+fn continues(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// Whether a pattern with `*` and `?` matches the whole text, letter case included. No variables.
+pub fn wildcard_matches(pattern: &str, text: &str) -> bool {
+    let mut tokens = Vec::with_capacity(pattern.len());
+    push(&mut tokens, pattern, true, false);
+    matches(&tokens, text.as_bytes())
+}
+
+/// Matches without letter case: actions.
+pub(crate) fn matches_action(pattern: &str, action: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return pattern.eq_ignore_ascii_case(action);
+    }
+    let mut tokens = Vec::with_capacity(pattern.len());
+    push(&mut tokens, pattern, true, false);
+    run(&tokens, action.as_bytes(), |wanted, found| wanted.eq_ignore_ascii_case(&found), || {})
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,12 +232,34 @@ mod tests {
         }
     }
 
+    fn steps(pattern: &str, text: &str) -> usize {
+        let mut tokens = Vec::new();
+        push(&mut tokens, pattern, true, false);
+        let mut steps = 0;
+        run(&tokens, text.as_bytes(), |wanted, found| wanted == found, || steps += 1);
+        steps
+    }
+
     proptest::proptest! {
         #[test]
-        fn globbing_agrees_with_its_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
+        fn globbing_agrees_with_its_definition(pattern in "[abé*?]{0,8}", text in "[abé]{0,10}") {
             let expected = naive(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
             proptest::prop_assert_eq!(wildcard_matches(&pattern, &text), expected);
             proptest::prop_assert_eq!(matches_action(&pattern, &text), expected);
+        }
+
+        #[test]
+        fn the_work_is_at_most_pattern_times_text(pattern in "[ab*?]{0,40}", text in "[ab]{0,60}") {
+            proptest::prop_assert!(steps(&pattern, &text) <= (pattern.len() + 1) * (text.len() + 2));
+        }
+    }
+
+    #[test]
+    fn the_most_hostile_patterns_of_the_largest_policy_stay_below_pattern_times_text() {
+        let text = "a".repeat(1_600);
+        for part in ["*a", "a*", "?*", "*?a", "*aaaaaaaaaaaaaaab", "*a*b"] {
+            let pattern = format!("{}b", part.repeat(32 * 1024 / part.len()));
+            assert!(steps(&pattern, &text) <= (pattern.len() + 1) * (text.len() + 2), "{part}");
         }
     }
 }

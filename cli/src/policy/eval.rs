@@ -1,0 +1,219 @@
+//! `guardian policy eval`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use guardian_core::policy::case::{Reply, Unreadable};
+use guardian_core::policy::{Answer, Outcome, Reason};
+
+use crate::output::{Exit, Format, Output};
+
+/// A case with every quota of IAM exhausted stays far below; a longer line is answered as a fault and not kept.
+const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+/// Would AWS allow it? JSON Lines in, JSON Lines out.
+#[derive(Debug, Args)]
+#[command(after_help = "Each line is a case:
+  {\"id\", \"request\": {\"principal\", \"action\", \"resource\", \"resource_account\", \"context\": {}},
+   \"identity_policies\": [], \"permission_boundary\", \"session_policy\", \"scps\": [[]], \"rcps\": [[]], \"resource_policy\",
+   \"grants\": [], \"management_account\", \"aws_managed_key\", \"unknown_context\": []}
+`context` is complete: a key that is neither there nor in `unknown_context` is absent from the request. `scps` and `rcps` hold one
+list per level, organization root first; `[]`: none apply. `grants` are as `kms:ListGrants` gives them.
+
+Each answer: {\"id\", \"decision\": Allowed | ImplicitlyDenied | ExplicitlyDenied | Uncertain, \"why\"}. A line that holds no case is
+answered with {\"line\", \"error\"}, and the exit code is 2 then.
+
+Examples:
+  guardian policy eval cases.jsonl
+  guardian policy eval < cases.jsonl | jq -r 'select(.decision != \"Allowed\") | .id'
+  guardian policy eval cases.jsonl --format text")]
+pub(crate) struct Eval {
+    /// File with one case on each line; `-` or nothing reads standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+}
+
+impl Eval {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Exit> {
+        let json = output.json(Format::Json);
+        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        let answered = if self.file.as_os_str() == "-" {
+            answer(&mut BufReader::with_capacity(64 * 1024, io::stdin().lock()), &mut out, json).context("standard input")
+        } else {
+            let name = self.file.display();
+            let file = File::open(&self.file).with_context(|| format!("`{name}` cannot be read"))?;
+            answer(&mut BufReader::with_capacity(64 * 1024, file), &mut out, json).with_context(|| format!("`{name}`"))
+        };
+        match answered {
+            Ok(exit) => Ok(exit),
+            // Whoever reads has seen enough.
+            Err(error) if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) => {
+                Ok(Exit::Fine)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Answers line by line; exit 2 where a line holds no case.
+fn answer(input: &mut BufReader<impl io::Read>, out: &mut impl Write, json: bool) -> io::Result<Exit> {
+    let (mut exit, mut line) = (Exit::Fine, Vec::new());
+    for number in 1_usize.. {
+        // Before it waits for more input, everything that was asked is answered.
+        if input.buffer().is_empty() {
+            out.flush()?;
+        }
+        line.clear();
+        if input.by_ref().take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        let reply = if line.len() > LONGEST_LINE && !line.ends_with(b"\n") {
+            input.skip_until(b'\n')?;
+            Reply { line: number, id: None, answer: Err(Unreadable::TooLong(LONGEST_LINE)) }
+        } else {
+            // Bytes that are no text still deserve an answer of their own.
+            let text = String::from_utf8_lossy(&line);
+            if text.trim().is_empty() {
+                continue;
+            }
+            Reply::to(number, &text)
+        };
+        if reply.answer.is_err() {
+            exit = Exit::Usage;
+        }
+        if json {
+            serde_json::to_writer(&mut *out, &reply)?;
+        } else {
+            out.write_all(text(&reply).as_bytes())?;
+        }
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+/// One answer for people: the decision, and below it what led to it.
+fn text(reply: &Reply) -> String {
+    let id = match &reply.id {
+        Some(serde_json::Value::String(id)) => id.escape_debug().to_string(),
+        Some(id) => id.to_string(),
+        None => format!("line {}", reply.line),
+    };
+    match &reply.answer {
+        Ok(answer) => std::iter::once(format!("{id}: {}", answer.decision.as_str())).chain(reasons(answer)).collect::<Vec<_>>().join("\n"),
+        Err(unreadable) => format!("{id}: line {}: {}", reply.line, unreadable.to_string().escape_debug()),
+    }
+}
+
+fn reasons(answer: &Answer) -> impl Iterator<Item = String> {
+    let statement = |reason: &Reason| {
+        let effect = if reason.denies { "denies" } else { "allows" };
+        let name = reason.to_string().escape_debug().to_string();
+        match &reason.outcome {
+            Outcome::Matched => Some(format!("{name} {effect}")),
+            Outcome::Depends(_) => Some(format!("{name} {effect} perhaps")),
+            Outcome::Missed(_) => None,
+        }
+    };
+    let list = |name: &str, items: &[String]| items.iter().map(|item| format!("{name} {}", item.escape_debug())).collect::<Vec<_>>();
+    let exempt = answer.exemptions.iter().map(|exempt| (*exempt).to_owned());
+    answer
+        .reasons
+        .iter()
+        .filter_map(statement)
+        .chain(list("not allowed by", &answer.missing))
+        .chain(exempt)
+        .chain(list("depends on", &answer.depends_on))
+        .chain(list("unreadable:", &answer.problems))
+        .map(|reason| format!("  {reason}"))
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(input: &[u8], json: bool) -> (Exit, String) {
+        let mut out = Vec::new();
+        let exit = answer(&mut BufReader::new(input), &mut out, json).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    const CASE: &str = r#"{"id":"a\u001b[31m","request":{"principal":"arn:aws:iam::111122223333:role/R","action":"s3:GetObject","resource":"arn:aws:s3:::b/k","resource_account":"111122223333"},"identity_policies":[{"Statement":{"Sid":"S\u0007","Effect":"Allow","Action":"s3:*","Resource":"*"}}]}"#;
+
+    #[test]
+    fn every_line_has_its_answer_and_a_line_without_a_case_says_what_is_wrong_with_it() {
+        let input = format!("{CASE}\n\n{{\"id\":7}}\nnot json\n[]\n\u{fffd}\n{CASE}");
+        let (exit, out) = answers(input.as_bytes(), true);
+        assert_eq!(exit, Exit::Usage);
+        let lines = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>();
+        assert_eq!(lines.len(), 6, "{out}");
+        assert_eq!((&lines[0]["decision"], &lines[5]["decision"]), (&"Allowed".into(), &"Allowed".into()));
+        assert_eq!((&lines[1]["id"], &lines[1]["line"]), (&7.into(), &3.into()));
+        assert_eq!(lines[1]["error"], "`request` is missing or not an object");
+        for (answer, line) in [(&lines[2], 4), (&lines[3], 5), (&lines[4], 6)] {
+            assert_eq!(answer["line"], line);
+            assert!(answer["error"].as_str().unwrap().starts_with("the line is not a JSON object"), "{answer}");
+        }
+        assert_eq!(answers(CASE.as_bytes(), true).0, Exit::Fine);
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_and_the_next_is_answered() {
+        let mut input = vec![b' '; LONGEST_LINE + 5];
+        input.extend_from_slice(b"\n");
+        input.extend_from_slice(CASE.as_bytes());
+        let (exit, out) = answers(&input, true);
+        assert_eq!(exit, Exit::Usage);
+        assert_eq!(out.lines().next().unwrap(), r#"{"line":1,"error":"the line is longer than 16777216 bytes"}"#);
+        assert!(out.lines().nth(1).unwrap().contains(r#""decision":"Allowed""#), "{out}");
+    }
+
+    #[test]
+    fn the_text_form_names_the_statement_and_escapes_what_others_wrote() {
+        let (_, out) = answers(CASE.as_bytes(), false);
+        assert_eq!(out, "a\\u{1b}[31m: Allowed\n  identity[1]#1:S\\u{7} allows\n");
+    }
+
+    /// Hands out one line at a time and remembers what was answered before.
+    struct Terminal<'a> {
+        lines: Vec<&'a [u8]>,
+        answered: std::rc::Rc<std::cell::RefCell<Vec<u8>>>,
+        seen: Vec<usize>,
+    }
+
+    impl io::Read for Terminal<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.seen.push(self.answered.borrow().iter().filter(|byte| **byte == b'\n').count());
+            let Some(line) = self.lines.pop() else { return Ok(0) };
+            buffer[..line.len()].copy_from_slice(line);
+            Ok(line.len())
+        }
+    }
+
+    struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_answered_before_the_next_is_waited_for() {
+        let line = format!("{CASE}\n");
+        let answered = std::rc::Rc::default();
+        let mut terminal =
+            BufReader::new(Terminal { lines: vec![line.as_bytes(); 3], answered: std::rc::Rc::clone(&answered), seen: Vec::new() });
+        answer(&mut terminal, &mut BufWriter::new(Shared(answered)), true).unwrap();
+        assert_eq!(terminal.get_ref().seen, [0, 1, 2, 3]);
+    }
+}
