@@ -126,8 +126,7 @@ impl Faults {
 }
 
 /// The elements of a statement; AWS refuses a document with any other.
-const ELEMENTS: &[&str] =
-    &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+const ELEMENTS: &[&str] = &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
 impl Statement {
     fn read(value: &Value, faults: &mut Faults) -> Self {
