@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
 
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::copy::{Object, Route, RoutePolicies, judge};
+use guardian_core::copy::{Object, Route, RoutePolicies, VaultKind, judge};
 use guardian_core::policy::{Decision, Document, Layer};
 use guardian_core::remedy::{NoPatch, patch};
 use serde_json::{Value, json};
@@ -22,7 +22,12 @@ fn route() -> Route {
         fully_managed: false,
         recovery_point_arn: arn("arn:aws:ec2:eu-central-1::snapshot/snap-1"),
         source_key_arn: Some(arn("arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab")),
+        source_key_aws_managed: false,
+        source_vault_kind: VaultKind::Standard,
+        source_vault_key_arn: None,
         destination_key_arn: Some(arn("arn:aws:kms:eu-central-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ac")),
+        destination_key_aws_managed: false,
+        destination_vault_kind: VaultKind::Standard,
         job_role_arn: arn("arn:aws:iam::111111111111:role/service-role/AWSBackupDefaultServiceRole"),
         organization_id: Some("o-exampleorgid".to_owned()),
     }
@@ -65,6 +70,8 @@ fn policies(source_key: &Value, destination_vault: Option<&Value>) -> RoutePolic
         source_key_grants: Some(Vec::new()),
         destination_key: Some(Document::read(&document(&[owner("222222222222")]))),
         destination_key_grants: Some(Vec::new()),
+        source_key_rcps: Some(Vec::new()),
+        destination_key_rcps: Some(Vec::new()),
     }
 }
 

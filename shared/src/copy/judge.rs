@@ -27,6 +27,11 @@ pub struct RoutePolicies {
     pub destination_key: Option<Document>,
     /// Grants on that key.
     pub destination_key_grants: Option<Vec<Grant>>,
+    /// RCP levels of the account that owns the source key, organization root first; an empty list: the account is in no organization, or it is the
+    /// management account. They reach the job role on keys, never the service-linked role.
+    pub source_key_rcps: Option<Vec<Vec<Document>>>,
+    /// Likewise of the account that owns the destination key.
+    pub destination_key_rcps: Option<Vec<Vec<Document>>>,
 }
 
 /// A requirement and what the policies say to it.
@@ -42,11 +47,16 @@ pub struct Judged {
 
 /// Judges every requirement of a route.
 pub fn judge(route: &Route, policies: &RoutePolicies) -> Result<Vec<Judged>, NotAPrincipal> {
-    requirements(route).into_iter().map(|requirement| judge_one(route, &requirement, policies)).collect()
+    judge_all(requirements(route), policies)
 }
 
-pub(crate) fn judge_one(route: &Route, requirement: &Requirement, policies: &RoutePolicies) -> Result<Judged, NotAPrincipal> {
-    let set = policies.of(route, requirement);
+/// Judges requirements, be they of a route or of a restore.
+pub fn judge_all(requirements: Vec<Requirement>, policies: &RoutePolicies) -> Result<Vec<Judged>, NotAPrincipal> {
+    requirements.into_iter().map(|requirement| judge_one(requirement, policies)).collect()
+}
+
+fn judge_one(requirement: Requirement, policies: &RoutePolicies) -> Result<Judged, NotAPrincipal> {
+    let set = policies.of(&requirement);
     let principal = Principal::parse(&requirement.principal)?;
     let mut answers = requirement.contexts.iter().map(|context| {
         let request = Request {
@@ -70,20 +80,24 @@ pub(crate) fn judge_one(route: &Route, requirement: &Requirement, policies: &Rou
         };
         (together, if allowed(&worst) { next } else { worst })
     });
-    Ok(Judged { requirement: requirement.clone(), decision, answer })
+    Ok(Judged { requirement, decision, answer })
 }
 
 impl RoutePolicies {
     /// The policies that decide one requirement.
-    fn of(&self, route: &Route, requirement: &Requirement) -> Policies {
+    pub(crate) fn of(&self, requirement: &Requirement) -> Policies {
         let unseen = || Document::read_text("");
-        let (resource, grants) = match requirement.object {
-            Object::SourceKey => (Some(self.source_key.clone().unwrap_or_else(unseen)), &self.source_key_grants),
-            Object::DestinationKey => (Some(self.destination_key.clone().unwrap_or_else(unseen)), &self.destination_key_grants),
-            Object::RecoveryPoint => (self.source_vault.clone().unwrap_or_else(|| Some(unseen())), &None),
-            Object::DestinationVault => (self.destination_vault.clone().unwrap_or_else(|| Some(unseen())), &None),
+        let unseen_levels = || vec![vec![unseen()]];
+        let (resource, grants, rcps) = match requirement.object {
+            Object::SourceKey => (Some(self.source_key.clone().unwrap_or_else(unseen)), &self.source_key_grants, &self.source_key_rcps),
+            Object::DestinationKey => {
+                (Some(self.destination_key.clone().unwrap_or_else(unseen)), &self.destination_key_grants, &self.destination_key_rcps)
+            }
+            // RCPs do not reach AWS Backup.
+            Object::RecoveryPoint => (self.source_vault.clone().unwrap_or_else(|| Some(unseen())), &None, &None),
+            Object::DestinationVault => (self.destination_vault.clone().unwrap_or_else(|| Some(unseen())), &None, &None),
         };
-        let key = matches!(requirement.object, Object::SourceKey | Object::DestinationKey);
+        let key = requirement.object.is_key();
         let mut set = Policies {
             resource,
             grants: grants.clone().unwrap_or_default(),
@@ -94,10 +108,10 @@ impl RoutePolicies {
             Actor::JobRole => {
                 set.identity = self.job_role.clone().unwrap_or_else(|| vec![unseen()]);
                 set.boundary = self.job_role_boundary.clone().unwrap_or_else(|| Some(unseen()));
-                set.scps = self.source_scps.clone().unwrap_or_else(|| vec![vec![unseen()]]);
+                set.scps = self.source_scps.clone().unwrap_or_else(unseen_levels);
+                set.rcps = if key { rcps.clone().unwrap_or_else(unseen_levels) } else { Vec::new() };
             }
-            // With which identity AWS Backup calls the key of a fully managed type is not documented; it is its own affair.
-            Actor::Copier if route.fully_managed => {
+            Actor::Copier if requirement.own_policies_assumed => {
                 set.identity = vec![Document::read(&serde_json::json!({
                     "Version": "2012-10-17",
                     "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]

@@ -1,13 +1,28 @@
-//! What a copy needs: which principal does which action on which key or vault, in which request context.
+//! What a copy needs: which principal does which action on which key or vault, in which request context; likewise a restore.
 //!
-//! The table is data, each entry with its source. It knows nothing of policies; [`policy`](crate::policy) says whether they grant it.
+//! The tables are data, each entry with its source. They know nothing of policies; [`policy`](crate::policy) says whether they grant it.
+//! Three things are kept apart: what AWS documents that a copy needs ([`requirements`]), what AWS may call besides ([`possible`]), and what no
+//! policy can mend ([`obstacles`]).
 
+mod context;
+mod family;
 mod judge;
 mod managed;
+mod obstacle;
+mod predict;
 mod requirement;
+mod restore;
 mod route;
+mod table;
 
-pub use judge::{Judged, RoutePolicies, judge};
-pub use managed::{BACKUP_SERVICE_LINKED_ROLE, ManagedPolicy};
-pub use requirement::{Actor, Object, Requirement, requirements};
-pub use route::Route;
+pub use family::Family;
+pub use judge::{Judged, RoutePolicies, judge, judge_all};
+pub use managed::{
+    BACKUP_FULL_ACCESS, BACKUP_ROLE, BACKUP_SERVICE_LINKED_ROLE, MANAGED_POLICIES, ManagedPolicy, RESTORE_ROLE, S3_BACKUP_ROLE,
+    managed_policy,
+};
+pub use obstacle::{Obstacle, obstacles};
+pub use predict::{Outlook, Prediction, predict};
+pub use requirement::{Actor, Need, Object, Requirement, possible, requirements};
+pub use restore::Restore;
+pub use route::{Route, VaultKind};

@@ -1,6 +1,8 @@
-//! The table of what a copy needs.
+//! Requirements: the rows of the table, filled in for one route.
 
 use super::Route;
+use super::context::Caller;
+use super::table::{Row, TABLE, Through};
 use crate::arn::{AccountId, Arn, Region};
 use crate::policy::Context;
 
@@ -9,7 +11,7 @@ use crate::policy::Context;
 pub enum Object {
     /// The key that protects the recovery point.
     SourceKey,
-    /// The key of the destination vault.
+    /// The key of the destination vault; for a restore the key of the new resource.
     DestinationKey,
     /// The recovery point, guarded by the policy of the source vault.
     RecoveryPoint,
@@ -17,13 +19,29 @@ pub enum Object {
     DestinationVault,
 }
 
+impl Object {
+    /// Whether it is a key.
+    pub fn is_key(self) -> bool {
+        matches!(self, Self::SourceKey | Self::DestinationKey)
+    }
+}
+
 /// Who does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
-    /// The job role, in the source account.
+    /// The job role: of a copy in the source account, of a restore in the account of the vault.
     JobRole,
     /// AWSServiceRoleForBackup, in the destination account.
     Copier,
+}
+
+/// How sure it is that AWS makes the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// AWS documents it.
+    Always,
+    /// The documents leave it open.
+    Perhaps,
 }
 
 /// One thing that must be allowed, in every one of its contexts.
@@ -43,104 +61,99 @@ pub struct Requirement {
     pub resource_account: AccountId,
     /// The request contexts in which AWS makes the call. Where AWS does not document which of several it is, all of them are here.
     pub contexts: Vec<Context>,
+    /// The services through which the calls come, one for each context; `None` where the role calls by itself.
+    pub via: Vec<Option<String>>,
+    /// How sure it is that the call is made.
+    pub need: Need,
+    /// With which policies of its own the caller comes is not documented (AWS Backup on keys of fully managed types): that is its own affair.
+    pub own_policies_assumed: bool,
     /// Where AWS says so.
     pub source: &'static str,
 }
 
-const CROSS_ACCOUNT: &str = "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html";
-const ENCRYPTION: &str = "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html";
-const SERVICE_LINKED: &str =
-    "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceLinkedRolePolicyForBackup.html";
-
-/// Everything a copy on this route needs, in the order in which AWS asks for it.
+/// Everything that AWS documents a copy on this route to need, in the order in which AWS asks for it.
 pub fn requirements(route: &Route) -> Vec<Requirement> {
-    let mut needs = vec![
-        job_role(route, "backup:CopyFromBackupVault", Object::RecoveryPoint, &route.recovery_point_arn, &route.source_account),
-        job_role(route, "backup:CopyIntoBackupVault", Object::DestinationVault, &route.destination_vault_arn, &route.destination_account),
-    ];
-    if !route.crosses_accounts() {
-        return needs;
-    }
-    // An AWS managed key or an unencrypted point needs nothing from a key policy; whether it may be copied at all is another question.
-    if let Some(key) = &route.source_key_arn {
-        let actions: &[(&str, &str)] = if route.fully_managed {
-            &[("kms:DescribeKey", ENCRYPTION), ("kms:Decrypt", ENCRYPTION), ("kms:CreateGrant", ENCRYPTION)]
-        } else {
-            &[
-                ("kms:DescribeKey", ENCRYPTION),
-                ("kms:ReEncryptFrom", SERVICE_LINKED),
-                ("kms:GenerateDataKeyWithoutPlaintext", SERVICE_LINKED),
-                ("kms:CreateGrant", ENCRYPTION),
-            ]
-        };
-        for (action, source) in actions {
-            needs.push(copier(route, action, Object::SourceKey, key, source));
-        }
-    }
-    if let Some(key) = &route.destination_key_arn {
-        for action in ["kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:CreateGrant"] {
-            needs.push(copier(route, action, Object::DestinationKey, key, SERVICE_LINKED));
-        }
-    }
-    needs
+    of_need(route, Need::Always)
 }
 
-fn job_role(route: &Route, action: &'static str, object: Object, resource: &Arn, owner: &AccountId) -> Requirement {
-    let mut context = principal_context(route, route.job_role_arn.as_str(), &route.source_account, &route.source_region, owner);
-    if object == Object::RecoveryPoint {
-        context.set_many("backup:CopyTargets", vec![route.destination_vault_arn.as_str().to_owned()]);
-    }
-    Requirement {
-        actor: Actor::JobRole,
-        principal: route.job_role_arn.as_str().to_owned(),
-        action,
-        object,
-        resource: resource.clone(),
-        resource_account: owner.clone(),
-        contexts: vec![context],
-        source: CROSS_ACCOUNT,
-    }
+/// Calls that AWS may make besides: the documents leave it open.
+pub fn possible(route: &Route) -> Vec<Requirement> {
+    of_need(route, Need::Perhaps)
 }
 
-fn copier(route: &Route, action: &'static str, object: Object, key: &Arn, source: &'static str) -> Requirement {
-    let owner = key.account().unwrap_or_else(|| route.source_account.clone());
-    let principal = route.copier();
-    let base = principal_context(route, &principal, &route.destination_account, &route.destination_region, &owner);
-    let via = |region: &Region| {
-        let mut context = base.clone();
-        context.set("kms:ViaService", format!("{}.{region}.amazonaws.com", route.service()));
-        context.set("kms:CallerAccount", route.destination_account.as_str());
-        context.set_absent("kms:GrantIsForAWSResource");
-        if action == "kms:CreateGrant" {
-            context.set("kms:GrantIsForAWSResource", "true");
+fn of_need(route: &Route, need: Need) -> Vec<Requirement> {
+    let rows = TABLE.iter().filter(|row| row.need == need && row.applies(route));
+    rows.flat_map(|row| row.actions.iter().filter_map(|action| requirement(route, row, action))).collect()
+}
+
+fn requirement(route: &Route, row: &Row, action: &'static str) -> Option<Requirement> {
+    // An AWS managed key lets its own account in through its services, and its policy is fixed; an unencrypted point has no key. Whether such a
+    // point may be copied at all is another question: see the obstacles.
+    let (resource, owner) = match row.object {
+        Object::SourceKey => customer_key(route.source_key_arn.as_ref(), route.source_key_aws_managed, &route.source_account)?,
+        Object::DestinationKey => {
+            customer_key(route.destination_key_arn.as_ref(), route.destination_key_aws_managed, &route.destination_account)?
         }
-        context
+        Object::RecoveryPoint => (route.recovery_point_arn.clone(), route.source_account.clone()),
+        Object::DestinationVault => (route.destination_vault_arn.clone(), route.destination_account.clone()),
     };
-    // Which Region's endpoint a cross-Region copy calls the key through is not documented: both count.
-    let mut contexts = vec![via(&route.destination_region)];
-    if object == Object::SourceKey && route.source_region != route.destination_region {
-        contexts.push(via(&route.source_region));
-    }
-    Requirement { actor: Actor::Copier, principal, action, object, resource: key.clone(), resource_account: owner, contexts, source }
+    let (principal, account) = match row.actor {
+        Actor::JobRole => (route.job_role_arn.as_str().to_owned(), &route.source_account),
+        Actor::Copier => (route.copier(), &route.destination_account),
+    };
+    let caller = Caller { role_arn: &principal, account, organization_id: route.organization_id.as_deref() };
+    let key_region = resource.region().unwrap_or_else(|| route.source_region.clone());
+    let regions = regions(route, row);
+    let storage = super::Family::of_type(&route.resource_type).service();
+    let through = |service: &str| {
+        let calls = regions.iter().map(|region| caller.calls_key_through(service, region, action, &owner, &key_region));
+        calls.map(|(via, context)| (Some(via), context)).collect::<Vec<_>>()
+    };
+    let itself = || vec![(None, caller.calls_key(action, &owner, &key_region))];
+    let calls = match row.through {
+        Through::Nothing => {
+            let mut context = caller.calls(&owner, &route.source_region);
+            if row.object == Object::RecoveryPoint {
+                context.set_many("backup:CopyTargets", vec![route.destination_vault_arn.as_str().to_owned()]);
+            }
+            vec![(None, context)]
+        }
+        Through::Storage => through(storage),
+        Through::Backup => through("backup"),
+        Through::StorageOrBackup => [through(storage), through("backup")].concat(),
+        Through::Itself => itself(),
+        Through::BackupOrItself => [through("backup"), itself()].concat(),
+    };
+    let (via, contexts) = calls.into_iter().unzip();
+    let own_policies_assumed = row.actor == Actor::Copier && row.through.by_backup();
+    Some(Requirement {
+        actor: row.actor,
+        principal,
+        action,
+        object: row.object,
+        resource,
+        resource_account: owner,
+        contexts,
+        via,
+        need: row.need,
+        own_policies_assumed,
+        source: row.source,
+    })
 }
 
-/// What is known of every request of a role of AWS Backup. What is not set and not said to be absent is unknown.
-fn principal_context(route: &Route, role_arn: &str, account: &AccountId, region: &Region, owner: &AccountId) -> Context {
-    let mut context = Context::open();
-    context.set("aws:PrincipalArn", role_arn);
-    context.set("aws:PrincipalAccount", account.as_str());
-    context.set("aws:PrincipalType", "AssumedRole");
-    context.set("aws:PrincipalIsAWSService", "false");
-    context.set("aws:ResourceAccount", owner.as_str());
-    context.set("aws:RequestedRegion", region.as_str());
-    context.set("aws:SecureTransport", "true");
-    if let Some(organization) = &route.organization_id {
-        context.set("aws:PrincipalOrgID", organization.as_str());
-        context.set("aws:ResourceOrgID", organization.as_str());
+/// A key that has a policy of its own, and its owner.
+pub(super) fn customer_key(key: Option<&Arn>, aws_managed: bool, otherwise: &AccountId) -> Option<(Arn, AccountId)> {
+    let key = key.filter(|_| !aws_managed)?;
+    Some((key.clone(), key.account().unwrap_or_else(|| otherwise.clone())))
+}
+
+/// The Regions from which the key may be called. Which Region's endpoint a cross-Region copy calls the source key through is not documented, nor
+/// where AWS Backup itself runs a copy: both count.
+fn regions(route: &Route, row: &Row) -> Vec<Region> {
+    let mut regions = vec![route.destination_region.clone()];
+    let open = row.object == Object::SourceKey || row.actor == Actor::JobRole && row.through.by_backup();
+    if open && route.crosses_regions() {
+        regions.push(route.source_region.clone());
     }
-    // These exist only on calls that a service principal makes.
-    for key in ["aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "aws:SourceOrgPaths", "aws:PrincipalServiceName"] {
-        context.set_absent(key);
-    }
-    context
+    regions
 }
