@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::matching::{Actor, Tie, Tied, ties};
 use super::{Cause, Certainty, Denied, Finding, facts};
+use crate::arn::Arn;
 use crate::copy::{Judged, Object, Route, RoutePolicies, judge};
 use crate::event::JobType;
 use crate::evidence::{Evidence, Fact, PolicyLevels};
@@ -186,18 +187,27 @@ fn list(names: &[String]) -> String {
 fn seen(evidence: &Evidence, route: &Route) -> RoutePolicies {
     let read = |value: &serde_json::Value| Document::read(value);
     let role = evidence.role.known().filter(|role| role.arn == route.job_role_arn);
-    // SCPs never bind the management account (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html).
+    // Neither SCPs nor RCPs bind the management account
+    // (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html).
     let managing = evidence.organization.known().is_some_and(|organization| organization.management_account == route.source_account);
+    let bounds = |fact: &Fact<PolicyLevels>| if managing { Some(Vec::new()) } else { levels(fact) };
+    // Only the RCPs of the source account are read.
+    let rcps = |key: Option<&Arn>| {
+        let here = key.and_then(Arn::account).as_ref() == Some(&route.source_account);
+        if here { bounds(&evidence.rcps) } else { None }
+    };
     RoutePolicies {
         job_role: role.map(|role| role.policies.iter().map(|policy| read(&policy.document)).collect()),
         job_role_boundary: role.map(|role| role.boundary.as_ref().map(|boundary| read(&boundary.document))),
-        source_scps: if managing { Some(Vec::new()) } else { levels(&evidence.scps) },
+        source_scps: bounds(&evidence.scps),
         source_vault: evidence.vault_policy.known().map(|policy| policy.document.as_ref().map(read)),
         destination_vault: evidence.destination_vault_policy.known().map(|policy| policy.document.as_ref().map(read)),
         source_key: evidence.source_key_policy.known().map(|policy| read(&policy.document)),
         source_key_grants: evidence.source_key_grants.known().map(|seen| seen.grants.clone()),
         destination_key: evidence.destination_key_policy.known().map(|policy| read(&policy.document)),
         destination_key_grants: evidence.destination_key_grants.known().map(|seen| seen.grants.clone()),
+        source_key_rcps: rcps(route.source_key_arn.as_ref()),
+        destination_key_rcps: rcps(route.destination_key_arn.as_ref()),
     }
 }
 
