@@ -3,20 +3,22 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::with;
-use crate::copy::{Object, Requirement, Route, RoutePolicies, judge, requirements};
-use crate::policy::{Context, Decision, Document, NotAPrincipal, Policies, Principal, Request, evaluate};
+use super::call::{Call, Change, Target};
+use super::draft::Draft;
+use super::grid::Grid;
+use super::statement::with;
+use crate::policy::Document;
 
 /// What was shown of a patch by evaluating the documents again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
-    /// Every requirement of the route on the object is allowed with the patch, in every context of the copy.
+    /// Everything that it is for is allowed with the patch, in every context.
     pub allowed_after: bool,
-    /// At least one was denied without it.
+    /// Without it not all of that was provably allowed.
     pub denied_before: bool,
-    /// Without any one of its statements or actions something is denied again.
+    /// Without any one of its statements, actions, principals or resources something is denied again.
     pub minimal: bool,
-    /// No other principal, action or context of the probe grid became allowed.
+    /// No other principal, action, object or context of the probe grid became allowed.
     pub grants_nothing_else: bool,
 }
 
@@ -27,159 +29,47 @@ impl Proof {
     }
 }
 
-pub(super) fn prove(
-    route: &Route,
-    policies: &RoutePolicies,
-    object: Object,
-    stored: &Value,
-    statements: &[Value],
-) -> Result<Proof, NotAPrincipal> {
-    let all_allowed = |document: &Value| -> Result<bool, NotAPrincipal> {
-        let changed = replaced(policies, object, document);
-        Ok(judge(route, &changed)?
-            .iter()
-            .filter(|judged| judged.requirement.object == object)
-            .all(|judged| judged.decision == Decision::Allowed))
+/// Proves a draft. `others` are changes of other policies that are made as well.
+pub(super) fn prove(calls: &[Call], others: &[Change<'_>], draft: &Draft, grid: &Grid) -> Proof {
+    let its_calls = draft.calls.iter().filter_map(|index| calls.get(*index)).collect::<Vec<_>>();
+    let all_allowed = |document: &Value| {
+        let document = Document::read(document);
+        let changes = changes(others, &draft.target, &document);
+        its_calls.iter().all(|call| call.allowed(&changes))
     };
-    let mut minimal = !statements.is_empty();
-    for smaller in one_less(statements) {
-        minimal &= !all_allowed(&with(stored, &smaller))?;
+    let stored = Document::read(&draft.stored);
+    let before = changes(others, &draft.target, &stored);
+    Proof {
+        allowed_after: all_allowed(&draft.document),
+        denied_before: !its_calls.iter().all(|call| call.allowed(&before)),
+        minimal: !draft.statements.is_empty() && one_less(&draft.statements).iter().all(|less| !all_allowed(&with(&draft.stored, less))),
+        grants_nothing_else: grid.opens_nothing_else(draft),
     }
-    let patched = with(stored, statements);
-    Ok(Proof {
-        allowed_after: all_allowed(&patched)?,
-        denied_before: !all_allowed(stored)?,
-        minimal,
-        grants_nothing_else: grants_nothing_else(route, object, stored, &patched)?,
-    })
 }
 
-fn replaced(policies: &RoutePolicies, object: Object, document: &Value) -> RoutePolicies {
-    let document = Document::read(document);
-    let mut changed = policies.clone();
-    match object {
-        Object::SourceKey => changed.source_key = Some(document),
-        Object::DestinationKey => changed.destination_key = Some(document),
-        Object::RecoveryPoint => changed.source_vault = Some(Some(document)),
-        Object::DestinationVault => changed.destination_vault = Some(Some(document)),
-    }
-    changed
+fn changes<'a>(others: &[Change<'a>], target: &'a Target, document: &'a Document) -> Vec<Change<'a>> {
+    others.iter().copied().chain([Change { target, document }]).collect()
 }
 
-/// Every list of statements that lacks one statement, or one action of one statement.
+/// Every list of statements that lacks one statement, or one action, principal or resource of a statement.
 fn one_less(statements: &[Value]) -> Vec<Vec<Value>> {
     let mut smaller = Vec::new();
-    for index in 0..statements.len() {
-        let mut without = statements.to_vec();
-        without.remove(index);
-        smaller.push(without);
-        let actions = statements.get(index).and_then(|statement| statement.get("Action")).and_then(Value::as_array).cloned();
-        for action in actions.filter(|actions| actions.len() > 1).unwrap_or_default() {
-            let mut without = statements.to_vec();
-            if let Some(list) = without.get_mut(index).and_then(|statement| statement.get_mut("Action")).and_then(Value::as_array_mut) {
-                list.retain(|listed| *listed != action);
+    for (index, statement) in statements.iter().enumerate() {
+        let replaced = |by: Option<Value>| {
+            let kept = |(n, old): (usize, &Value)| if n == index { by.clone() } else { Some(old.clone()) };
+            statements.iter().enumerate().filter_map(kept).collect::<Vec<_>>()
+        };
+        smaller.push(replaced(None));
+        for list in ["/Action", "/Resource", "/Principal/AWS"] {
+            let items = statement.pointer(list).and_then(Value::as_array).cloned().unwrap_or_default();
+            for item in items.iter().filter(|_| items.len() > 1) {
+                let mut less = statement.clone();
+                if let Some(list) = less.pointer_mut(list).and_then(Value::as_array_mut) {
+                    list.retain(|listed| listed != item);
+                }
+                smaller.push(replaced(Some(less)));
             }
-            smaller.push(without);
         }
     }
     smaller
-}
-
-/// Actions that nobody should get by a patch for copies.
-const PROBES: &[&str] = &[
-    "backup:CopyFromBackupVault",
-    "backup:CopyIntoBackupVault",
-    "backup:DeleteBackupVault",
-    "backup:DeleteRecoveryPoint",
-    "backup:PutBackupVaultAccessPolicy",
-    "kms:CreateGrant",
-    "kms:Decrypt",
-    "kms:DescribeKey",
-    "kms:DisableKey",
-    "kms:Encrypt",
-    "kms:GenerateDataKey",
-    "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:GetKeyPolicy",
-    "kms:ListGrants",
-    "kms:PutKeyPolicy",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-    "kms:RevokeGrant",
-    "kms:ScheduleKeyDeletion",
-];
-
-/// Looks at the object's policy alone, with callers whose own policies allow everything: whatever the patch opens, they get.
-fn grants_nothing_else(route: &Route, object: Object, stored: &Value, patched: &Value) -> Result<bool, NotAPrincipal> {
-    let needs = requirements(route).into_iter().filter(|need| need.object == object).collect::<Vec<_>>();
-    let Some(need) = needs.first() else { return Ok(true) };
-    let (before, after) = (Document::read(stored), Document::read(patched));
-    for principal in probe_principals(route) {
-        for action in PROBES {
-            for context in probe_contexts(&principal, need) {
-                if intended(&needs, route, object, &principal, action, &context) {
-                    continue;
-                }
-                let allowed = |document: &Document| -> Result<bool, NotAPrincipal> {
-                    let request = Request {
-                        principal: Principal::parse(&principal)?,
-                        action: (*action).to_owned(),
-                        resource: need.resource.as_str().to_owned(),
-                        resource_account: need.resource_account.as_str().to_owned(),
-                        context: context.clone(),
-                    };
-                    let everything = serde_json::json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
-                    let policies =
-                        Policies { identity: vec![Document::read(&everything)], resource: Some(document.clone()), ..Policies::default() };
-                    Ok(evaluate(&request, &policies).decision == Decision::Allowed)
-                };
-                if allowed(&after)? && !allowed(&before)? {
-                    return Ok(false);
-                }
-            }
-        }
-    }
-    Ok(true)
-}
-
-fn probe_principals(route: &Route) -> Vec<String> {
-    let partition = route.partition();
-    let mut principals = vec![route.copier(), route.job_role_arn.as_str().to_owned()];
-    for account in [route.source_account.as_str(), route.destination_account.as_str(), "999999999999"] {
-        principals.push(format!("arn:{partition}:iam::{account}:role/Administrator"));
-        principals.push(format!("arn:{partition}:iam::{account}:role/aws-service-role/ec2.amazonaws.com/AWSServiceRoleForEC2"));
-    }
-    principals.sort();
-    principals.dedup();
-    principals
-}
-
-/// With and without the mark of a grant for an AWS resource.
-fn probe_contexts(principal: &str, need: &Requirement) -> Vec<Context> {
-    [Some("true"), Some("false"), None]
-        .into_iter()
-        .map(|mark| {
-            let mut context = Context::default();
-            context.set("aws:PrincipalArn", principal);
-            context.set("aws:ResourceAccount", need.resource_account.as_str());
-            if let Some(mark) = mark {
-                context.set("kms:GrantIsForAWSResource", mark);
-            }
-            context
-        })
-        .collect()
-}
-
-/// Whether the patch is meant to open this: the needed actions to the needed principal, grants only for AWS resources. A vault is opened to
-/// the source account, whose own policies decide further.
-fn intended(needs: &[Requirement], route: &Route, object: Object, principal: &str, action: &str, context: &Context) -> bool {
-    let needed = needs.iter().any(|need| need.action == action);
-    match object {
-        Object::SourceKey | Object::DestinationKey => {
-            let grants = action != "kms:CreateGrant" || context.is("kms:GrantIsForAWSResource", "true");
-            needed && principal == route.copier() && grants
-        }
-        Object::RecoveryPoint | Object::DestinationVault => {
-            needed && Principal::parse(principal).is_ok_and(|principal| principal.account() == route.source_account.as_str())
-        }
-    }
 }
