@@ -305,6 +305,21 @@ fn taking_a_fact_away_never_makes_a_verdict_surer() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+#[test]
+fn a_patch_is_shown_only_with_its_whole_proof_and_where_the_evaluation_agrees() {
+    let mut shown = 0;
+    for (title, evidence) in CORPUS.iter() {
+        let verdict = diagnose(evidence);
+        let Some(patch) = &verdict.patch else { continue };
+        shown += 1;
+        assert!(patch.proof.holds(), "{title}: {:?}", patch.proof);
+        assert_eq!(verdict.evaluation.as_ref().map(|evaluation| evaluation.stand), Some(Stand::Agrees), "{title}");
+        assert_eq!(Some(&patch.target_arn), verdict.act_in.resource_arn.as_ref(), "{title}");
+        assert!(!patch.statements.is_empty(), "{title}");
+    }
+    assert!(shown >= 10, "only {shown} cases have a patch");
+}
+
 /// A denial of another copy, which must change nothing.
 fn stranger(n: usize) -> Denial {
     let key = format!("arn:aws:kms:eu-central-1:333333333333:key/00000000-0000-4000-8000-{n:012}");

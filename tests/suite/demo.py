@@ -6,10 +6,11 @@ AWS says "Given key ID is not accessible" and nothing else.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
-from .organization import SLR, Inbox, Lab, ebs_route, grant_statement, key_policy, running_lab, use_statement
+from .organization import SLR, Inbox, Lab, ebs_route, key_policy, running_lab, use_statement
 
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -69,25 +70,33 @@ def tell(lab: Lab) -> int:
         f"\n   {DIM}one message, {elapsed:.1f} s after the copy was started on this machine, queues and deliveries included{PLAIN}"
     )
 
-    step(5, "The statement is put back, and the copy is run again")
-    route.put_key_policy(key_policy(route.source, use_statement(slr), grant_statement(slr)))
+    alert = alerts[0]
+    step(5, "The patch of the alert is applied in the account that must act, and the copy is run again")
+    patch = alert.get("patch")
+    if patch is None:
+        say("   the alert carries no patch")
+        return 1
+    lab.client(patch["account_id"], "kms").put_key_policy(
+        KeyId=patch["target_arn"], PolicyName="default", Policy=json.dumps(patch["document"])
+    )
+    say(f"   {patch['operation']} on {patch['target_arn']}")
     again = route.copy()
     say(f"   copy job {again['CopyJobId']}: {again['State']}")
     more = inbox.drain()
     say(f"   further messages: {len(more)}")
 
-    alert = alerts[0]
     denied = alert.get("denied", {})
     truths = {
         "the cause is kms-key-policy-missing-destination": alert["cause"] == "kms-key-policy-missing-destination",
-        "the verdict is at least supported": alert["certainty"] in ("supported", "proven"),
+        "the verdict is proven: refused call and evaluated policies agree": alert["certainty"] == "proven",
         "the backup account's service-linked role was refused": denied.get("principal") == slr,
         "the refused action is kms:CreateGrant": denied.get("action") == "kms:CreateGrant",
         "on the key of the volume": denied.get("resource") == route.key_arn,
         "the refusal is recorded in the backup account": denied.get("recorded_in") == route.destination,
         "the source account must act": alert["act_in"]["account_id"] == route.source,
         "there are next steps": bool(alert["next_steps"]),
-        "after the repair the copy works": again["State"] == "COMPLETED" and not more,
+        "every claim about the patch was shown": all(patch["proof"].values()),
+        "with the patch the copy works": again["State"] == "COMPLETED" and not more,
     }
     say()
     for truth, holds in truths.items():

@@ -232,6 +232,11 @@ class Route:
     lifecycle: Json | None = None
     jobs: list[str] = field(default_factory=list)
 
+    @property
+    def protecting_key_arn(self) -> str:
+        """The key that protects the recovery point: of the resource, or for fully managed types of the source vault."""
+        return self.key_arn or self.vault_key_arn
+
     def key(self, account: str, policy: Json, region: str) -> str:
         kms = self.lab.client(account, "kms", region)
         return kms.create_key(Policy=json.dumps(policy), Description="suite")["KeyMetadata"]["Arn"]
@@ -316,3 +321,32 @@ def make_vaults(route: Route) -> None:
         BackupVaultName=route.destination_vault, EncryptionKeyArn=route.destination_key_arn
     )["BackupVaultArn"]
     route.put_vault_policy(vault_policy(lab.organization_id))
+
+
+def efs_route(lab: Lab) -> Route:
+    """A file system: fully managed, so the key of the source vault protects the recovery point."""
+    route = Route(lab, lab.source, lab.backup, lab.region, lab.region, resource_type="EFS")
+    system = lab.client(route.source, "efs").create_file_system(CreationToken=lab.unique("suite"), Encrypted=True)
+    route.resource_arn = system["FileSystemArn"]
+    make_vaults(route)
+    return route
+
+
+def rds_route(lab: Lab) -> Route:
+    """A database under a customer managed key."""
+    route = Route(lab, lab.source, lab.backup, lab.region, lab.region, resource_type="RDS")
+    slr = SLR.format(account=route.destination)
+    route.key_arn = route.key(
+        route.source, key_policy(route.source, use_statement(slr), grant_statement(slr)), route.source_region
+    )
+    route.resource_arn = f"arn:aws:rds:{route.source_region}:{route.source}:db:{lab.unique('suite')}"
+    lab.control(
+        "resources", {"resource_arn": route.resource_arn, "encryption_key_arn": route.key_arn, "resource_type": "RDS"}
+    )
+    make_vaults(route)
+    return route
+
+
+def failed(job: Json) -> str:
+    assert job["State"] == "FAILED", job
+    return job["CopyJobId"]

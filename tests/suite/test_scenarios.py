@@ -18,9 +18,10 @@ from .organization import (
     Lab,
     Route,
     ebs_route,
+    efs_route,
+    failed,
     grant_statement,
     key_policy,
-    make_vaults,
     use_statement,
     vault_policy,
 )
@@ -45,11 +46,6 @@ def expect_one(
     assert alert["next_steps"], "an alert without a next step helps nobody"
     assert inbox.drain() == [], "a second message came"
     return alert
-
-
-def failed(job: dict[str, Any]) -> str:
-    assert job["State"] == "FAILED", job
-    return job["CopyJobId"]
 
 
 def test_use_statement_missing(lab: Lab, inbox: Inbox) -> None:
@@ -258,15 +254,6 @@ def test_cross_region(lab: Lab, inbox: Inbox) -> None:
     route.put_key_policy(key_policy(route.source, use_statement(SLR.format(account=route.destination))))
     failed(route.copy())
     expect_one(inbox, cause="kms-key-policy-missing-destination", at_least="supported", act_in=route.source)
-
-
-def efs_route(lab: Lab) -> Route:
-    """A file system: fully managed, so the key of the source vault protects the recovery point."""
-    route = Route(lab, lab.source, lab.backup, lab.region, lab.region, resource_type="EFS")
-    system = lab.client(route.source, "efs").create_file_system(CreationToken=lab.unique("suite"), Encrypted=True)
-    route.resource_arn = system["FileSystemArn"]
-    make_vaults(route)
-    return route
 
 
 def test_fully_managed_type_needs_the_vault_key(lab: Lab, inbox: Inbox) -> None:

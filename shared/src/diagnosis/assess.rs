@@ -11,7 +11,7 @@ use crate::arn::Arn;
 use crate::copy::{Judged, Object, Route, RoutePolicies, judge};
 use crate::event::JobType;
 use crate::evidence::{Evidence, Fact, PolicyLevels};
-use crate::policy::{Answer, Decision, Document, Outcome};
+use crate::policy::{Decision, Document, Layer, Outcome};
 
 /// What the evaluation of the policies says to the refused call, or to the call that the finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ pub(super) fn weigh(evidence: &Evidence, assessment: &Assessment, finding: &mut 
         (Stand::Contradicts, Certainty::Supported) => Certainty::Suspected,
         (_, certainty) => certainty,
     };
-    Some(Evaluation { stand, text: sentence(judged, stand) })
+    Some(Evaluation { stand, text: sentence(judged, stand, finding.denied.is_some()) })
 }
 
 /// Whether a failed call is this job's for certain, or failed for another reason than a policy.
@@ -143,11 +143,12 @@ fn changed_since(evidence: &Evidence, arn: &str) -> bool {
     changes.into_iter().any(|change| change.at > failed_at && change.resource_arn.as_ref().is_some_and(|object| object.as_str() == arn))
 }
 
-fn sentence(judged: &Judged, stand: Stand) -> String {
+/// `same`: the call is the refused one, which the alert names already.
+fn sentence(judged: &Judged, stand: Stand, same: bool) -> String {
     let need = &judged.requirement;
-    let call = format!("{} by {} on {}", need.action, need.principal, need.resource);
+    let call = if same { "the same call".to_owned() } else { format!("{} by {} on {}", need.action, need.principal, need.resource) };
     match stand {
-        Stand::Agrees => format!("The policies, evaluated, refuse {call}: {}.", reason(&judged.answer)),
+        Stand::Agrees => format!("The policies, evaluated, refuse {call}: {}.", reason(judged)),
         Stand::Open => format!("Whether the policies allow {call} depends on {}.", list(&judged.answer.depends_on)),
         Stand::Mended => format!("The policies as they are now allow {call}, and were changed after the failure."),
         Stand::Contradicts => {
@@ -159,24 +160,28 @@ fn sentence(judged: &Judged, stand: Stand) -> String {
 }
 
 /// What decided, in words.
-fn reason(answer: &Answer) -> String {
+fn reason(judged: &Judged) -> String {
+    let answer = &judged.answer;
+    let resource = if judged.requirement.object.is_key() { "the key policy" } else { "the vault policy" };
     let deny = answer.reasons.iter().find(|reason| reason.denies && reason.outcome == Outcome::Matched);
     if let Some(deny) = deny {
-        let sid = deny.sid.as_deref().map(|sid| format!(" `{}`", facts::cut(sid, 64))).unwrap_or_default();
-        return format!("statement {}{sid} of the {} denies it", deny.statement + 1, layer(deny.layer.as_str()));
+        let sid = deny.sid.as_deref().map(|sid| format!(" (`{}`)", facts::cut(sid, 64))).unwrap_or_default();
+        let place = match deny.layer {
+            Layer::Scp => "the service control policies",
+            Layer::Rcp => "the resource control policies",
+            Layer::Identity => "the policies of the role",
+            Layer::Boundary => "the permissions boundary",
+            Layer::Session => "the session policy",
+            Layer::Resource => resource,
+        };
+        return format!("statement {}{sid} of {place} denies it", deny.statement + 1);
     }
-    format!("nothing in {} allows it", list(&answer.missing))
-}
-
-fn layer(layer: &str) -> &str {
-    match layer {
-        "scp" => "service control policies",
-        "rcp" => "resource control policies",
-        "identity" => "policies of the role",
-        "boundary" => "permissions boundary",
-        "session" => "session policy",
-        _ => "policy of the resource",
-    }
+    let missing = answer.missing.iter().map(|layer| match layer.as_str() {
+        "resource policy" => resource.to_owned(),
+        "identity policies" => "the policies of the role".to_owned(),
+        other => format!("the {other}"),
+    });
+    format!("nothing in {} allows it", list(&missing.collect::<Vec<_>>()))
 }
 
 fn list(names: &[String]) -> String {

@@ -4,6 +4,7 @@
 //! What no rule explains is a verdict too: the raw text with its fingerprint, so that it becomes the next rule.
 
 use super::facts;
+use super::mend::{self, Mend};
 use super::rules::ALL;
 use super::text::Reading;
 use super::{Answer, Assessment, Candidate, Cause, Certainty, Evaluation, Finding, Meta, Severity, Verdict, assess, steps};
@@ -37,7 +38,10 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
     });
     let candidates = runners_up(&findings, &reading);
     match findings.into_iter().next() {
-        Some(best) => explained(evidence, best, candidates, reading.fingerprint),
+        Some(best) => {
+            let mend = assessment.map(|assessment| mend::mend(evidence, &assessment, &best.finding, best.evaluation.as_ref()));
+            explained(evidence, best, mend.unwrap_or_default(), candidates, reading.fingerprint)
+        }
         None => unexplained(evidence, &reading, wanted),
     }
 }
@@ -50,11 +54,12 @@ struct Weighed<'a> {
     evaluation: Option<Evaluation>,
 }
 
-fn explained(evidence: &Evidence, best: Weighed<'_>, candidates: Vec<Candidate>, fingerprint: String) -> Verdict {
+fn explained(evidence: &Evidence, best: Weighed<'_>, mend: Mend, candidates: Vec<Candidate>, fingerprint: String) -> Verdict {
     let Weighed { meta, finding, evaluation, .. } = best;
     let mut used = finding.used;
     used.sort();
     used.dedup();
+    let next_steps = mend.steps(finding.next_steps);
     Verdict {
         cause: finding.cause,
         rule: meta.code.to_owned(),
@@ -65,7 +70,8 @@ fn explained(evidence: &Evidence, best: Weighed<'_>, candidates: Vec<Candidate>,
         denied: finding.denied,
         evaluation,
         summary: finding.summary,
-        next_steps: finding.next_steps,
+        patch: mend.patch,
+        next_steps,
         used,
         gaps: gaps(evidence, finding.certainty, meta),
         candidates,
@@ -155,6 +161,7 @@ fn unexplained(evidence: &Evidence, reading: &Reading, mut wanted: Vec<String>) 
         object: facts::provisional_object(evidence),
         denied: None,
         evaluation: None,
+        patch: None,
         summary: format!("No known cause explains the {kind} job {state} in account {}. {said}", job.account),
         next_steps,
         used: Vec::new(),

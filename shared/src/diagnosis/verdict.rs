@@ -6,6 +6,7 @@ use super::{Cause, Evaluation};
 use crate::arn::{AccountId, Arn, Region};
 use crate::evidence::{Denial, Effect, Gap, PolicyType};
 use crate::incident::Object;
+use crate::remedy::Proof;
 
 /// How sure a verdict is. Ordered: a later one is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -136,6 +137,30 @@ impl Denied {
     }
 }
 
+/// A change that mends the cause, proven by evaluating the policies with and without it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Patch {
+    /// What is changed: a key, a vault or a role.
+    pub target_arn: String,
+    /// The account that must do it.
+    pub account_id: AccountId,
+    /// The call that does it, such as `kms:PutKeyPolicy`.
+    pub operation: String,
+    /// The statements to add.
+    pub statements: Vec<serde_json::Value>,
+    /// The whole document with them; absent where the stored one holds text that cannot be shown safely.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<serde_json::Value>,
+    /// One command of the AWS CLI that applies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cli: Option<String>,
+    /// SHA-256 of the document that is replaced: if that changed meanwhile, the patch must be made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces_sha256: Option<String>,
+    /// What was shown of it.
+    pub proof: Proof,
+}
+
 /// How far a step may be trusted to a tired person or a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -190,6 +215,9 @@ pub struct Verdict {
     /// What the policies say to the same call, where they could be evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Evaluation>,
+    /// The smallest change that mends it, where one was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Patch>,
     /// The cause in one sentence, with the accounts, principal and key of this job. May quote untrusted text.
     pub summary: String,
     /// What to do, in order.

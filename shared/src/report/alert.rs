@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Region};
-use crate::diagnosis::{Candidate, Cause, Certainty, Denied, Evaluation, Severity, Side};
+use crate::diagnosis::{Candidate, Cause, Certainty, Denied, Evaluation, Patch, Severity, Side};
 use crate::event::Problem;
 use crate::evidence::Gap;
 use crate::incident::IncidentId;
@@ -85,6 +85,9 @@ pub struct Alert {
     /// What the policies say to the same call, evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<Evaluation>,
+    /// The smallest change that mends it, with its proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Patch>,
     /// What changed since it last worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Changed>,

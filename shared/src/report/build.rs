@@ -52,6 +52,7 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
         },
         denied: verdict.denied.clone(),
         evaluation: verdict.evaluation.clone(),
+        patch: verdict.patch.clone(),
         changed: changed(evidence, verdict),
         proved_by: (kind == Kind::Resolved).then(|| job.clone()),
         jobs: vec![job],

@@ -8,7 +8,7 @@
 //! other than the AWS documentation, and no run of five hyphens (the fence of the machine block).
 
 use super::alert::{ActIn, Alert, AlertJob, Changed, EvidenceLine, NextStep, Route};
-use crate::diagnosis::{Denied, Evaluation};
+use crate::diagnosis::{Denied, Evaluation, Patch};
 use crate::event::Problem;
 use crate::evidence::Gap;
 
@@ -166,6 +166,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         act_in,
         denied,
         evaluation,
+        patch,
         changed,
         jobs,
         jobs_total,
@@ -210,6 +211,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
             ..denied.clone()
         }),
         evaluation: evaluation.as_ref().map(|evaluation| Evaluation { stand: evaluation.stand, text: text(&evaluation.text) }),
+        patch: patch.as_ref().and_then(patch_of),
         changed: changed.as_ref().map(|changed| Changed {
             actor: text(&changed.actor),
             action: text(&changed.action),
@@ -258,6 +260,26 @@ fn job(raw: &AlertJob) -> AlertJob {
         status_message: option(raw.status_message.as_ref()),
         at: raw.at,
     }
+}
+
+/// A policy is applied as it is or not at all, so nothing in it is changed: a document that cannot be shown is left out, and statements
+/// that cannot, with the whole patch.
+fn patch_of(raw: &Patch) -> Option<Patch> {
+    let plain = |json: &serde_json::Value| {
+        let json = json.to_string();
+        json.is_ascii() && text(&json) == json
+    };
+    // A line of a mail holds 998 characters (RFC 5322).
+    let shown = |json: &serde_json::Value| plain(json) && format!("{json:#}").lines().all(|line| line.len() < 900);
+    let (target_arn, operation) = (option(Some(&raw.target_arn))?, option(Some(&raw.operation))?);
+    raw.statements.iter().all(shown).then(|| Patch {
+        target_arn,
+        operation,
+        document: raw.document.clone().filter(plain),
+        cli: raw.cli.clone().filter(|command| is_showable_command(command)),
+        replaces_sha256: option(raw.replaces_sha256.as_ref()),
+        ..raw.clone()
+    })
 }
 
 fn step(raw: &NextStep) -> NextStep {

@@ -14,7 +14,7 @@ pub(super) fn lines(lines: &[Line]) -> Vec<String> {
         .iter()
         .filter_map(|line| match line {
             Line::Field(label, _) => Some(label.chars().count() + 2),
-            Line::Text(_) | Line::Item(_) | Line::Bullet(_) | Line::Command(_) => None,
+            Line::Text(_) | Line::Item(_) | Line::Bullet(_) | Line::Command(_) | Line::Code(_) => None,
         })
         .max()
         .unwrap_or_default();
@@ -30,6 +30,7 @@ pub(super) fn lines(lines: &[Line]) -> Vec<String> {
             }
             Line::Bullet(text) => wrap("  - ", "    ", text),
             Line::Command(command) => vec![format!("      $ {command}")],
+            Line::Code(code) => vec![format!("      {code}")],
         })
         .collect()
 }

@@ -23,6 +23,7 @@ const CUTS: &[Cut] = &[
     |alert| list(&mut alert.gaps, 20, "gaps"),
     |alert| list(&mut alert.unread, 20, "unreadable fields"),
     |alert| list(&mut alert.links, 5, "links"),
+    document,
     |alert| list(&mut alert.confirm, 3, "commands to confirm"),
     |alert| list(&mut alert.next_steps, 10, "next steps"),
     |alert| list(&mut alert.evidence, 0, "evidence lines"),
@@ -56,6 +57,13 @@ pub(super) fn fit(alert: &Alert, limit: usize) -> Message {
             (None, None) => return Message::of(&alert),
         }
     }
+}
+
+/// The patched document, which the stored one and the statements can make again; the command that holds it goes with it.
+fn document(alert: &mut Alert) -> Option<String> {
+    let patch = alert.patch.as_mut()?;
+    let cut = patch.document.take().is_some() | patch.cli.take().is_some();
+    cut.then(|| "the patched document: its statements are here".to_owned())
 }
 
 fn machine_form_fits(alert: &Alert, limit: usize) -> bool {

@@ -30,6 +30,8 @@ pub(super) enum Line {
     Bullet(String),
     /// A command, never wrapped, never changed.
     Command(String),
+    /// A line of a document, likewise.
+    Code(String),
 }
 
 /// The sections of an alert whose texts are inert.
@@ -40,6 +42,7 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
         ("WHAT CHANGED", changed(alert)),
         ("WHO MUST ACT", who(alert)),
         ("REFUSED CALL", refused(alert)),
+        ("PATCH", patch(alert)),
         ("WHAT TO DO", steps(&alert.next_steps, true)),
         ("HOW TO CONFIRM", steps(&alert.confirm, false)),
         ("SHARED BY", shared(alert)),
@@ -149,6 +152,34 @@ fn refused(alert: &Alert) -> Vec<Line> {
     }
     lines.push(Line::Field("recorded in", format!("{}, {}", words::account(alert, &denied.recorded_in), denied.region)));
     lines.push(Line::Field("event", format!("{} at {}", cut(&denied.event_id, 100), second(denied.event_time))));
+    lines
+}
+
+/// The statements to add, as they are, and what was shown of them.
+fn patch(alert: &Alert) -> Vec<Line> {
+    let Some(patch) = &alert.patch else { return Vec::new() };
+    let mut lines = vec![Line::Text(format!(
+        "Add to the policy of {} in {} ({}):",
+        cut(&patch.target_arn, 300),
+        words::account(alert, &patch.account_id),
+        cut(&patch.operation, 60)
+    ))];
+    for statement in &patch.statements {
+        lines.extend(format!("{statement:#}").lines().map(|line| Line::Code(line.to_owned())));
+    }
+    lines.push(Line::Text(
+        "Proven by evaluating the policies again: with it every call of this copy is allowed, without any part of it one is refused, and \
+         nobody else gets anything. It needs approval like any change of a policy."
+            .to_owned(),
+    ));
+    match &patch.cli {
+        Some(cli) => {
+            lines.push(Line::Text("This command puts the patched document in the place of the one that was read:".to_owned()));
+            lines.push(Line::Command(cli.clone()));
+        }
+        None => lines
+            .push(Line::Text("The patched document is too large or too odd for a command here: add the statements by hand.".to_owned())),
+    }
     lines
 }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use guardian_core::arn::{AccountId, Arn, Region, backup_service_linked_role};
-use guardian_core::diagnosis::{ActIn, Candidate, Cause, Certainty, Denied, Grade, Severity, Side, Step, Verdict};
+use guardian_core::diagnosis::{
+    ActIn, Candidate, Cause, Certainty, Denied, Evaluation, Grade, Patch, Severity, Side, Stand, Step, Verdict,
+};
 use guardian_core::event::{Job, JobId, JobState, JobType, Problem};
 use guardian_core::evidence::{
     Change, Denial, DenialKind, Effect, Evidence, Fact, Gap, GapReason, JobDescription, Key, KeyManager, KeyPolicy, PolicyType,
     RecoveryPoint, Search, SearchEnd,
 };
 use guardian_core::incident::{IncidentId, Object, identify};
+use guardian_core::remedy::Proof;
 use guardian_core::report::{Alert, Kind, Names, build};
 use jiff::Timestamp;
 
@@ -84,6 +87,7 @@ pub(crate) fn verdict(cause: Cause, rule: &str, certainty: Certainty, severity: 
         object: Object::Provisional { account_id: account(SOURCE), route: "route".to_owned() },
         denied: None,
         evaluation: None,
+        patch: None,
         summary: String::new(),
         next_steps: Vec::new(),
         used: Vec::new(),
@@ -209,6 +213,11 @@ pub(crate) fn create_grant() -> (Evidence, Verdict) {
             grade: Grade::NeedsApproval,
         },
     ];
+    verdict.evaluation = Some(Evaluation {
+        stand: Stand::Agrees,
+        text: "The policies, evaluated, refuse the same call: nothing in the key policy allows it.".to_owned(),
+    });
+    verdict.patch = Some(patch());
     verdict.used = vec![format!("cloudtrail:{DENIAL}"), "kms:DescribeKey".to_owned(), "kms:GetKeyPolicy".to_owned()];
     verdict.candidates = vec![
         Candidate { cause: Cause::KmsKeyPolicyMissingDestination, likelihood: 0.8 },
@@ -327,6 +336,28 @@ pub(crate) fn expired() -> (Evidence, Verdict) {
     (evidence, verdict)
 }
 
+/// A statement for grants, and the document with it.
+fn patch() -> Patch {
+    let statement = serde_json::json!({
+        "Sid": "AllowGrantsForBackupCopies",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::222222222222:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"},
+        "Action": ["kms:CreateGrant"],
+        "Resource": "*",
+        "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+    });
+    Patch {
+        target_arn: KEY.to_owned(),
+        account_id: account(SOURCE),
+        operation: "kms:PutKeyPolicy".to_owned(),
+        document: Some(serde_json::json!({"Version": "2012-10-17", "Statement": [statement]})),
+        statements: vec![statement],
+        cli: Some(format!("aws kms put-key-policy --region eu-central-1 --key-id {KEY} --policy-name default --policy '{{}}'")),
+        replaces_sha256: Some("0".repeat(64)),
+        proof: Proof { allowed_after: true, denied_before: true, minimal: true, grants_nothing_else: true },
+    }
+}
+
 /// A service control policy stands in the way; the management account is not known.
 pub(crate) fn management() -> (Evidence, Verdict) {
     let mut job = copy_job();
@@ -366,6 +397,13 @@ pub(crate) fn hostile() -> (Evidence, Verdict, Names) {
         denied.principal = HOSTILE.to_owned();
         denied.action = HOSTILE.to_owned();
         denied.event_id = HOSTILE.to_owned();
+    }
+    if let Some(evaluation) = &mut verdict.evaluation {
+        evaluation.text = HOSTILE.to_owned();
+    }
+    if let Some(patch) = &mut verdict.patch {
+        patch.document = Some(serde_json::json!({"Statement": [{"Sid": HOSTILE}]}));
+        patch.cli = Some(format!("aws kms put-key-policy --policy '{HOSTILE}'"));
     }
     verdict.summary = HOSTILE.to_owned();
     verdict.gaps = vec![Gap {

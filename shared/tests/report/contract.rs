@@ -66,6 +66,10 @@ fn the_schema_describes_every_member() {
             Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
             None => schema,
         };
+        // A language of its own, described elsewhere.
+        if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
+            return;
+        }
         match value {
             Value::Object(members) => {
                 for (name, member) in members {

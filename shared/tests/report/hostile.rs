@@ -25,6 +25,16 @@ fn alert_of(texts: &[String], commands: &[String]) -> Alert {
     alert.truncated = vec![text()];
     alert.links = vec![text(), format!("https://{}", text()), "https://docs.aws.amazon.com/".to_owned()];
     alert.account_names.values_mut().for_each(|name| *name = text());
+    alert.evaluation.as_mut().unwrap().text = text();
+    let patch = alert.patch.as_mut().unwrap();
+    patch.target_arn = text();
+    patch.operation = text();
+    patch.replaces_sha256 = Some(text());
+    patch.document = Some(serde_json::json!({"Statement": [{"Sid": text()}]}));
+    patch.cli = commands.first().cloned();
+    if let Some(statement) = patch.statements.first_mut() {
+        statement["Principal"]["AWS"] = format!("arn:aws:iam::222222222222:role/{}", text()).into();
+    }
     let denied = alert.denied.as_mut().unwrap();
     denied.principal = text();
     denied.action = text();
@@ -58,12 +68,13 @@ fn alert_of(texts: &[String], commands: &[String]) -> Alert {
     alert
 }
 
-const HEADINGS: [&str; 13] = [
+const HEADINGS: [&str; 14] = [
     "WHAT HAPPENED",
     "CAUSE",
     "WHAT CHANGED",
     "WHO MUST ACT",
     "REFUSED CALL",
+    "PATCH",
     "WHAT TO DO",
     "HOW TO CONFIRM",
     "SHARED BY",
