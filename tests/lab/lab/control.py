@@ -109,7 +109,7 @@ class Control:
     def _sqs(self, request: Request) -> Any:
         given = _fields(request, "retry_seconds", "paused")
         if "retry_seconds" in given:
-            self._lab.pollers.retry_seconds = _number(given, "retry_seconds")
+            self._lab.pollers.retry_after(_number(given, "retry_seconds"))
         if "paused" in given:
             self._lab.pollers.pause(bool(given["paused"]))
         return {"retry_seconds": self._lab.pollers.retry_seconds, "paused": self._lab.pollers.paused}

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lab.functions import Functions
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.2
 
 _arrived = threading.Condition()
 _arrivals = 0
@@ -84,7 +87,9 @@ class Pollers:
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
-        self.retry_seconds = 0.2
+        self.retry_seconds = RETRY_SECONDS
+        # Messages that failed, by id: the receipt handle tells whether one was received again since.
+        self._failed: dict[str, _Failed] = {}
         self._busy: Counter[str] = Counter()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
@@ -94,8 +99,18 @@ class Pollers:
         self._thread.start()
 
     def reset(self) -> None:
-        self.retry_seconds = 0.2
+        self.retry_seconds = RETRY_SECONDS
+        with self._lock:
+            self._failed.clear()
         self._warned.clear()
+
+    def retry_after(self, seconds: float) -> None:
+        """Failed messages are visible again after so long; those that wait already, too."""
+        with self._lock:
+            self.retry_seconds = seconds
+            for failed in self._failed.values():
+                failed.show(seconds)
+        wake()
 
     def pause(self, paused: bool) -> None:
         """While paused, queues fill and nothing is invoked."""
@@ -213,10 +228,23 @@ class Pollers:
         return _failed_items(result.payload, everything)
 
     def _show_again(self, queue: Any, message: Any) -> None:
-        with queue._messages_lock:
-            for kept in queue._messages:
-                if kept.id == message.id and kept.receipt_handle == message.receipt_handle:
-                    kept.visible_at = (time.time() + self.retry_seconds) * 1000
+        with self._lock:
+            failed = self._failed[message.id] = _Failed(queue, message, time.time())
+            failed.show(self.retry_seconds)
+
+
+@dataclass(frozen=True)
+class _Failed:
+    queue: Any
+    message: Any
+    at: float
+
+    def show(self, seconds: float) -> None:
+        """Visible so long after the failure; a message that was received again since is somebody else's."""
+        with self.queue._messages_lock:
+            for kept in self.queue._messages:
+                if kept.id == self.message.id and kept.receipt_handle == self.message.receipt_handle:
+                    kept.visible_at = (self.at + seconds) * 1000
 
 
 def _failed_items(payload: bytes, everything: set[str]) -> set[str]:

@@ -183,3 +183,13 @@ def test_processes_do_not_outlive_their_lab() -> None:
     os.kill(pid, 0)
     the_lab().functions.reset()
     assert gone(pid)
+
+
+def test_what_failed_waits_as_long_as_the_test_wants() -> None:
+    control("POST", "sqs", {"retry_seconds": 600})
+    event = emit(job_event(fail_until=1))
+    idle()
+    assert handled() == []
+    control("POST", "sqs", {"retry_seconds": 0.02})
+    idle()
+    assert handled() == [event]
