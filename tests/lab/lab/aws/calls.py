@@ -24,6 +24,8 @@ from .requirements import Need
 
 # One event of CloudTrail covers two actions of IAM.
 _EVENT_NAMES = {"ReEncryptFrom": "ReEncrypt", "ReEncryptTo": "ReEncrypt"}
+# Its record says which of the two keys. https://docs.aws.amazon.com/kms/latest/developerguide/ct-reencrypt.html
+_RE_ENCRYPT_SIDES = {"kms:ReEncryptFrom": "source", "kms:ReEncryptTo": "destination"}
 _ARTICLES = {"identity-based policy": "an"}
 
 
@@ -167,7 +169,8 @@ def _names(need: Need) -> tuple[str, str]:
 
 
 def _key_parameters(need: Need, target: Target) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"keyId": target.arn}
+    side = _RE_ENCRYPT_SIDES.get(need.action)
+    parameters: dict[str, Any] = {f"{side}KeyId" if side else "keyId": target.arn}
     encryption_context = {
         name.split(":", 2)[2]: value
         for name, value in target.context.items()
@@ -178,7 +181,7 @@ def _key_parameters(need: Need, target: Target) -> dict[str, Any]:
         if encryption_context:
             parameters["constraints"] = {"encryptionContextSubset": encryption_context}
     elif encryption_context:
-        parameters["encryptionContext"] = encryption_context
+        parameters[f"{side}EncryptionContext" if side else "encryptionContext"] = encryption_context
     return parameters
 
 
