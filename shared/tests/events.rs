@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use guardian_core::diagnosis::{Cause, diagnose};
 use guardian_core::event::{Job, Parsed, parse};
 use guardian_core::evidence::cloudtrail::{IdentityKind, Record};
-use guardian_core::evidence::{Denial, DenialKind, Effect, PolicyType};
+use guardian_core::evidence::{Denial, DenialKind, Effect, Evidence, PolicyType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -178,13 +179,30 @@ fn a_degraded_event_goes_the_way_of_every_alert() {
     let job = degraded.as_job();
     assert!(job.is_problem());
     assert_eq!((job.account.as_str(), job.region.as_str(), job.job_type.as_str()), ("111111111111", "unknown-region", "copy"));
-    assert!(job.status_message.as_deref().unwrap().contains("Given key ID is not accessible"));
+    assert_eq!(job.status_message.as_deref(), Some("Given key ID is not accessible"));
+    assert!(job.raw_event.as_deref().unwrap().contains("copyJobId"));
     assert!(job.problems.iter().any(|problem| problem.field == "region"));
     // The same delivery has the same key; another one has its own.
     assert_eq!(job.key(), degraded.as_job().key());
     let mut other = (*degraded).clone();
     other.event_id = Some("another".to_owned());
     assert_ne!(job.key(), other.as_job().key());
+}
+
+#[test]
+fn the_text_of_an_event_that_cannot_be_read_is_no_text_of_aws() {
+    for detail in [Value::Null, json!([]), json!({"state": null}), json!("FAILED: Given key ID is not accessible")] {
+        let mut event = value_of("copy-job/failed.json");
+        event["detail"] = detail;
+        let Parsed::Degraded(degraded) = parse(event.to_string().as_bytes()) else { panic!("not degraded: {event}") };
+        let verdict = diagnose(&Evidence::of_event(degraded.as_job(), "2026-11-02T05:40:00Z".parse().unwrap()));
+        assert_eq!(verdict.cause, Cause::Unexplained, "{event}");
+        assert!(verdict.summary.contains("could not be read"), "{}", verdict.summary);
+        let mut other = (*degraded).clone();
+        other.raw.push_str("and something else");
+        let second = diagnose(&Evidence::of_event(other.as_job(), "2026-11-02T05:40:00Z".parse().unwrap()));
+        assert_ne!(verdict.fingerprint, second.fingerprint, "another event is another incident");
+    }
 }
 
 #[test]

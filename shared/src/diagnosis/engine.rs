@@ -130,7 +130,10 @@ fn unexplained(evidence: &Evidence, reading: &Reading, mut wanted: Vec<String>) 
     let state = job.state.as_str();
     let said = match evidence.status_message().map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => format!("AWS says: {}", facts::cut(text, 600)),
-        None => "AWS gives no message".to_owned(),
+        None => match &job.raw_event {
+            Some(raw) => format!("Its event could not be read: {}", facts::cut(raw, 600)),
+            None => "AWS gives no message".to_owned(),
+        },
     };
     let state = if state.is_empty() { "of unknown state".to_owned() } else { format!("of state {state}") };
     let severity = match job.state {

@@ -16,7 +16,7 @@ thread_local! {
 /// What the status message can mean, with the facts of the job.
 pub fn reading(evidence: &Evidence) -> Reading {
     let (message, hints) = (evidence.status_message(), Hints::of(evidence));
-    LAST.with(|last| {
+    let reading = LAST.with(|last| {
         if let Some((kept, for_hints, reading)) = &*last.borrow()
             && kept.as_deref() == message
             && *for_hints == hints
@@ -26,7 +26,12 @@ pub fn reading(evidence: &Evidence) -> Reading {
         let reading = text::read(message, &hints);
         *last.borrow_mut() = Some((message.map(str::to_owned), hints, reading.clone()));
         reading
-    })
+    });
+    match (message, &evidence.job.raw_event) {
+        // An event that could not be read says nothing, and is still told apart from others that say nothing.
+        (None, Some(raw)) => Reading { fingerprint: text::class_of(raw), ..reading },
+        _ => reading,
+    }
 }
 
 /// How a status message stands to the causes of a rule.

@@ -31,6 +31,9 @@ pub struct Degraded {
     /// `time` of the envelope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<Timestamp>,
+    /// The text of AWS, where at least that could be read. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// The event as it came, at most 4 KiB. Untrusted text.
@@ -42,7 +45,7 @@ impl Degraded {
         clip_marked(&String::from_utf8_lossy(bytes), RAW)
     }
 
-    /// The event as a job, so that it goes the way of every alert: state unknown, raw text as its message.
+    /// The event as a job, so that it goes the way of every alert: state unknown, raw text beside it.
     pub fn as_job(&self) -> Job {
         let mut problems = self.problems.clone();
         let job_type = self.job_type.unwrap_or_else(|| {
@@ -56,7 +59,8 @@ impl Degraded {
         job.state = JobState::Other(String::new());
         job.event_id.clone_from(&self.event_id);
         job.event_time = self.event_time;
-        job.status_message = Some(self.raw.clone());
+        job.status_message.clone_from(&self.status_message);
+        job.raw_event = Some(self.raw.clone());
         job.problems = problems;
         job
     }

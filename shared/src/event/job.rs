@@ -199,6 +199,9 @@ pub struct Job {
     /// The text of AWS, without the literal quotation marks that backup events put around it. Untrusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_message: Option<String>,
+    /// The event as it came, where it could not be read as one. For people: no rule may take it for a text of AWS. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_event: Option<String>,
     /// Size in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
@@ -254,6 +257,7 @@ impl Job {
             destination_vault_arn: None,
             destination_recovery_point_arn: None,
             status_message: None,
+            raw_event: None,
             size_bytes: None,
             plan: None,
             parent_job_id: None,
@@ -312,6 +316,7 @@ impl Job {
                 field(&self.event_time.map_or_else(String::new, |at| at.to_string()));
                 field(self.event_id.as_deref().unwrap_or_default());
                 field(self.status_message.as_deref().unwrap_or_default());
+                field(self.raw_event.as_deref().unwrap_or_default());
             }
         }
         let hex = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();

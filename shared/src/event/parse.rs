@@ -7,7 +7,7 @@ use super::degraded::{Degraded, Quarantine, QuarantineReason};
 use super::envelope::Envelope;
 use super::field::{Fields, kind};
 use super::job::{Job, JobState, JobType, Problem};
-use super::{backup_job, copy_job, index, plan, recovery_point, region_setting, repair, restore_job, scan_job, vault};
+use super::{backup_job, copy_job, index, job_fields, plan, recovery_point, region_setting, repair, restore_job, scan_job, vault};
 use crate::arn::{AccountId, Region};
 use crate::evidence::cloudtrail::Record;
 
@@ -149,7 +149,8 @@ fn job(event: &Value, mut envelope: Envelope, job_type: Option<JobType>, bytes: 
         envelope.problems.push(Problem { field: "detail".to_owned(), what: problem.to_owned() });
     }
     let (Some(region), Some(job_type)) = (envelope.region.clone(), job_type) else {
-        return degraded(account, envelope, job_type, bytes);
+        let said = job_fields::status_message(&mut Fields::of("detail", detail.as_ref()), "statusMessage");
+        return degraded(account, envelope, job_type, said, bytes);
     };
     let mut fields = Fields::of("detail", detail.as_ref());
     let mut job = Job::new(account.clone(), region, job_type);
@@ -162,14 +163,14 @@ fn job(event: &Value, mut envelope: Envelope, job_type: Option<JobType>, bytes: 
     }
     if job.job_id.is_none() && job.state == JobState::Other(String::new()) && job.status_message.is_none() {
         envelope.problems.append(&mut fields.problems);
-        return degraded(account, envelope, Some(job_type), bytes);
+        return degraded(account, envelope, Some(job_type), None, bytes);
     }
     job.problems = envelope.problems;
     job.problems.append(&mut fields.problems);
     Parsed::Job(Box::new(job))
 }
 
-fn degraded(account: AccountId, envelope: Envelope, job_type: Option<JobType>, bytes: &[u8]) -> Parsed {
+fn degraded(account: AccountId, envelope: Envelope, job_type: Option<JobType>, status_message: Option<String>, bytes: &[u8]) -> Parsed {
     Parsed::Degraded(Box::new(Degraded {
         account,
         region: envelope.region,
@@ -177,6 +178,7 @@ fn degraded(account: AccountId, envelope: Envelope, job_type: Option<JobType>, b
         job_type,
         event_id: envelope.event_id,
         event_time: envelope.time,
+        status_message,
         problems: envelope.problems,
         raw: Degraded::keep_raw(bytes),
     }))
@@ -187,7 +189,7 @@ fn change(event: &Value, mut envelope: Envelope, kind: ChangeKind, bytes: &[u8])
         return quarantine(QuarantineReason::NoAccount, problems_in_words(&envelope.problems), bytes);
     };
     let Some(region) = envelope.region.clone() else {
-        return degraded(account, envelope, None, bytes);
+        return degraded(account, envelope, None, None, bytes);
     };
     let (detail, problem) = detail_of(event);
     if let Some(problem) = problem {

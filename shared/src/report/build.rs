@@ -111,7 +111,7 @@ fn alert_job(evidence: &Evidence, names: &Names) -> AlertJob {
         resource_arn: resource_arn.map(|arn| arn.as_str().to_owned()),
         resource_name,
         resource_type: evidence.resource_type().map(str::to_owned),
-        status_message: evidence.status_message().map(str::to_owned),
+        status_message: evidence.status_message().or(job.raw_event.as_deref()).map(str::to_owned),
         at: ended_at(job),
     }
 }

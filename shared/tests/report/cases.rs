@@ -68,6 +68,7 @@ pub(crate) fn copy_job() -> Job {
         vault_arn: Some(arn(VAULT)),
         destination_vault_arn: Some(arn(CENTRAL)),
         destination_recovery_point_arn: None,
+        raw_event: None,
         status_message: Some("Given key ID is not accessible".to_owned()),
         size_bytes: Some(8_589_934_592),
         plan: None,

@@ -130,6 +130,11 @@ pub fn read(message: Option<&str>, hints: &Hints) -> Reading {
     Reading { candidates, fingerprint, decidable, needs, recognised }
 }
 
+/// The class of a text that is not read: its fingerprint alone.
+pub fn class_of(text: &str) -> String {
+    fingerprint::of(&Normal::of(text))
+}
+
 /// Points to likelihoods: each point doubles the odds.
 fn candidates(points: &BTreeMap<Cause, i32>, recognised: bool) -> Vec<Candidate> {
     let mut ranked = points.iter().filter(|(_, points)| **points > 0).map(|(cause, points)| (*cause, *points)).collect::<Vec<_>>();
