@@ -33,19 +33,13 @@ impl DenialTable {
     }
 }
 
-/// Name of the role behind a denial: from the session issuer, else from the session ARN.
-pub(crate) fn role_of(denial: &Denial) -> Option<String> {
-    let session = denial.principal.as_deref().and_then(|text| guardian_core::arn::Arn::parse(text).ok());
-    denial.issuer_arn.as_ref().or(session.as_ref()).and_then(|arn| arn.role_name()).map(str::to_owned)
-}
-
 /// Times as sort keys: fixed width, so that text order is time order.
 fn sort_time(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
 fn item_of(denial: &Denial) -> Option<Item> {
-    let role = role_of(denial)?;
+    let role = denial.role_name()?;
     let action = denial.action.clone().unwrap_or_else(|| denial.event_name.clone());
     let json = serde_json::to_string(denial).ok()?;
     Some(Item::from([

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 
 use crate::classify::reason_of;
 use crate::convert::{date_time, gap, known};
-use crate::denials::role_of;
 use crate::session::{Clients, Cloud};
 
 const ACTION: &str = "cloudtrail:LookupEvents";
@@ -172,7 +171,7 @@ impl Found<'_> {
         let mut exact = false;
         for denial in record.denial() {
             let in_window = self.query.from <= denial.event_time && denial.event_time <= self.query.until;
-            let same_role = role_of(&denial).is_some_and(|role| role == self.query.role_name);
+            let same_role = denial.role_name().is_some_and(|role| role == self.query.role_name);
             if !in_window || !same_role {
                 continue;
             }

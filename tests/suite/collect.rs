@@ -36,6 +36,16 @@ async fn a_re_encrypt_is_kept_per_action_and_calls_that_worked_are_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_role_that_aws_backup_could_not_assume_is_kept_and_what_names_no_role_is_counted() {
+    let world = world();
+    let events = [event("cloudtrail/assume-role-denied"), event("cloudtrail/create-grant-disabled-in-key-account")];
+    assert_eq!(failures(&collect(&world, batch(&events)).await), [""; 0]);
+    let kept = world.get(|state| state.kept.iter().map(|denial| (denial.action.clone(), denial.role_name())).collect::<Vec<_>>());
+    assert_eq!(kept, [(Some("sts:AssumeRole".to_owned()), Some("AWSBackupDefaultServiceRole".to_owned()))]);
+    assert!(world.get(|state| state.metrics.iter().any(|line| line.contains("no-role"))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_or_kept_comes_again() {
     let world = world();
     let bodies = ["nonsense".to_owned(), event("cloudtrail/create-grant-denied").to_string()];

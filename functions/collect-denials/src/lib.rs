@@ -25,7 +25,7 @@ const TABLE_PATIENCE: Duration = Duration::from_secs(8);
 pub enum Outcome {
     /// So many denials were kept.
     Kept(usize),
-    /// A record of a call that was not refused.
+    /// A record of a call that was not refused, or of a refusal that names no role.
     NoDenial,
     /// An event that is not a record of CloudTrail.
     Ignored,
@@ -76,9 +76,16 @@ impl<D: DenialStore + 'static> Handler<D> {
     pub async fn event(&self, body: &[u8], deadline: Instant) -> Result<Outcome, ItemError> {
         match event::parse(body) {
             Parsed::Trail(record) => {
-                let denials = record.denial();
+                let mut denials = record.denial();
                 if denials.is_empty() {
                     self.count("ignored", "no-denial");
+                    return Ok(Outcome::NoDenial);
+                }
+                // The owner of a key sees failures of foreign callers without a role: no diagnosis could ask for them, and the caller's own
+                // record arrives from the caller's account.
+                denials.retain(|denial| denial.role_name().is_some());
+                if denials.is_empty() {
+                    self.count("ignored", "no-role");
                     return Ok(Outcome::NoDenial);
                 }
                 let end = deadline.min(Instant::now() + TABLE_PATIENCE);

@@ -108,6 +108,15 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// Name of the role that the refusal is about: the role behind the session; for a refused AssumeRole, where a service calls and no session
+    /// exists, the role it could not assume. `None` for the reduced record that the owner of a key sees.
+    pub fn role_name(&self) -> Option<String> {
+        let session = self.principal.as_deref().and_then(|text| Arn::parse(text).ok());
+        let by_session = self.issuer_arn.as_ref().or(session.as_ref()).and_then(Arn::role_name);
+        let assumed = self.resource.as_ref().filter(|_| self.event_source == "sts.amazonaws.com").and_then(Arn::role_name);
+        by_session.or(assumed).map(str::to_owned)
+    }
+
     /// The text that EC2 wants decoded with `sts:DecodeAuthorizationMessage`, in the account that was refused. `None` where CloudTrail has cut
     /// the message at 1 KB: half of it cannot be decoded.
     pub fn encoded_message(&self) -> Option<&str> {
