@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use guardian_core::evidence::{Denial, Search, SearchEnd};
+use guardian_core::arn::{AccountId, Region};
+use guardian_core::evidence::{Denial, Gap, GapReason, Search, SearchEnd};
 use guardian_core::ports::{DenialQuery, DenialStore, PortError};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::classify::{port_error, reason_of};
 use crate::convert::gap;
@@ -24,12 +26,27 @@ const MAX_PAGES: u32 = 5;
 pub struct DenialTable {
     client: aws_sdk_dynamodb::Client,
     table: String,
+    /// Account and Region of the table, as far as they are known: a gap names where the table is, not whose denials were looked for.
+    account: Option<AccountId>,
+    region: Option<Region>,
 }
 
 impl DenialTable {
     /// Denials in a table with string keys `pk` and `sk`.
     pub fn new(config: &aws_config::SdkConfig, table: impl Into<String>) -> Self {
-        Self { client: aws_sdk_dynamodb::Client::new(config), table: table.into() }
+        let region = config.region().and_then(|region| Region::parse(region.as_ref()).ok());
+        Self { client: aws_sdk_dynamodb::Client::new(config), table: table.into(), account: None, region }
+    }
+
+    /// Says whose the table is, so that a gap can name the account in which something must be done about it.
+    #[must_use]
+    pub fn of_account(self, account: Option<AccountId>) -> Self {
+        Self { account, ..self }
+    }
+
+    fn gap(&self, query: &DenialQuery, reason: GapReason, detail: impl Into<Option<String>>) -> Gap {
+        let account = self.account.as_ref().unwrap_or(&query.account_id);
+        gap("dynamodb:Query", account, self.region.as_ref().unwrap_or(&query.region), reason, detail)
     }
 }
 
@@ -88,6 +105,7 @@ impl DenialStore for DenialTable {
 
     async fn find(&self, query: &DenialQuery) -> (Vec<Denial>, Search) {
         let now = Timestamp::now().as_second();
+        let end = Instant::now() + query.patience;
         let mut search = Search {
             source: "push".to_owned(),
             account_id: query.account_id.clone(),
@@ -103,7 +121,7 @@ impl DenialStore for DenialTable {
         let mut next = None;
         loop {
             search.calls += 1;
-            let answer = self
+            let request = self
                 .client
                 .query()
                 .table_name(&self.table)
@@ -112,9 +130,15 @@ impl DenialStore for DenialTable {
                 .expression_attribute_values(":from", string(sort_time(query.from)))
                 // `~` sorts after every character of an event id.
                 .expression_attribute_values(":until", string(format!("{}~", sort_time(query.until))))
-                .set_exclusive_start_key(next)
-                .send()
-                .await;
+                .set_exclusive_start_key(next);
+            let answer = match tokio::time::timeout_at(end, request.send()).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    search.end = if search.records == 0 { SearchEnd::Failed } else { SearchEnd::Partial };
+                    search.gap = Some(self.gap(query, GapReason::TimedOut, None));
+                    return (denials, search);
+                }
+            };
             match answer {
                 Ok(answer) => {
                     for item in answer.items() {
@@ -137,7 +161,7 @@ impl DenialStore for DenialTable {
                 Err(error) => {
                     let (reason, detail) = reason_of(&error);
                     search.end = if search.calls == 1 { SearchEnd::Failed } else { SearchEnd::Partial };
-                    search.gap = Some(gap("dynamodb:Query", &query.account_id, &query.region, reason, detail));
+                    search.gap = Some(self.gap(query, reason, detail));
                     return (denials, search);
                 }
             }

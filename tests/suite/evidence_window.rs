@@ -46,6 +46,17 @@ async fn a_denial_of_our_own_store_makes_lookups_needless() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_of_denials_that_hangs_costs_a_part_of_the_window_and_nothing_but_itself() {
+    let world = world();
+    world.set(|state| (state.store, state.recorded) = (Mode::Hanging, vec![denial()]));
+    let (alert, took) = diagnose(&world).await;
+    assert!(took <= Duration::from_millis(400), "{took:?}");
+    let late = alert["gaps"].as_array().unwrap().iter().filter(|gap| gap["reason"] == "timed-out");
+    assert!(late.clone().count() > 0 && late.clone().all(|gap| gap["action"] == "dynamodb:Query"), "{:#}", alert["gaps"]);
+    assert_eq!(alert["denied"]["action"], "kms:CreateGrant", "{alert:#}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trail_that_hangs_costs_one_window_and_is_named() {
     let world = world();
     world.set(|state| state.trail = Mode::Hanging);

@@ -222,7 +222,14 @@ async fn what_a_batch_leaves_over_is_written_again_and_a_failed_query_is_a_gap()
     let failed = DenialTable::new(&stuck.config(), "denials").keep(&record().denial()).await.unwrap_err();
     assert!(failed.retryable);
     let denied = Canned::new(|_, _| Some(error("AccessDeniedException")));
-    let (_, search) = DenialTable::new(&denied.config(), "denials").find(&query()).await;
-    let gap = search.gap.unwrap();
-    assert_eq!((search.end, gap.action.as_str(), gap.reason), (SearchEnd::Failed, "dynamodb:Query", GapReason::AccessDenied));
+    let silent = Canned::new(|_, _| None);
+    for (canned, reason) in [(denied, GapReason::AccessDenied), (silent, GapReason::TimedOut)] {
+        let asked = tokio::time::Instant::now();
+        let table = DenialTable::new(&canned.config(), "denials").of_account(Some(account("444444444444")));
+        let (_, search) = table.find(&query()).await;
+        assert!(asked.elapsed() <= query().patience, "{:?}", asked.elapsed());
+        let gap = search.gap.unwrap();
+        assert_eq!((search.end, gap.action.as_str(), gap.reason), (SearchEnd::Failed, "dynamodb:Query", reason));
+        assert_eq!(gap.account_id, account("444444444444"), "the table is ours, whoever was refused");
+    }
 }

@@ -126,6 +126,11 @@ fn role_name(value: &str) -> bool {
 }
 
 impl Config {
+    /// The account we run in: its alert topic says so.
+    pub fn account(&self) -> Option<AccountId> {
+        Arn::parse(&self.alert_topic_arn).ok().and_then(|topic| topic.account())
+    }
+
     /// Reads the configuration from the environment of the process.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())

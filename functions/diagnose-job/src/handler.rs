@@ -26,7 +26,7 @@ use crate::limiter::{Limiter, Permit};
 /// Name of the function in metrics.
 const FUNCTION: &str = "diagnose-job";
 /// Longest wait for one answer of the table. With a table that hangs the alert is late by this much, not lost.
-const TABLE_PATIENCE: Duration = Duration::from_secs(2);
+const TABLE_PATIENCE: Duration = Duration::from_millis(1_400);
 /// Longest wait for the topic.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(15);
 /// What an item needs besides the evidence window: the table four times, and the topic once in good health.

@@ -11,10 +11,11 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     lambda::log_as_json();
     let config = Config::from_env().inspect_err(|error| tracing::error!(%error, "configuration refused"))?;
+    let account = config.account();
     let cloud = Cloud::from_env(config.reader).await;
     let base = cloud.base().clone();
     let ports = Ports {
-        denials: DenialTable::new(&base, config.denials_table),
+        denials: DenialTable::new(&base, config.denials_table).of_account(account),
         work: WorkTable {
             claims: ClaimTable::new(&base, config.table.clone()),
             incidents: IncidentTable::new(&base, config.table, config.repeat_after),
