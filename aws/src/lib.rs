@@ -20,6 +20,7 @@ mod roles;
 pub mod session;
 mod sink;
 mod trail;
+mod turns;
 mod work;
 
 pub use claims::ClaimTable;

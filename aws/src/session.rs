@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::classify;
 use crate::pace::Pace;
+use crate::turns::{Turn, TurnTable};
 
 /// A session is renewed this long before it ends.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
@@ -38,6 +39,7 @@ pub struct ReaderRole {
 #[derive(Clone)]
 pub struct Cloud {
     inner: Arc<Inner>,
+    turns: Option<Arc<TurnTable>>,
 }
 
 struct Inner {
@@ -83,7 +85,15 @@ impl Cloud {
                 clients: Mutex::default(),
                 pace: Pace::lookup_events(),
             }),
+            turns: None,
         }
+    }
+
+    /// Shares the turns at `LookupEvents` with every other instance that uses this table of our own account.
+    #[must_use]
+    pub fn sharing_turns(mut self, table: impl Into<String>) -> Self {
+        self.turns = Some(Arc::new(TurnTable::new(&self.inner.base, table)));
+        self
     }
 
     /// The configuration of our own account.
@@ -91,8 +101,14 @@ impl Cloud {
         &self.inner.base
     }
 
-    pub(crate) fn pace(&self) -> &Pace {
-        &self.inner.pace
+    /// Waits for a turn at `LookupEvents` and takes it; `false` where the turn would come after `deadline`.
+    pub(crate) async fn turn(&self, account: &AccountId, region: &Region, deadline: Instant) -> bool {
+        // Our own pace first: it holds by itself while the table is down.
+        self.inner.pace.turn(account, region, deadline).await
+            && match &self.turns {
+                Some(turns) => turns.take(account, region, deadline).await != Turn::TooLate,
+                None => true,
+            }
     }
 
     /// The clients of an account and Region.

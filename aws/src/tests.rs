@@ -5,3 +5,4 @@ mod reads;
 mod tables;
 mod topics;
 mod trails;
+mod turns;

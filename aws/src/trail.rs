@@ -70,7 +70,7 @@ impl<'a> Hunt<'a> {
             if self.calls >= self.budget {
                 return Err(Stop::Budget);
             }
-            if !self.cloud.pace().turn(self.account, self.region, self.deadline).await {
+            if !self.cloud.turn(self.account, self.region, self.deadline).await {
                 return Err(Stop::Deadline);
             }
             self.calls += 1;

@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     lambda::log_as_json();
     let config = Config::from_env().inspect_err(|error| tracing::error!(%error, "configuration refused"))?;
     let account = config.account();
-    let cloud = Cloud::from_env(config.reader).await;
+    let cloud = Cloud::from_env(config.reader).await.sharing_turns(config.table.clone());
     let base = cloud.base().clone();
     let ports = Ports {
         denials: DenialTable::new(&base, config.denials_table).of_account(account),
