@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from .guardian import Guardian
 from .organization import Inbox, Lab, running_lab
+
+# How soon a failed message comes again where a test says nothing else.
+RETRY_SECONDS = 0.2
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +22,15 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def inbox(lab: Lab) -> Iterator[Inbox]:
     lab.cloudtrail_delay(0)
+    lab.control("sqs", {"retry_seconds": RETRY_SECONDS})
     box = Inbox(lab)
     box.drain()
     yield box
     lab.control("faults", method="DELETE")
     lab.control("bus", {})
+    lab.control("sqs", {"retry_seconds": RETRY_SECONDS, "paused": False})
+
+
+@pytest.fixture
+def guardian(lab: Lab, inbox: Inbox) -> Guardian:
+    return Guardian(lab)

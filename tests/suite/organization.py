@@ -21,6 +21,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from .alerts import check
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=5, read_timeout=30)
 SLR = "arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
@@ -40,6 +42,7 @@ class Lab:
         self.region: str = info["region"]
         self.accounts: Json = info["accounts"]
         self._sessions: dict[str, Json] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._numbers = itertools.count(1)
 
     def control(self, path: str, body: Any | None = None, method: str | None = None) -> Any:
@@ -67,7 +70,13 @@ class Lab:
         assert answer.get("idle", True), f"the lab did not come to rest: {answer}"
 
     def client(self, account: str, service: str, region: str | None = None) -> Any:
-        """A boto3 client in an account, through the admin role."""
+        """A boto3 client in an account, through the admin role. Making one is slow, so each is kept."""
+        key = (account, service, region or self.region)
+        if key not in self._clients:
+            self._clients[key] = self._new_client(*key)
+        return self._clients[key]
+
+    def _new_client(self, account: str, service: str, region: str) -> Any:
         if account not in self._sessions:
             sts = boto3.client(
                 "sts",
@@ -83,7 +92,7 @@ class Lab:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
-            region_name=region or self.region,
+            region_name=region,
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],
@@ -156,7 +165,7 @@ class Inbox:
         )
 
     def drain(self) -> list[Json]:
-        """Every alert that has arrived since the last call, oldest first."""
+        """Every alert that has arrived since the last call, oldest first; each is checked against the schema."""
         self.lab.idle()
         alerts: list[Json] = []
         while messages := self.sqs.receive_message(
@@ -164,7 +173,9 @@ class Inbox:
         ).get("Messages", []):
             for message in messages:
                 alert = json.loads(message["Body"])
-                alert["_attributes"] = {k: v["StringValue"] for k, v in message.get("MessageAttributes", {}).items()}
+                attributes = {k: v["StringValue"] for k, v in message.get("MessageAttributes", {}).items()}
+                check(alert, attributes)
+                alert["_attributes"] = attributes
                 alerts.append(alert)
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return alerts
@@ -229,6 +240,7 @@ class Route:
     destination_vault_arn: str = ""
     destination_key_arn: str = ""
     recovery_point_arn: str = ""
+    job_role_arn: str = ""
     lifecycle: Json | None = None
     jobs: list[str] = field(default_factory=list)
 
@@ -273,7 +285,7 @@ class Route:
             RecoveryPointArn=self.recovery_point_arn,
             SourceBackupVaultName=self.vault,
             DestinationBackupVaultArn=self.destination_vault_arn,
-            IamRoleArn=JOB_ROLE.format(account=self.source),
+            IamRoleArn=self.job_role_arn or JOB_ROLE.format(account=self.source),
             **extra,
         )
         self.jobs.append(job["CopyJobId"])
@@ -301,6 +313,14 @@ def ebs_route(
     )
     route.resource_arn = f"arn:aws:ec2:{route.source_region}:{route.source}:volume/{volume['VolumeId']}"
     make_vaults(route)
+    return route
+
+
+def failing_route(lab: Lab) -> Route:
+    """An EBS route with a recovery point whose copies fail: the statement for grants is gone from the source key."""
+    route = ebs_route(lab)
+    route.back_up()
+    route.put_key_policy(key_policy(route.source, use_statement(SLR.format(account=route.destination))))
     return route
 
 
