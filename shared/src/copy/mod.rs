@@ -5,7 +5,9 @@
 //! policy can mend ([`obstacles`]).
 
 mod context;
+mod discover;
 mod family;
+mod forecast;
 mod judge;
 mod managed;
 mod obstacle;
@@ -13,9 +15,13 @@ mod predict;
 mod requirement;
 mod restore;
 mod route;
+mod seen;
 mod table;
+mod why;
 
+pub use discover::{Discovered, Leg, LegKey, NotYetKnown, discover};
 pub use family::Family;
+pub use forecast::{Blocker, Forecast, LegFacts, Verdict, forecast};
 pub use judge::{Judged, RoutePolicies, judge, judge_all};
 pub use managed::{
     BACKUP_FULL_ACCESS, BACKUP_ROLE, BACKUP_SERVICE_LINKED_ROLE, MANAGED_POLICIES, ManagedPolicy, RESTORE_ROLE, S3_BACKUP_ROLE,
@@ -26,3 +32,4 @@ pub use predict::{Outlook, Prediction, predict};
 pub use requirement::{Actor, Need, Object, Requirement, possible, requirements};
 pub use restore::Restore;
 pub use route::{Route, VaultKind};
+pub use seen::SeenPolicies;

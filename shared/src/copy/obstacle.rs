@@ -36,6 +36,22 @@ impl Obstacle {
         }
     }
 
+    /// Why, in a sentence without its end.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::SourceKeyAwsManaged => {
+                "the recovery point is under an AWS managed key, whose policy cannot be changed and which no other account can use"
+            }
+            Self::DestinationKeyAwsManaged => {
+                "the destination vault is under an AWS managed key; that of AWS Backup cannot take copies of this type from another account"
+            }
+            Self::DefaultVault => "the vault `Default` takes no copies from other accounts",
+            Self::NeverCopied => "backups of this type cannot be copied",
+            Self::NotAcrossAccounts => "backups of this type cannot be copied into another account",
+            Self::NotIntoAirGapped => "backups of this type cannot be copied into a logically air-gapped vault",
+        }
+    }
+
     /// Whether it is sure. An AWS managed key of a vault is that of AWS Backup, unless somebody chose that of the storage service.
     pub fn is_certain(self) -> bool {
         self != Self::DestinationKeyAwsManaged

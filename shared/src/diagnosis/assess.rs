@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::matching::{Actor, Tie, Tied, ties};
 use super::{Cause, Certainty, Denied, Finding, facts};
-use crate::arn::Arn;
-use crate::copy::{Judged, Object, Route, RoutePolicies, judge};
+use crate::copy::{Judged, Object, Route, RoutePolicies, SeenPolicies, judge};
 use crate::event::JobType;
-use crate::evidence::{Evidence, Fact, PolicyLevels};
-use crate::policy::{Decision, Document, Layer, Outcome};
+use crate::evidence::{Evidence, Fact};
+use crate::policy::Decision;
 
 /// What the evaluation of the policies says to the refused call, or to the call that the finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,8 +147,8 @@ fn sentence(judged: &Judged, stand: Stand, same: bool) -> String {
     let need = &judged.requirement;
     let call = if same { "the same call".to_owned() } else { format!("{} by {} on {}", need.action, need.principal, need.resource) };
     match stand {
-        Stand::Agrees => format!("The policies, evaluated, refuse {call}: {}.", reason(judged)),
-        Stand::Open => format!("Whether the policies allow {call} depends on {}.", list(&judged.answer.depends_on)),
+        Stand::Agrees => format!("The policies, evaluated, refuse {call}: {}.", judged.reason()),
+        Stand::Open => format!("Whether the policies allow {call} depends on {}.", judged.open_points()),
         Stand::Mended => format!("The policies as they are now allow {call}, and were changed after the failure."),
         Stand::Contradicts => {
             format!(
@@ -159,66 +158,23 @@ fn sentence(judged: &Judged, stand: Stand, same: bool) -> String {
     }
 }
 
-/// What decided, in words.
-fn reason(judged: &Judged) -> String {
-    let answer = &judged.answer;
-    let resource = if judged.requirement.object.is_key() { "the key policy" } else { "the vault policy" };
-    let deny = answer.reasons.iter().find(|reason| reason.denies && reason.outcome == Outcome::Matched);
-    if let Some(deny) = deny {
-        let sid = deny.sid.as_deref().map(|sid| format!(" (`{}`)", facts::cut(sid, 64))).unwrap_or_default();
-        let place = match deny.layer {
-            Layer::Scp => "the service control policies",
-            Layer::Rcp => "the resource control policies",
-            Layer::Identity => "the policies of the role",
-            Layer::Boundary => "the permissions boundary",
-            Layer::Session => "the session policy",
-            Layer::Resource => resource,
-        };
-        return format!("statement {}{sid} of {place} denies it", deny.statement + 1);
-    }
-    let missing = answer.missing.iter().map(|layer| match layer.as_str() {
-        "resource policy" => resource.to_owned(),
-        "identity policies" => "the policies of the role".to_owned(),
-        other => format!("the {other}"),
-    });
-    format!("nothing in {} allows it", list(&missing.collect::<Vec<_>>()))
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "what was not seen".to_owned() } else { names.join(", ") }
-}
-
-/// The policies of the evidence. What was not seen stays unseen, which makes answers uncertain and never wrong.
+/// The policies of the evidence. Of the destination's account no RCPs are read: the job role is all that they would reach.
 fn seen(evidence: &Evidence, route: &Route) -> RoutePolicies {
-    let read = |value: &serde_json::Value| Document::read(value);
-    let role = evidence.role.known().filter(|role| role.arn == route.job_role_arn);
-    // Neither SCPs nor RCPs bind the management account
-    // (https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html).
-    let managing = evidence.organization.known().is_some_and(|organization| organization.management_account == route.source_account);
-    let bounds = |fact: &Fact<PolicyLevels>| if managing { Some(Vec::new()) } else { levels(fact) };
-    // Only the RCPs of the source account are read.
-    let rcps = |key: Option<&Arn>| {
-        let here = key.and_then(Arn::account).as_ref() == Some(&route.source_account);
-        if here { bounds(&evidence.rcps) } else { None }
+    let destination_rcps = Fact::NotAsked;
+    let seen = SeenPolicies {
+        organization: &evidence.organization,
+        job_role: &evidence.role,
+        source_scps: &evidence.scps,
+        source_rcps: &evidence.rcps,
+        destination_rcps: if route.crosses_accounts() { &destination_rcps } else { &evidence.rcps },
+        source_vault: &evidence.vault_policy,
+        destination_vault: &evidence.destination_vault_policy,
+        source_key: &evidence.source_key_policy,
+        source_key_grants: &evidence.source_key_grants,
+        destination_key: &evidence.destination_key_policy,
+        destination_key_grants: &evidence.destination_key_grants,
     };
-    RoutePolicies {
-        job_role: role.map(|role| role.policies.iter().map(|policy| read(&policy.document)).collect()),
-        job_role_boundary: role.map(|role| role.boundary.as_ref().map(|boundary| read(&boundary.document))),
-        source_scps: bounds(&evidence.scps),
-        source_vault: evidence.vault_policy.known().map(|policy| policy.document.as_ref().map(read)),
-        destination_vault: evidence.destination_vault_policy.known().map(|policy| policy.document.as_ref().map(read)),
-        source_key: evidence.source_key_policy.known().map(|policy| read(&policy.document)),
-        source_key_grants: evidence.source_key_grants.known().map(|seen| seen.grants.clone()),
-        destination_key: evidence.destination_key_policy.known().map(|policy| read(&policy.document)),
-        destination_key_grants: evidence.destination_key_grants.known().map(|seen| seen.grants.clone()),
-        source_key_rcps: rcps(route.source_key_arn.as_ref()),
-        destination_key_rcps: rcps(route.destination_key_arn.as_ref()),
-    }
-}
-
-fn levels(fact: &Fact<PolicyLevels>) -> Option<Vec<Vec<Document>>> {
-    let levels = &fact.known()?.levels;
-    Some(levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect())
+    seen.of(route)
 }
 
 /// Whether the job role may be what AWS refused, so that its policies and those of the organization are worth reading.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod cloudtrail;
 pub mod denial;
+pub mod plan;
 pub mod state;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::event::Job;
 pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
+pub use plan::{BackupPlan, CopyAction, PlanRule, Selection, StoredPoint};
 pub use state::{Change, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
 /// Something we asked the cloud.

@@ -33,3 +33,8 @@ pub fn render(alert: &Alert) -> Message {
 pub fn inert(alert: &Alert) -> Alert {
     inert::alert(alert)
 }
+
+/// Somebody else's text, such as the name of a plan or a Sid, made inert for a terminal.
+pub fn inert_text(raw: &str) -> String {
+    inert::text(raw)
+}

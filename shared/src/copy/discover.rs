@@ -1,0 +1,266 @@
+//! Which copies will be made: plans' copy actions, for the kinds of backups that their selections made.
+//!
+//! What kinds there are the recovery points tell, for only they show the key: of every resource the newest one counts, because it is the next of its
+//! kind that will be copied. Where there is none yet, the selection tells the kind if it names resources, and for types that AWS Backup manages
+//! fully the key is that of the vault; else the route is not known, and that is said.
+
+use std::collections::BTreeMap;
+
+use super::{Route, VaultKind};
+use crate::arn::{AccountId, Arn, Region};
+use crate::evidence::{BackupPlan, CopyAction, Fact, Key, KeyManager, PlanRule, Selection, StoredPoint, Vault};
+use crate::policy::wildcard_matches;
+
+/// One kind of copy, before the vaults and keys are known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leg {
+    /// The account that owns the plan, the resource and the source vault.
+    pub account_id: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// The vault that the rule backs up into.
+    pub source_vault_arn: Arn,
+    /// The vault that the copy action names.
+    pub destination_vault_arn: Arn,
+    /// `EBS`, `RDS`, …
+    pub resource_type: String,
+    /// Whether AWS Backup manages the recovery points fully.
+    pub fully_managed: bool,
+    /// The key of the recovery points.
+    pub key: LegKey,
+    /// The role of the selection.
+    pub job_role_arn: Arn,
+    /// The newest recovery point; absent where there is none yet.
+    pub recovery_point_arn: Option<Arn>,
+    /// Shortest and longest retention in days that the copy actions ask for; `None`: for ever.
+    pub retention_days: (Option<i64>, Option<i64>),
+}
+
+/// Which key protects the recovery points of a leg.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LegKey {
+    /// This one.
+    Key(Arn),
+    /// None: they are not encrypted.
+    Unencrypted,
+    /// That of the source vault.
+    OfVault,
+    /// That of the resource, which was not seen.
+    NotSeen,
+}
+
+/// A copy action of which the kind of backups is not known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NotYetKnown {
+    /// The account that owns the plan.
+    pub account_id: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// Name of the plan. Untrusted text.
+    pub plan: String,
+    /// The vault that the rule backs up into.
+    pub source_vault_arn: Arn,
+    /// The vault that the copy action names.
+    pub destination_vault_arn: Arn,
+}
+
+/// What plans copy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovered {
+    /// The kinds of copies, sorted, each once.
+    pub legs: Vec<Leg>,
+    /// What is not known.
+    pub unknown: Vec<NotYetKnown>,
+}
+
+/// The copies that plans make, each with its selections. `points` are the recovery points of the vaults of their rules, as far as they were
+/// seen, by the ARN of the vault.
+pub fn discover(plans: &[(BackupPlan, Vec<Selection>)], points: &BTreeMap<Arn, Vec<StoredPoint>>) -> Discovered {
+    let mut found: BTreeMap<Leg, (Option<StoredPoint>, Vec<CopyAction>)> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for (plan, rule, selection) in runs(plans) {
+        let Some(vault) = plan.vault(&rule.target_vault) else { continue };
+        let Some(stored) = points.get(&vault) else { continue };
+        let kinds = kinds(plan, selection, stored);
+        for action in &rule.copy_actions {
+            if kinds.is_empty() {
+                unknown.push(NotYetKnown {
+                    account_id: plan.account_id.clone(),
+                    region: plan.region.clone(),
+                    plan: plan.name.clone(),
+                    source_vault_arn: vault.clone(),
+                    destination_vault_arn: action.destination_vault_arn.clone(),
+                });
+            }
+            for kind in &kinds {
+                let leg = Leg {
+                    account_id: plan.account_id.clone(),
+                    region: plan.region.clone(),
+                    source_vault_arn: vault.clone(),
+                    destination_vault_arn: action.destination_vault_arn.clone(),
+                    resource_type: kind.resource_type.clone(),
+                    fully_managed: kind.fully_managed,
+                    key: kind.key.clone(),
+                    job_role_arn: selection.role_arn.clone(),
+                    recovery_point_arn: None,
+                    retention_days: (None, None),
+                };
+                let (newest, actions) = found.entry(leg).or_default();
+                if kind.point.as_ref().map(age) > newest.as_ref().map(age) {
+                    newest.clone_from(&kind.point);
+                }
+                actions.push(action.clone());
+            }
+        }
+    }
+    let legs = found.into_iter().map(|(leg, (newest, actions))| {
+        let days = actions.iter().map(|action| action.delete_after_days);
+        // Without an end a copy is kept longer than any number of days.
+        let shortest = days.clone().min_by_key(|days| days.unwrap_or(i64::MAX)).flatten();
+        let longest = days.max_by_key(|days| days.unwrap_or(i64::MAX)).flatten();
+        Leg { recovery_point_arn: newest.map(|point| point.arn), retention_days: (shortest, longest), ..leg }
+    });
+    let legs = legs.collect();
+    unknown.sort();
+    unknown.dedup();
+    Discovered { legs, unknown }
+}
+
+/// Every rule with every selection.
+fn runs(plans: &[(BackupPlan, Vec<Selection>)]) -> impl Iterator<Item = (&BackupPlan, &PlanRule, &Selection)> {
+    plans.iter().flat_map(|(plan, selections)| {
+        plan.rules.iter().flat_map(move |rule| selections.iter().map(move |selection| (plan, rule, selection)))
+    })
+}
+
+/// A kind of backups: what decides, of one resource, how its copies are made.
+#[derive(Clone, Debug)]
+struct Kind {
+    resource_type: String,
+    fully_managed: bool,
+    key: LegKey,
+    point: Option<StoredPoint>,
+}
+
+fn age(point: &StoredPoint) -> (Option<jiff::Timestamp>, &Arn) {
+    (point.created_at, &point.arn)
+}
+
+fn kinds(plan: &BackupPlan, selection: &Selection, stored: &[StoredPoint]) -> Vec<Kind> {
+    // A copy that landed in this vault is not copied again by the rule. A backup on demand is of the kind that the plan's will be.
+    let ours = |point: &&StoredPoint| point.copied_from.is_none() && point.plan_id.as_ref().is_none_or(|id| *id == plan.id);
+    let mut newest: BTreeMap<(String, String), &StoredPoint> = BTreeMap::new();
+    for point in stored.iter().filter(ours).filter(|point| selects(selection, point.resource_arn.as_ref())) {
+        let resource = point.resource_arn.as_ref().unwrap_or(&point.arn).as_str().to_owned();
+        let place = newest.entry((point.resource_type.clone(), resource)).or_insert(point);
+        if age(point) > age(place) {
+            *place = point;
+        }
+    }
+    if newest.is_empty() {
+        let types = selection.resources.iter().filter_map(|pattern| type_of(pattern));
+        return types
+            .map(|(resource_type, fully_managed)| Kind {
+                resource_type: resource_type.to_owned(),
+                fully_managed,
+                key: if fully_managed { LegKey::OfVault } else { LegKey::NotSeen },
+                point: None,
+            })
+            .collect();
+    }
+    newest
+        .into_values()
+        .map(|point| Kind {
+            resource_type: point.resource_type.clone(),
+            fully_managed: point.arn.service() == "backup",
+            key: point.encryption_key_arn.clone().map_or(LegKey::Unencrypted, LegKey::Key),
+            point: Some(point.clone()),
+        })
+        .collect()
+}
+
+/// Whether a selection may have chosen a resource. What tags choose is not known here.
+fn selects(selection: &Selection, resource: Option<&Arn>) -> bool {
+    let Some(resource) = resource else { return true };
+    let any = |patterns: &[String]| patterns.iter().any(|pattern| wildcard_matches(pattern, resource.as_str()));
+    !any(&selection.not_resources) && (selection.by_tags || selection.resources.is_empty() || any(&selection.resources))
+}
+
+/// The resource type that an ARN or a pattern names, and whether AWS Backup manages it fully. Types that it manages by a setting of the Region, or
+/// whose ARNs several types share, tell nothing.
+fn type_of(pattern: &str) -> Option<(&'static str, bool)> {
+    let mut parts = pattern.splitn(6, ':').skip(2);
+    let service = parts.next()?;
+    let resource = parts.nth(2).unwrap_or_default();
+    Some(match (service, resource.split(['/', ':']).next().unwrap_or_default()) {
+        ("ec2", "volume") => ("EBS", false),
+        ("ec2", "instance") => ("EC2", false),
+        ("rds", "db") => ("RDS", false),
+        // Aurora, DocumentDB and Neptune share this form, and the same rules hold for all of them.
+        ("rds", "cluster") => ("Aurora", false),
+        ("fsx", _) => ("FSx", false),
+        ("storagegateway", _) => ("Storage Gateway", false),
+        ("elasticfilesystem", _) => ("EFS", true),
+        ("s3", _) => ("S3", true),
+        ("timestream", _) => ("Timestream", true),
+        ("backup-gateway", _) => ("VirtualMachine", true),
+        ("cloudformation", _) => ("CloudFormation", true),
+        ("eks", _) => ("EKS", true),
+        ("dsql", _) => ("Aurora DSQL", true),
+        _ => return None,
+    })
+}
+
+impl Leg {
+    /// The route, with what is known of its vaults and keys.
+    pub fn route(
+        &self,
+        source_vault: &Fact<Vault>,
+        destination_vault: &Fact<Vault>,
+        source_key: &Fact<Key>,
+        destination_key: &Fact<Key>,
+        organization_id: Option<String>,
+    ) -> Option<Route> {
+        let vault_key = |vault: &Fact<Vault>| vault.known().and_then(|vault| vault.encryption_key_arn.clone());
+        let kind = |vault: &Fact<Vault>| VaultKind::named(vault.known().and_then(|vault| vault.vault_type.as_deref()));
+        let aws_managed = |key: &Fact<Key>| key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws));
+        let mut route = Route {
+            source_account: self.account_id.clone(),
+            source_region: self.region.clone(),
+            source_vault_arn: self.source_vault_arn.clone(),
+            destination_account: self.destination_vault_arn.account()?,
+            destination_region: self.destination_vault_arn.region()?,
+            destination_vault_arn: self.destination_vault_arn.clone(),
+            resource_type: self.resource_type.clone(),
+            fully_managed: self.fully_managed,
+            recovery_point_arn: self.source_vault_arn.clone(),
+            source_key_arn: self.source_key_arn(source_vault),
+            source_key_aws_managed: aws_managed(source_key),
+            source_vault_kind: kind(source_vault),
+            source_vault_key_arn: vault_key(source_vault),
+            destination_key_arn: vault_key(destination_vault),
+            destination_key_aws_managed: aws_managed(destination_key),
+            destination_vault_kind: kind(destination_vault),
+            job_role_arn: self.job_role_arn.clone(),
+            organization_id,
+        };
+        // Of a recovery point that does not exist yet only the form is known.
+        route.recovery_point_arn = match &self.recovery_point_arn {
+            Some(point) => point.clone(),
+            None => Arn::parse(&route.recovery_points()).ok()?,
+        };
+        Some(route)
+    }
+
+    /// The key of the recovery points, as far as it is known.
+    pub fn source_key_arn(&self, source_vault: &Fact<Vault>) -> Option<Arn> {
+        match &self.key {
+            LegKey::Key(key) => Some(key.clone()),
+            LegKey::OfVault => source_vault.known().and_then(|vault| vault.encryption_key_arn.clone()),
+            LegKey::Unencrypted | LegKey::NotSeen => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! Will the next copy of a leg work: by its policies, and by the state of its vaults, keys and role.
+//!
+//! Three answers: it works, it will fail, it depends. Whatever was not seen and could decide makes it depend; only what was seen makes it fail.
+
+use super::predict::{Outlook, predict};
+use super::{Judged, Leg, LegKey, Obstacle, Route, RoutePolicies, SeenPolicies};
+use crate::arn::Arn;
+use crate::evidence::{Fact, Gap, GapReason, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, Role, Vault, VaultPolicy};
+use crate::policy::{Decision, NotAPrincipal};
+
+/// States in which a key cannot be used (<https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html>). A state that is not known here is
+/// not taken for one.
+const UNUSABLE: &[&str] = &["Disabled", "PendingDeletion", "PendingImport", "PendingReplicaDeletion", "Unavailable"];
+
+/// Everything that was asked about a leg.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "each is named after what it tells")]
+pub struct LegFacts {
+    pub organization: Fact<Organization>,
+    pub job_role: Fact<Role>,
+    pub source_scps: Fact<PolicyLevels>,
+    pub source_rcps: Fact<PolicyLevels>,
+    pub destination_rcps: Fact<PolicyLevels>,
+    pub source_vault: Fact<Vault>,
+    pub source_vault_policy: Fact<VaultPolicy>,
+    pub destination_vault: Fact<Vault>,
+    pub destination_vault_policy: Fact<VaultPolicy>,
+    pub source_key: Fact<Key>,
+    pub source_key_policy: Fact<KeyPolicy>,
+    pub source_key_grants: Fact<KeyGrants>,
+    pub destination_key: Fact<Key>,
+    pub destination_key_policy: Fact<KeyPolicy>,
+    pub destination_key_grants: Fact<KeyGrants>,
+}
+
+impl LegFacts {
+    fn policies(&self, route: &Route) -> RoutePolicies {
+        let seen = SeenPolicies {
+            organization: &self.organization,
+            job_role: &self.job_role,
+            source_scps: &self.source_scps,
+            source_rcps: &self.source_rcps,
+            destination_rcps: &self.destination_rcps,
+            source_vault: &self.source_vault_policy,
+            destination_vault: &self.destination_vault_policy,
+            source_key: &self.source_key_policy,
+            source_key_grants: &self.source_key_grants,
+            destination_key: &self.destination_key_policy,
+            destination_key_grants: &self.destination_key_grants,
+        };
+        seen.of(route)
+    }
+
+    /// Every gap, sorted, each once.
+    fn gaps(&self) -> Vec<Gap> {
+        let gaps = [
+            self.organization.gap(),
+            self.job_role.gap(),
+            self.source_scps.gap(),
+            self.source_rcps.gap(),
+            self.destination_rcps.gap(),
+            self.source_vault.gap(),
+            self.source_vault_policy.gap(),
+            self.destination_vault.gap(),
+            self.destination_vault_policy.gap(),
+            self.source_key.gap(),
+            self.source_key_policy.gap(),
+            self.source_key_grants.gap(),
+            self.destination_key.gap(),
+            self.destination_key_policy.gap(),
+            self.destination_key_grants.gap(),
+        ];
+        let mut gaps = gaps.into_iter().flatten().cloned().collect::<Vec<_>>();
+        gaps.sort();
+        gaps.dedup();
+        gaps
+    }
+}
+
+/// In a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Everything that a copy needs, or may need, was seen and is there.
+    Works,
+    /// Something that it needs was seen and is not there.
+    WillFail,
+    /// It depends on what was not seen or is not documented.
+    Depends,
+}
+
+/// What stands in the way and is no denied request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blocker {
+    /// AWS does not make such copies.
+    Obstacle(Obstacle),
+    /// A vault, key or role that the copy names does not exist.
+    Missing(Arn),
+    /// A key that cannot be used: its state.
+    KeyState(Arn, String),
+    /// The account of the destination vault is not in the organization of the source account.
+    OutsideOrganization(Arn),
+    /// The vault is locked, and the copy would be kept for fewer days than it allows.
+    KeptTooShort {
+        /// The vault.
+        vault: Arn,
+        /// Days that the plan asks for.
+        days: i64,
+        /// The fewest days that the vault allows.
+        limit: i64,
+    },
+    /// Likewise, for more days; `None`: for ever.
+    KeptTooLong {
+        /// The vault.
+        vault: Arn,
+        /// Days that the plan asks for.
+        days: Option<i64>,
+        /// The most days that the vault allows.
+        limit: i64,
+    },
+}
+
+impl Blocker {
+    /// In a sentence without its end.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Obstacle(obstacle) => obstacle.reason().to_owned(),
+            Self::Missing(arn) => format!("{arn} does not exist"),
+            Self::KeyState(key, state) => format!("the key {key} is {state}"),
+            Self::OutsideOrganization(vault) => format!("the account of {vault} is not in the organization of the source account"),
+            Self::KeptTooShort { vault, days, limit } => {
+                format!("the lock of {vault} wants copies kept for at least {limit} days, and the plan asks for {days}")
+            }
+            Self::KeptTooLong { vault, days, limit } => {
+                let days = days.map_or_else(|| "no end".to_owned(), |days| days.to_string());
+                format!("the lock of {vault} allows copies to be kept for at most {limit} days, and the plan asks for {days}")
+            }
+        }
+    }
+}
+
+/// The answer for one leg, and its reasons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// The route.
+    pub route: Route,
+    /// The policies that were seen.
+    pub policies: RoutePolicies,
+    /// In a word.
+    pub verdict: Verdict,
+    /// Needed and denied.
+    pub denied: Vec<Judged>,
+    /// What else makes it fail.
+    pub blockers: Vec<Blocker>,
+    /// What it depends on, each in a sentence without its end. May quote untrusted text.
+    pub open: Vec<String>,
+    /// What could not be read, whether or not it would have decided.
+    pub gaps: Vec<Gap>,
+}
+
+/// Judges a leg; `None` where its ARNs make no route.
+pub fn forecast(leg: &Leg, facts: &LegFacts, organization_id: Option<&str>) -> Option<Result<Forecast, NotAPrincipal>> {
+    let seen_id = facts.organization.known().map(|organization| organization.id.clone());
+    let id = seen_id.or_else(|| organization_id.map(str::to_owned));
+    let route = leg.route(&facts.source_vault, &facts.destination_vault, &facts.source_key, &facts.destination_key, id)?;
+    let policies = facts.policies(&route);
+    let prediction = match predict(&route, &policies) {
+        Ok(prediction) => prediction,
+        Err(problem) => return Some(Err(problem)),
+    };
+    let mut blockers = states(leg, facts, &route);
+    let (certain, possible) = prediction.obstacles.iter().copied().partition::<Vec<_>, _>(|obstacle| obstacle.is_certain());
+    blockers.extend(certain.into_iter().map(Blocker::Obstacle));
+    blockers.sort();
+    blockers.dedup();
+    let mut open = unseen(leg, facts);
+    open.extend(possible.into_iter().map(|obstacle| obstacle.reason().to_owned()));
+    open.extend(prediction.open.iter().map(open_point));
+    let mut sentences = std::collections::BTreeSet::new();
+    open.retain(|sentence| sentences.insert(sentence.clone()));
+    let verdict = if prediction.outlook == Outlook::Fails || !blockers.is_empty() {
+        Verdict::WillFail
+    } else if prediction.outlook == Outlook::Works && open.is_empty() {
+        Verdict::Works
+    } else {
+        Verdict::Depends
+    };
+    Some(Ok(Forecast { gaps: facts.gaps(), route, policies, verdict, denied: prediction.denied, blockers, open }))
+}
+
+fn open_point(judged: &Judged) -> String {
+    let need = &judged.requirement;
+    let call = format!("{} by {} on {}", need.action, need.principal, need.resource);
+    match judged.decision {
+        Decision::Uncertain | Decision::Allowed => format!("whether {call} is allowed depends on {}", judged.open_points()),
+        Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => {
+            format!("AWS does not document whether a copy needs {call}; {}", judged.reason())
+        }
+    }
+}
+
+/// What was not seen of the vaults and keys themselves: without it not even the calls are known.
+fn unseen(leg: &Leg, facts: &LegFacts) -> Vec<String> {
+    let mut open = Vec::new();
+    let mut asks = |gap: Option<&Gap>, what: &str| {
+        if let Some(gap) = gap.filter(|gap| gap.reason != GapReason::NotFound) {
+            open.push(format!("{what} could not be read: {} in {}", gap.action, gap.account_id));
+        }
+    };
+    asks(facts.source_vault.gap(), "the source vault");
+    asks(facts.destination_vault.gap(), "the destination vault");
+    asks(facts.source_key.gap(), "the key of the recovery points");
+    asks(facts.destination_key.gap(), "the key of the destination vault");
+    if leg.key == LegKey::NotSeen {
+        open.push("there is no recovery point yet, so the key of the backups is not known".to_owned());
+    }
+    open
+}
+
+/// States of vaults, keys and role that suffice alone.
+fn states(leg: &Leg, facts: &LegFacts, route: &Route) -> Vec<Blocker> {
+    fn missing<T>(fact: &Fact<T>) -> bool {
+        fact.gap().is_some_and(|gap| gap.reason == GapReason::NotFound)
+    }
+    let mut blockers = Vec::new();
+    if missing(&facts.job_role) {
+        blockers.push(Blocker::Missing(route.job_role_arn.clone()));
+    }
+    if missing(&facts.destination_vault) {
+        blockers.push(Blocker::Missing(route.destination_vault_arn.clone()));
+    }
+    for (key, arn) in [(&facts.source_key, &route.source_key_arn), (&facts.destination_key, &route.destination_key_arn)] {
+        let Some(arn) = arn else { continue };
+        if missing(key) {
+            blockers.push(Blocker::Missing(arn.clone()));
+        }
+        if let Some(state) = key.known().and_then(|key| key.state.as_deref()).filter(|state| UNUSABLE.contains(state)) {
+            blockers.push(Blocker::KeyState(arn.clone(), state.to_owned()));
+        }
+    }
+    // The parents of an account that is no member are not found.
+    if route.crosses_accounts() && facts.organization.known().is_some() && missing(&facts.destination_rcps) {
+        blockers.push(Blocker::OutsideOrganization(route.destination_vault_arn.clone()));
+    }
+    if let Some(vault) = facts.destination_vault.known().filter(|vault| vault.locked == Some(true)) {
+        let (shortest, longest) = leg.retention_days;
+        if let (Some(days), Some(limit)) = (shortest, vault.min_retention_days)
+            && days < limit
+        {
+            blockers.push(Blocker::KeptTooShort { vault: route.destination_vault_arn.clone(), days, limit });
+        }
+        if let Some(limit) = vault.max_retention_days
+            && longest.is_none_or(|days| days > limit)
+        {
+            blockers.push(Blocker::KeptTooLong { vault: route.destination_vault_arn.clone(), days: longest, limit });
+        }
+    }
+    blockers
+}

@@ -1,0 +1,47 @@
+//! What decided a requirement, in words.
+
+use super::Judged;
+use crate::policy::{Layer, Outcome};
+
+/// A Sid is cut here: it is somebody else's text.
+const LONGEST_SID: usize = 64;
+
+impl Judged {
+    /// Why it is denied. May quote untrusted text.
+    pub fn reason(&self) -> String {
+        let deny = self.answer.reasons.iter().find(|reason| reason.denies && reason.outcome == Outcome::Matched);
+        if let Some(deny) = deny {
+            let sid = deny.sid.as_deref().map(|sid| format!(" `{}`", cut(sid))).unwrap_or_default();
+            return format!("statement {}{sid} of the {} denies it", deny.statement + 1, layer(deny.layer));
+        }
+        format!("nothing in {} allows it", list(&self.answer.missing))
+    }
+
+    /// What its answer depends on.
+    pub fn open_points(&self) -> String {
+        list(&self.answer.depends_on)
+    }
+}
+
+fn cut(sid: &str) -> String {
+    if sid.chars().count() <= LONGEST_SID {
+        return sid.to_owned();
+    }
+    let kept = sid.chars().take(LONGEST_SID - 3).collect::<String>();
+    format!("{}...", kept.trim_end())
+}
+
+fn layer(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Scp => "service control policies",
+        Layer::Rcp => "resource control policies",
+        Layer::Identity => "policies of the role",
+        Layer::Boundary => "permissions boundary",
+        Layer::Session => "session policy",
+        Layer::Resource => "policy of the resource",
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "what was not seen".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,80 @@
+//! What an account plans to back up and to copy: plans, selections, and the recovery points that they made.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::{AccountId, Arn, Region};
+
+/// `GetBackupPlan`. A plan that a backup policy of the organization made is like any other; its id starts with `orgs/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct BackupPlan {
+    pub account_id: AccountId,
+    pub region: Region,
+    pub id: String,
+    /// Untrusted text.
+    pub name: String,
+    pub rules: Vec<PlanRule>,
+}
+
+impl BackupPlan {
+    /// Whether it copies anything.
+    pub fn copies(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.copy_actions.is_empty())
+    }
+
+    /// ARN of a vault of the plan's account and Region.
+    pub fn vault(&self, name: &str) -> Option<Arn> {
+        let (partition, region, account) = (self.region.partition(), &self.region, &self.account_id);
+        Arn::parse(&format!("arn:{partition}:backup:{region}:{account}:backup-vault:{name}")).ok()
+    }
+}
+
+/// A rule of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct PlanRule {
+    /// Untrusted text.
+    pub name: String,
+    pub target_vault: String,
+    pub copy_actions: Vec<CopyAction>,
+}
+
+/// A copy that a rule makes of every backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct CopyAction {
+    pub destination_vault_arn: Arn,
+    /// Retention of the copy in days; absent: it is kept for ever.
+    #[serde(default)]
+    pub delete_after_days: Option<i64>,
+}
+
+/// `GetBackupSelection`: which resources a plan backs up, and through which role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct Selection {
+    /// Untrusted text.
+    pub name: String,
+    pub role_arn: Arn,
+    /// ARNs or patterns of ARNs.
+    pub resources: Vec<String>,
+    pub not_resources: Vec<String>,
+    /// Whether tags select as well: resources that no pattern names may be selected.
+    pub by_tags: bool,
+}
+
+/// A recovery point of `ListRecoveryPointsByBackupVault`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct StoredPoint {
+    pub arn: Arn,
+    pub resource_arn: Option<Arn>,
+    pub resource_type: String,
+    pub encryption_key_arn: Option<Arn>,
+    pub created_at: Option<Timestamp>,
+    /// The plan whose job made it; absent for a backup on demand.
+    pub plan_id: Option<String>,
+    /// It is itself a copy, from this vault.
+    pub copied_from: Option<Arn>,
+}
