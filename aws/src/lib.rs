@@ -4,6 +4,7 @@
 //! Region and the reason. Writes fail with a [`PortError`](guardian_core::ports::PortError) that says whether a retry may help. Errors are
 //! classed by their code *string*: AWS models neither `AccessDeniedException` nor `ThrottlingException` for most services.
 
+pub mod answers;
 mod backup;
 mod claims;
 pub mod classify;

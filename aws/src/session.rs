@@ -111,6 +111,18 @@ impl Cloud {
             }
     }
 
+    /// ARN of the reader role of an account.
+    pub(crate) fn reader_arn(&self, account: &AccountId, region: Option<&Region>) -> String {
+        let ours = || self.inner.base.region().and_then(|region| Region::parse(region.as_ref()).ok());
+        let partition = region.cloned().or_else(ours).map_or("aws", |region| region.partition());
+        format!("arn:{partition}:iam::{account}:role/{}", self.inner.reader.name)
+    }
+
+    /// The role with which the organization is read, where one was named.
+    pub(crate) fn organization_role(&self) -> Option<&Arn> {
+        self.inner.reader.organization_role_arn.as_ref()
+    }
+
     /// The clients of an account and Region.
     pub(crate) async fn clients(&self, account: &AccountId, region: &Region) -> Result<Clients, Gap> {
         let key = (account.clone(), region.clone());
@@ -122,7 +134,7 @@ impl Cloud {
                 return Ok(clients.clone());
             }
         }
-        let role = format!("arn:{}:iam::{account}:role/{}", region.partition(), self.inner.reader.name);
+        let role = self.reader_arn(account, Some(region));
         let credentials = self.credentials(account, &role).await?;
         let until = credentials.expiry().map_or_else(|| SystemTime::now() + RENEW_BEFORE, |end| end - RENEW_BEFORE);
         let config = self

@@ -1,6 +1,7 @@
 //! Adapters over the real SDK clients and canned answers.
 
 mod access;
+mod answers;
 mod reads;
 mod tables;
 mod topics;

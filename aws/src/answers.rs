@@ -1,0 +1,134 @@
+//! Answers of the AWS APIs as AWS gave them: JSON by the member names of the API, all pages in one.
+//!
+//! This is how evidence is recorded and read again: one question, one answer. What an answer means is the reader's affair; which role asked, and
+//! why there is no answer, is part of it. Only reads can be asked: each operation is named here, and what is not named is refused.
+
+mod backup;
+mod capture;
+mod iam;
+mod keys;
+mod organizations;
+
+use std::future::Future;
+
+use guardian_core::arn::{AccountId, Region};
+use guardian_core::evidence::{Gap, GapReason};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::session::Cloud;
+
+/// One read of an AWS API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The account that is asked.
+    pub account: AccountId,
+    /// The Region; `None` for a global service.
+    pub region: Option<Region>,
+    /// As IAM names it: `backup`, `kms`, `iam`, `organizations`.
+    pub service: &'static str,
+    /// `DescribeKey`, …
+    pub operation: &'static str,
+    /// The parameters by the member names of the API; pages are not the asker's affair.
+    pub request: Value,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer by the member names of the API, or why there is none.
+    pub outcome: Result<Value, Failure>,
+    /// When.
+    pub at: Timestamp,
+    /// ARN of the role that asked.
+    pub principal: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The call that failed, where it was not the question itself: `sts:AssumeRole`.
+    pub action: Option<String>,
+    /// In a word of ours.
+    pub reason: GapReason,
+    /// In a word of AWS, such as `AccessDeniedException`.
+    pub code: String,
+}
+
+impl Question {
+    /// The question as IAM names its action.
+    pub fn action(&self) -> String {
+        format!("{}:{}", self.service, self.operation)
+    }
+
+    /// A parameter of the request.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.request.get(name).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// The gap that a failure leaves.
+    pub fn gap(&self, failure: &Failure) -> Gap {
+        Gap {
+            action: failure.action.clone().unwrap_or_else(|| self.action()),
+            account_id: self.account.clone(),
+            // A role is assumed once for all Regions.
+            region: self.region.clone().filter(|_| failure.action.is_none()),
+            reason: failure.reason,
+            detail: Some(failure.code.clone()),
+        }
+    }
+}
+
+impl Failure {
+    /// A failure of the question itself.
+    pub fn new(reason: GapReason, code: impl Into<String>) -> Self {
+        Self { action: None, reason, code: code.into() }
+    }
+}
+
+impl From<Gap> for Failure {
+    fn from(gap: Gap) -> Self {
+        Self { action: Some(gap.action), reason: gap.reason, code: gap.detail.unwrap_or_default() }
+    }
+}
+
+/// Whoever answers questions: AWS, or a recording.
+pub trait Answers: Send + Sync {
+    /// Asks one question.
+    fn ask(&self, question: &Question) -> impl Future<Output = Answer> + Send;
+
+    /// The account in which the organization is read, where it is known.
+    fn organization_account(&self) -> Option<AccountId>;
+}
+
+impl Answers for Cloud {
+    async fn ask(&self, question: &Question) -> Answer {
+        // Boxed, because each of them is the sum of all its operations.
+        let outcome = match question.service {
+            "backup" => Box::pin(backup::ask(self, question)).await,
+            "iam" => Box::pin(iam::ask(self, question)).await,
+            "kms" => Box::pin(keys::ask(self, question)).await,
+            "organizations" => Box::pin(organizations::ask(self, question)).await,
+            _ => Err(refused(question)),
+        };
+        let principal = match question.service {
+            "organizations" => self.organization_role().map(|role| role.as_str().to_owned()),
+            _ => Some(self.reader_arn(&question.account, question.region.as_ref())),
+        };
+        Answer { outcome, at: Timestamp::now(), principal }
+    }
+
+    fn organization_account(&self) -> Option<AccountId> {
+        self.organization_role().and_then(|role| role.account())
+    }
+}
+
+/// An operation that is not among the reads.
+fn refused(question: &Question) -> Failure {
+    Failure::new(GapReason::NotConfigured, format!("`{}` is not a read that the guardian makes", question.action()))
+}
+
+/// The Region of a question that needs one.
+fn region(question: &Question) -> Result<&Region, Failure> {
+    question.region.as_ref().ok_or_else(|| Failure::new(GapReason::NotConfigured, "the question names no Region"))
+}

@@ -1,0 +1,40 @@
+//! Reads of AWS Backup.
+
+use serde_json::Value;
+
+use super::capture::{raw, raw_pages};
+use super::{Failure, Question, refused, region};
+use crate::session::Cloud;
+
+pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Failure> {
+    let backup = cloud.clients(&question.account, region(question)?).await?.backup;
+    let parameter = |name: &str| question.parameter(name);
+    let vault = || parameter("BackupVaultName");
+    let plan = || parameter("BackupPlanId");
+    match question.operation {
+        "DescribeBackupJob" => raw!(backup.describe_backup_job().set_backup_job_id(parameter("BackupJobId"))),
+        "DescribeCopyJob" => raw!(backup.describe_copy_job().set_copy_job_id(parameter("CopyJobId"))),
+        "DescribeRestoreJob" => raw!(backup.describe_restore_job().set_restore_job_id(parameter("RestoreJobId"))),
+        "DescribeScanJob" => raw!(backup.describe_scan_job().set_scan_job_id(parameter("ScanJobId"))),
+        "DescribeBackupVault" => raw!(backup.describe_backup_vault().set_backup_vault_name(vault())),
+        "GetBackupVaultAccessPolicy" => raw!(backup.get_backup_vault_access_policy().set_backup_vault_name(vault())),
+        "DescribeRecoveryPoint" => {
+            let request = backup.describe_recovery_point().set_backup_vault_name(vault());
+            raw!(request.set_recovery_point_arn(parameter("RecoveryPointArn")))
+        }
+        "ListRecoveryPointsByBackupVault" => raw_pages!("RecoveryPoints", "NextToken", |next| {
+            backup.list_recovery_points_by_backup_vault().set_backup_vault_name(vault()).max_results(1000).set_next_token(next)
+        }),
+        "ListBackupPlans" => {
+            raw_pages!("BackupPlansList", "NextToken", |next| backup.list_backup_plans().max_results(1000).set_next_token(next))
+        }
+        "GetBackupPlan" => raw!(backup.get_backup_plan().set_backup_plan_id(plan())),
+        "ListBackupSelections" => raw_pages!("BackupSelectionsList", "NextToken", |next| {
+            backup.list_backup_selections().set_backup_plan_id(plan()).max_results(1000).set_next_token(next)
+        }),
+        "GetBackupSelection" => {
+            raw!(backup.get_backup_selection().set_backup_plan_id(plan()).set_selection_id(parameter("SelectionId")))
+        }
+        _ => Err(refused(question)),
+    }
+}

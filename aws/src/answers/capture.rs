@@ -1,0 +1,159 @@
+//! The body of an answer as it came, and pages put together.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use guardian_core::evidence::GapReason;
+use serde_json::Value;
+
+use super::Failure;
+use crate::classify::reason_of;
+
+/// More pages than this are an answer that runs in circles.
+const MOST_PAGES: usize = 10_000;
+
+/// Keeps the body of the last attempt.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Capture {
+    body: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Intercept for Capture {
+    fn name(&self) -> &'static str {
+        "capture"
+    }
+
+    // Only here the body is sure to be loaded: before, it may still be on the wire.
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let bytes = context.response().body().bytes().unwrap_or_default().to_vec();
+        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        Ok(())
+    }
+}
+
+impl Capture {
+    /// The body of a call that succeeded, or why it failed.
+    pub(super) fn read<T, E: ProvideErrorMetadata, R>(&self, sent: Result<T, SdkError<E, R>>) -> Result<Value, Failure> {
+        match sent {
+            Ok(_) => {
+                let body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+                serde_json::from_slice(&body).map_err(|_| Failure::new(GapReason::Unreadable, "the answer is not JSON"))
+            }
+            Err(error) => Err(failure(&error)),
+        }
+    }
+}
+
+/// Why a call failed.
+pub(super) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Failure {
+    let (reason, code) = reason_of(error);
+    Failure::new(reason, code)
+}
+
+/// Sends a request of a JSON API and answers with the body.
+macro_rules! raw {
+    ($request:expr) => {{
+        let capture = $crate::answers::capture::Capture::default();
+        let sent = $request.customize().interceptor(capture.clone()).send().await;
+        capture.read(sent)
+    }};
+}
+
+/// Sends a request of a JSON API page by page and answers with one body: `$list` is what grows, `$token` says where the next page begins.
+macro_rules! raw_pages {
+    ($list:literal, $token:literal, |$next:ident| $request:expr) => {{
+        let mut pages = $crate::answers::capture::Pages::new($list, $token);
+        loop {
+            let $next = pages.next();
+            let page = raw!($request)?;
+            if pages.add(page)? {
+                break Ok(pages.merged());
+            }
+        }
+    }};
+}
+
+pub(super) use {raw, raw_pages};
+
+/// Pages on their way to one answer.
+pub(super) struct Pages {
+    list: &'static str,
+    token: &'static str,
+    merged: Option<Value>,
+    next: Option<String>,
+    count: usize,
+}
+
+impl Pages {
+    pub(super) fn new(list: &'static str, token: &'static str) -> Self {
+        Self { list, token, merged: None, next: None, count: 0 }
+    }
+
+    /// Where the next page begins.
+    pub(super) fn next(&self) -> Option<String> {
+        self.next.clone()
+    }
+
+    /// Adds a page; whether it was the last.
+    pub(super) fn add(&mut self, page: Value) -> Result<bool, Failure> {
+        let next = page.get(self.token).and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+        self.count += 1;
+        if self.count > MOST_PAGES || next.is_some() && next == self.next {
+            return Err(Failure::new(GapReason::Unreadable, "the pages run in circles"));
+        }
+        match &mut self.merged {
+            None => self.merged = Some(page),
+            Some(merged) => {
+                let more = page.get(self.list).and_then(Value::as_array).cloned().unwrap_or_default();
+                match merged.get_mut(self.list).and_then(Value::as_array_mut) {
+                    Some(list) => list.extend(more),
+                    None if more.is_empty() => {}
+                    None => merged[self.list] = Value::Array(more),
+                }
+            }
+        }
+        self.next = next;
+        Ok(self.next.is_none())
+    }
+
+    /// The one answer, without the marks of paging.
+    pub(super) fn merged(self) -> Value {
+        let mut merged = self.merged.unwrap_or_default();
+        if let Some(members) = merged.as_object_mut() {
+            for mark in [self.token, "Truncated", "IsTruncated"] {
+                members.remove(mark);
+            }
+        }
+        merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pages_become_one_answer_and_an_answer_that_repeats_its_token_is_none() {
+        let mut pages = Pages::new("Grants", "NextMarker");
+        assert!(!pages.add(json!({"Grants": [1], "NextMarker": "a", "Truncated": true})).unwrap());
+        assert_eq!(pages.next().as_deref(), Some("a"));
+        assert!(pages.add(json!({"Grants": [2], "Truncated": false})).unwrap());
+        assert_eq!(pages.merged(), json!({"Grants": [1, 2]}));
+        let mut circle = Pages::new("Grants", "NextMarker");
+        assert!(!circle.add(json!({"Grants": [], "NextMarker": "a"})).unwrap());
+        assert_eq!(circle.add(json!({"Grants": [], "NextMarker": "a"})).unwrap_err().reason, GapReason::Unreadable);
+    }
+}

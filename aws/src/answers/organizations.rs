@@ -1,0 +1,29 @@
+//! Reads of Organizations, through the role that was named for them.
+
+use aws_sdk_organizations::types::PolicyType;
+use guardian_core::evidence::GapReason;
+use serde_json::Value;
+
+use super::capture::{raw, raw_pages};
+use super::{Failure, Question, refused};
+use crate::session::Cloud;
+
+pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Failure> {
+    let config = match cloud.organization_config().await {
+        Some(config) => config?,
+        None => return Err(Failure::new(GapReason::NotConfigured, "GUARDIAN_ORGANIZATION_ROLE_ARN is not set")),
+    };
+    let organizations = aws_sdk_organizations::Client::new(&config);
+    let parameter = |name: &str| question.parameter(name);
+    match question.operation {
+        "DescribeOrganization" => raw!(organizations.describe_organization()),
+        "ListAccounts" => raw_pages!("Accounts", "NextToken", |next| organizations.list_accounts().set_next_token(next)),
+        "ListParents" => raw!(organizations.list_parents().set_child_id(parameter("ChildId"))),
+        "ListPoliciesForTarget" => raw_pages!("Policies", "NextToken", |next| {
+            let request = organizations.list_policies_for_target().set_target_id(parameter("TargetId"));
+            request.set_filter(parameter("Filter").as_deref().map(PolicyType::from)).set_next_token(next)
+        }),
+        "DescribePolicy" => raw!(organizations.describe_policy().set_policy_id(parameter("PolicyId"))),
+        _ => Err(refused(question)),
+    }
+}
