@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 pub(crate) use event::read as read_input;
 
-use crate::evidence::{Folder, NoStore};
+use crate::evidence::{Folder, NoStore, Readers};
 use crate::output::{Exit, Format, Output};
 
 /// Time for evidence at a terminal: nobody is paged by it, and CloudTrail is slow.
@@ -84,7 +84,7 @@ impl Explain {
 
 /// Evidence from a folder or from AWS.
 pub(crate) enum Evidence {
-    Recorded(Folder, Scope),
+    Recorded(Readers<Folder>, Scope),
     Live(Box<Cloud>, Scope),
 }
 
@@ -95,7 +95,7 @@ impl Source {
             scope.window = PATIENCE;
         }
         Ok(match &self.evidence {
-            Some(dir) => Evidence::Recorded(Folder::open(dir)?, scope),
+            Some(dir) => Evidence::Recorded(Readers::over(Folder::open(dir)?), scope),
             None => Evidence::Live(Box::new(Cloud::from_env(reader).await), scope),
         })
     }
@@ -105,7 +105,7 @@ impl Evidence {
     /// The moment of the diagnosis: of the recording where there is one, so that the same folder gives the same bytes.
     fn now(&self, job: &Job) -> Timestamp {
         match self {
-            Self::Recorded(folder, _) => folder.recorded_at().or(job.event_time).unwrap_or(Timestamp::UNIX_EPOCH),
+            Self::Recorded(readers, _) => readers.answers().recorded_at().or(job.event_time).unwrap_or(Timestamp::UNIX_EPOCH),
             Self::Live(..) => Timestamp::now(),
         }
     }
@@ -115,7 +115,7 @@ impl Evidence {
 async fn explain_job(job: Job, evidence: &Evidence, output: &Output) -> anyhow::Result<Exit> {
     let now = evidence.now(&job);
     let evidence = match evidence {
-        Evidence::Recorded(folder, scope) => gather(folder, &NoStore, job, now, scope).await,
+        Evidence::Recorded(readers, scope) => gather(readers, &NoStore, job, now, scope).await,
         Evidence::Live(cloud, scope) => gather(cloud.as_ref(), &NoStore, job, now, scope).await,
     };
     let verdict = diagnose(&evidence);

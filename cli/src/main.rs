@@ -1,9 +1,11 @@
 //! The `guardian` command: wiring.
 
+mod collect;
 mod evidence;
 mod explain;
 mod output;
 mod policy;
+mod preflight;
 mod replay;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +25,8 @@ use output::{Exit, Output};
   guardian explain message < messages.jsonl
   guardian explain kms-key-policy-missing-destination
   guardian policy eval cases.jsonl
+  guardian preflight --account 111111111111 --region eu-central-1
+  guardian collect --out ./evidence
   guardian replay failed-copy.json --times 5"
 )]
 struct Cli {
@@ -35,10 +39,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write what decides the copies of some accounts into a folder of evidence.
+    Collect(collect::Collect),
     /// Explain an event, a job, a status message, or a rule.
     Explain(explain::Explain),
     /// Ask what IAM would answer, offline.
     Policy(policy::Policy),
+    /// Tell of every route whether its next copy will work, and if not why.
+    Preflight(preflight::Preflight),
     /// Send recorded events through the real functions of a lab and show the alerts that come out.
     Replay(replay::Replay),
 }
@@ -49,8 +57,10 @@ async fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.format);
     let outcome = match cli.command {
+        Command::Collect(collect) => collect.run(&output).await,
         Command::Explain(explain) => explain.run(&output).await,
         Command::Policy(policy) => policy.run(&output),
+        Command::Preflight(preflight) => preflight.run(&output).await,
         Command::Replay(replay) => replay.run(&output).await,
     };
     match outcome {

@@ -1,45 +1,45 @@
-//! Roles, grants and the policies of the organization, from a folder of recorded answers.
+//! Roles, grants and the policies of the organization.
 
+use guardian_aws::answers::{Answers, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::evidence::{Bound, Fact, Gap, GapReason, NamedPolicy, Organization, PolicyLevels, Role};
+use guardian_core::evidence::{Bound, Fact, Gap, NamedPolicy, Organization, PolicyLevels, Role};
 use guardian_core::policy::Grant;
 use guardian_core::ports::{OrganizationReader, RoleReader};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Folder, Place, read};
+use super::read;
+use super::readers::{Readers, fact, unreadable};
 
-/// More levels than this mean a recording that runs in circles.
+/// More levels than this mean answers that run in circles.
 const DEEPEST: usize = 8;
 
-/// A question to a global service.
-struct Asked<'a> {
-    folder: &'a Folder,
+/// Questions to a global service.
+struct Asked<'a, A> {
+    readers: &'a Readers<A>,
     account: &'a AccountId,
     service: &'static str,
 }
 
-impl Asked<'_> {
-    /// One answer, as it was recorded.
-    fn answer(&self, operation: &'static str, parameters: &[(&str, &str)]) -> Result<(Value, Timestamp), Gap> {
-        let place = Place { account: self.account, region: None, service: self.service, operation };
-        match self.folder.ask(&place, parameters, |response| Some(response.clone())) {
-            Fact::Known { value, at, .. } => Ok((value, at)),
-            Fact::Gap(gap) => Err(gap),
-            Fact::NotAsked => Err(self.unreadable(operation)),
-        }
+impl<A: Answers> Asked<'_, A> {
+    fn question(&self, operation: &'static str, request: Value) -> Question {
+        Question { account: self.account.clone(), region: None, service: self.service, operation, request }
+    }
+
+    /// One answer, as it came.
+    async fn answer(&self, operation: &'static str, request: Value) -> Result<(Value, Timestamp), Gap> {
+        self.readers.read(&self.question(operation, request), |response| Some(response.clone())).await
     }
 
     fn unreadable(&self, operation: &'static str) -> Gap {
-        let place = Place { account: self.account, region: None, service: self.service, operation };
-        place.gap(GapReason::Unreadable, "the recording cannot be read")
+        self.question(operation, Value::Null).gap(&unreadable())
     }
 
     /// The default version of a managed policy.
-    fn managed(&self, arn: &str) -> Result<NamedPolicy, Gap> {
-        let (policy, _) = self.answer("GetPolicy", &[("PolicyArn", arn)])?;
+    async fn managed(&self, arn: &str) -> Result<NamedPolicy, Gap> {
+        let (policy, _) = self.answer("GetPolicy", json!({"PolicyArn": arn})).await?;
         let version = policy.pointer("/Policy/DefaultVersionId").and_then(Value::as_str).unwrap_or("v1").to_owned();
-        let (answer, _) = self.answer("GetPolicyVersion", &[("PolicyArn", arn), ("VersionId", &version)])?;
+        let (answer, _) = self.answer("GetPolicyVersion", json!({"PolicyArn": arn, "VersionId": version})).await?;
         let document = answer.pointer("/PolicyVersion/Document").and_then(read::document);
         let arn = Arn::parse(arn).ok();
         Ok(NamedPolicy {
@@ -49,31 +49,34 @@ impl Asked<'_> {
         })
     }
 
-    fn role(&self, role: &Arn, name: &str) -> Result<(Role, Timestamp), Gap> {
-        let (answer, at) = self.answer("GetRole", &[("RoleName", name)])?;
+    async fn role(&self, role: &Arn, name: &str) -> Result<(Role, Timestamp), Gap> {
+        let (answer, at) = self.answer("GetRole", json!({"RoleName": name})).await?;
         let described = answer.get("Role").ok_or_else(|| self.unreadable("GetRole"))?;
         let boundary = described.pointer("/PermissionsBoundary/PermissionsBoundaryArn").and_then(Value::as_str);
         let mut policies = Vec::new();
-        let (inline, _) = self.answer("ListRolePolicies", &[("RoleName", name)])?;
+        let (inline, _) = self.answer("ListRolePolicies", json!({"RoleName": name})).await?;
         for inline in strings(&inline, "PolicyNames") {
-            let (answer, _) = self.answer("GetRolePolicy", &[("RoleName", name), ("PolicyName", &inline)])?;
+            let (answer, _) = self.answer("GetRolePolicy", json!({"RoleName": name, "PolicyName": inline})).await?;
             let document = answer.get("PolicyDocument").and_then(read::document);
             policies.push(NamedPolicy { name: inline, arn: None, document: document.ok_or_else(|| self.unreadable("GetRolePolicy"))? });
         }
-        let (attached, _) = self.answer("ListAttachedRolePolicies", &[("RoleName", name)])?;
+        let (attached, _) = self.answer("ListAttachedRolePolicies", json!({"RoleName": name})).await?;
         for policy in items(&attached, "AttachedPolicies") {
-            policies.push(self.managed(policy.get("PolicyArn").and_then(Value::as_str).unwrap_or_default())?);
+            policies.push(self.managed(policy.get("PolicyArn").and_then(Value::as_str).unwrap_or_default()).await?);
         }
         policies.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
-        let boundary = boundary.map(|arn| self.managed(arn)).transpose()?;
+        let boundary = match boundary {
+            Some(arn) => Some(self.managed(arn).await?),
+            None => None,
+        };
         let trust = described.get("AssumeRolePolicyDocument").and_then(read::document);
         Ok((Role { arn: role.clone(), trust, policies, boundary }, at))
     }
 
-    fn levels(&self, account: &AccountId, kind: Bound) -> Result<(PolicyLevels, Timestamp), Gap> {
+    async fn levels(&self, account: &AccountId, kind: Bound) -> Result<(PolicyLevels, Timestamp), Gap> {
         let mut targets = vec![account.as_str().to_owned()];
         while let Some(child) = targets.last().filter(|target| !target.starts_with("r-")).cloned() {
-            let (answer, _) = self.answer("ListParents", &[("ChildId", &child)])?;
+            let (answer, _) = self.answer("ListParents", json!({"ChildId": child})).await?;
             match answer.pointer("/Parents/0/Id").and_then(Value::as_str) {
                 Some(parent) if targets.len() <= DEEPEST => targets.push(parent.to_owned()),
                 Some(_) | None => return Err(self.unreadable("ListParents")),
@@ -86,12 +89,12 @@ impl Asked<'_> {
         let mut newest = Timestamp::UNIX_EPOCH;
         let mut levels = Vec::new();
         for target in targets.iter().rev() {
-            let (answer, at) = self.answer("ListPoliciesForTarget", &[("TargetId", target), ("Filter", filter)])?;
+            let (answer, at) = self.answer("ListPoliciesForTarget", json!({"TargetId": target, "Filter": filter})).await?;
             newest = newest.max(at);
             let mut level = Vec::new();
             for policy in items(&answer, "Policies") {
                 let id = policy.get("Id").and_then(Value::as_str).unwrap_or_default();
-                let (answer, _) = self.answer("DescribePolicy", &[("PolicyId", id)])?;
+                let (answer, _) = self.answer("DescribePolicy", json!({"PolicyId": id})).await?;
                 let summary = |name: &str| answer.pointer(&format!("/Policy/PolicySummary/{name}")).and_then(Value::as_str);
                 level.push(NamedPolicy {
                     name: summary("Name").unwrap_or(id).to_owned(),
@@ -105,13 +108,6 @@ impl Asked<'_> {
             levels.push(level);
         }
         Ok((PolicyLevels { account_id: account.clone(), levels }, newest))
-    }
-}
-
-fn fact<T>(answer: Result<(T, Timestamp), Gap>, source: &str) -> Fact<T> {
-    match answer {
-        Ok((value, at)) => Fact::Known { value, source: source.to_owned(), at },
-        Err(gap) => Fact::Gap(gap),
     }
 }
 
@@ -142,26 +138,18 @@ pub(super) fn grants(response: &Value) -> Option<Vec<Grant>> {
     )
 }
 
-impl RoleReader for Folder {
+impl<A: Answers> RoleReader for Readers<A> {
     async fn role(&self, role: &Arn, _region: &Region) -> Fact<Role> {
         let (Some(account), Some(name)) = (role.account(), role.role_name()) else { return Fact::NotAsked };
-        fact(Asked { folder: self, account: &account, service: "iam" }.role(role, name), "iam:GetRole")
+        fact(Asked { readers: self, account: &account, service: "iam" }.role(role, name).await, "iam:GetRole")
     }
 }
 
-impl Folder {
-    /// Whoever collected asked in one account of the organization; its members are spoken of in the requests.
-    fn organization_account(&self) -> Option<AccountId> {
-        let recorded = self.answers.iter().find(|answer| answer.service == "organizations")?;
-        AccountId::parse(&recorded.account).ok()
-    }
-}
-
-impl OrganizationReader for Folder {
+impl<A: Answers> OrganizationReader for Readers<A> {
     async fn organization(&self, account: &AccountId) -> Fact<Organization> {
-        let owner = self.organization_account().unwrap_or_else(|| account.clone());
-        let asked = Asked { folder: self, account: &owner, service: "organizations" };
-        let answer = asked.answer("DescribeOrganization", &[]).and_then(|(answer, at)| {
+        let owner = self.organization_account(account);
+        let asked = Asked { readers: self, account: &owner, service: "organizations" };
+        let answer = asked.answer("DescribeOrganization", json!({})).await.and_then(|(answer, at)| {
             let id = answer.pointer("/Organization/Id").and_then(Value::as_str);
             let managing = answer.pointer("/Organization/MasterAccountId").and_then(Value::as_str);
             match (id, managing.and_then(|account| AccountId::parse(account).ok())) {
@@ -173,8 +161,8 @@ impl OrganizationReader for Folder {
     }
 
     async fn bounds(&self, account: &AccountId, kind: Bound) -> Fact<PolicyLevels> {
-        let owner = self.organization_account().unwrap_or_else(|| account.clone());
-        let asked = Asked { folder: self, account: &owner, service: "organizations" };
-        fact(asked.levels(account, kind), "organizations:ListPoliciesForTarget")
+        let owner = self.organization_account(account);
+        let asked = Asked { readers: self, account: &owner, service: "organizations" };
+        fact(asked.levels(account, kind).await, "organizations:ListPoliciesForTarget")
     }
 }

@@ -7,11 +7,11 @@ use guardian_core::evidence::{JobDescription, Key, KeyManager, RecoveryPoint, Va
 use jiff::Timestamp;
 use serde_json::Value;
 
-fn text(value: &Value, name: &str) -> Option<String> {
+pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn arn(value: &Value, name: &str) -> Option<Arn> {
+pub(super) fn arn(value: &Value, name: &str) -> Option<Arn> {
     value.get(name).and_then(Value::as_str).and_then(|text| Arn::parse(text).ok())
 }
 

@@ -48,7 +48,7 @@ impl JobById {
         job.job_id = Some(JobId::from(self.job_id));
         let source = self.source.open().await?;
         let described = match &source {
-            Evidence::Recorded(folder, _) => folder.job(&job).await,
+            Evidence::Recorded(readers, _) => readers.job(&job).await,
             Evidence::Live(cloud, _) => cloud.job(&job).await,
         };
         match described {

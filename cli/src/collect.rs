@@ -1,0 +1,66 @@
+//! `guardian collect`: a folder of evidence, so that others can look without access.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use diagnose_job::config::for_reading;
+use guardian_aws::Cloud;
+use guardian_core::report::inert_text;
+
+use crate::evidence::{Collected, Once, Readers, Recorder};
+use crate::output::{Exit, Format, Output, complain};
+use crate::preflight::{Chosen, Places, survey, unread};
+
+/// Read what decides the copies of some accounts, and write every answer of AWS down.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Only reads are made. The folder holds `<account>/<region|global>/<service>/<Operation>/<hash of request>.json` with
+{request, response | error, at, principal}, and `manifest.json`, written last. It holds policies, ARNs and names, no data of backups.
+
+Examples:
+  guardian collect --out ./evidence --account 111111111111 --region eu-central-1
+  guardian preflight --evidence ./evidence
+
+Exit codes: 0 everything was read, 2 wrong usage, 3 something could not be read; it is in the folder as an error."
+)]
+pub(crate) struct Collect {
+    /// Folder to write into; it is made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Write into a folder that is not empty.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    places: Places,
+}
+
+impl Collect {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+        let (reader, _) = for_reading().context("the environment cannot be used")?;
+        let recorder = Recorder::into_folder(Cloud::from_env(reader).await, &self.out, self.force)?;
+        let readers = Arc::new(Readers::over(Once::over(recorder)));
+        match self.places.choose(&readers).await? {
+            Chosen::Places(places) => survey(Arc::clone(&readers), places).await?,
+            Chosen::CouldNotTell(why) => {
+                complain(&format!("guardian: {why}"));
+                return Ok(Exit::CouldNotTell);
+            }
+        };
+        let collected = readers.answers().source().finish()?;
+        if output.json(Format::Text) {
+            let result = serde_json::json!({"out": self.out, "answers": collected.asked, "gaps": collected.gaps});
+            output.print(&serde_json::to_string_pretty(&result)?)?;
+        } else {
+            output.print(&summary(&collected, &self.out.display().to_string()))?;
+        }
+        Ok(if collected.gaps.is_empty() { Exit::Fine } else { Exit::CouldNotTell })
+    }
+}
+
+fn summary(collected: &Collected, out: &str) -> String {
+    let mut lines = vec![format!("{} answers are in `{out}`; {} could not be had.", collected.asked, collected.gaps.len())];
+    lines.extend(collected.gaps.iter().map(|gap| inert_text(&unread(gap))));
+    lines.join("\n")
+}

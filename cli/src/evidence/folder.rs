@@ -1,0 +1,174 @@
+//! A folder of recorded answers as a source of evidence.
+//!
+//! `<account>/<region|global>/<service>/<Operation>/<name>.json` holds `{request, response | error, at, principal}` with the member names of the
+//! AWS APIs. What the folder does not hold is a gap, as if the service had been down: the folder cannot tell whether the object exists.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use guardian_aws::answers::{Answer, Answers, Failure, Question};
+use guardian_aws::classify::reason_of_code;
+use guardian_core::arn::{AccountId, Region};
+use guardian_core::evidence::GapReason;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::read;
+
+/// The folder's description of itself, beside the accounts.
+pub(super) const MANIFEST: &str = "manifest.json";
+
+/// Recorded answers.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    answers: Vec<Recorded>,
+    organization_account: Option<AccountId>,
+}
+
+/// One recorded answer.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    account: String,
+    region: String,
+    service: String,
+    operation: String,
+    request: Value,
+    pub(super) outcome: Result<Value, Failure>,
+    pub(super) at: Option<Timestamp>,
+    principal: Option<String>,
+}
+
+impl Folder {
+    /// Reads every answer below a folder, in the order of their paths.
+    pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
+        let mut files = Vec::new();
+        walk(dir, 0, &mut files).with_context(|| format!("the folder `{}` cannot be read", dir.display()))?;
+        files.sort();
+        let mut answers = Vec::new();
+        for file in files {
+            if let Some(answer) = recorded(dir, &file)? {
+                answers.push(answer);
+            }
+        }
+        let organization_account = match manifest(dir)? {
+            Some(manifest) => manifest.get("organization_account").and_then(Value::as_str).and_then(|id| AccountId::parse(id).ok()),
+            // Whoever collected asked in one account of the organization; its members are spoken of in the requests.
+            None => {
+                answers.iter().find(|answer| answer.service == "organizations").and_then(|answer| AccountId::parse(&answer.account).ok())
+            }
+        };
+        Ok(Self { answers, organization_account })
+    }
+
+    /// When the newest answer was recorded.
+    pub(crate) fn recorded_at(&self) -> Option<Timestamp> {
+        self.answers.iter().filter_map(|answer| answer.at).max()
+    }
+
+    /// The accounts and Regions whose plans were asked for.
+    pub(crate) fn places(&self) -> BTreeSet<(AccountId, Region)> {
+        let plans = self.answers.iter().filter(|answer| answer.service == "backup" && answer.operation == "ListBackupPlans");
+        plans.filter_map(|answer| Some((AccountId::parse(&answer.account).ok()?, Region::parse(&answer.region).ok()?))).collect()
+    }
+
+    /// Every answer to an operation in a place.
+    pub(super) fn all<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Recorded> {
+        self.answers.iter().filter(move |answer| {
+            answer.account == question.account.as_str()
+                && (answer.region == "global" || question.region.as_ref().is_some_and(|region| answer.region == region.as_str()))
+                && answer.service == question.service
+                && answer.operation == question.operation
+        })
+    }
+}
+
+impl Answers for Folder {
+    async fn ask(&self, question: &Question) -> Answer {
+        // The recording whose request names the same things. AWS prints ids of jobs in either case, so a name in another case counts where
+        // there is no better one.
+        let names = |recorded: &&Recorded, same: fn(&str, &str) -> bool| {
+            let asked = question.request.as_object().into_iter().flatten();
+            asked.into_iter().all(|(name, value)| {
+                let given = recorded.request.get(name).and_then(Value::as_str);
+                given.is_some_and(|given| value.as_str().is_some_and(|value| same(given, value)))
+            })
+        };
+        let exact = self.all(question).find(|recorded| names(recorded, |a, b| a == b));
+        match exact.or_else(|| self.all(question).find(|recorded| names(recorded, str::eq_ignore_ascii_case))) {
+            Some(recorded) => Answer {
+                outcome: recorded.outcome.clone(),
+                at: recorded.at.unwrap_or(Timestamp::UNIX_EPOCH),
+                principal: recorded.principal.clone(),
+            },
+            None => Answer {
+                outcome: Err(Failure::new(GapReason::Unavailable, "not in the evidence folder")),
+                at: Timestamp::UNIX_EPOCH,
+                principal: None,
+            },
+        }
+    }
+
+    fn organization_account(&self) -> Option<AccountId> {
+        self.organization_account.clone()
+    }
+}
+
+fn walk(dir: &Path, depth: u32, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        // The layout has four levels; links are not followed, so that no loop and no other folder is read.
+        if kind.is_dir() && depth < 4 {
+            walk(&entry.path(), depth + 1, files)?;
+        } else if kind.is_file() && depth == 4 && entry.path().extension().is_some_and(|ending| ending == "json") {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// The manifest, where the folder was collected and not written by hand.
+fn manifest(dir: &Path) -> anyhow::Result<Option<Value>> {
+    let file = dir.join(MANIFEST);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(serde_json::from_str(&text).with_context(|| format!("`{}` is not JSON", file.display()))?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("`{}` cannot be read", file.display())),
+    }
+}
+
+fn recorded(dir: &Path, file: &Path) -> anyhow::Result<Option<Recorded>> {
+    let parts = file.strip_prefix(dir).unwrap_or(file).components();
+    let parts = parts.filter_map(|part| part.as_os_str().to_str().map(str::to_owned)).collect::<Vec<_>>();
+    let [account, region, service, operation, _] = parts.as_slice() else { return Ok(None) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
+    let value: Value = serde_json::from_str(&text).with_context(|| format!("`{}` is not JSON", file.display()))?;
+    let error = value.get("error").filter(|error| !error.is_null());
+    let outcome = match (value.get("response").filter(|response| !response.is_null()), error) {
+        (Some(response), None) => Ok(response.clone()),
+        (_, Some(error)) => Err(failure(error)),
+        (None, None) => anyhow::bail!("`{}` has neither `response` nor `error`", file.display()),
+    };
+    Ok(Some(Recorded {
+        account: account.clone(),
+        region: region.clone(),
+        service: service.clone(),
+        operation: operation.clone(),
+        request: value.get("request").cloned().unwrap_or_default(),
+        outcome,
+        at: value.get("at").and_then(read::time),
+        principal: value.get("principal").and_then(Value::as_str).map(str::to_owned),
+    }))
+}
+
+/// A recorded error. Ours say the reason; of others the code tells it.
+fn failure(error: &Value) -> Failure {
+    let code = read::error_code(error);
+    let reason = error.get("reason").cloned().and_then(|reason| serde_json::from_value(reason).ok());
+    Failure {
+        action: error.get("action").and_then(Value::as_str).map(str::to_owned),
+        reason: reason.unwrap_or_else(|| reason_of_code(&code)),
+        code,
+    }
+}

@@ -1,0 +1,132 @@
+//! The reader ports over answers of the AWS APIs, whoever gives them.
+
+use guardian_aws::answers::{Answer, Answers, Failure, Question};
+use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::event::Job;
+use guardian_core::evidence::{Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
+use guardian_core::ports::{BackupReader, KeyReader};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{access, read};
+
+/// Reads answers.
+#[derive(Debug)]
+pub(crate) struct Readers<A> {
+    answers: A,
+}
+
+/// An answer that cannot be understood.
+pub(super) fn unreadable() -> Failure {
+    Failure::new(GapReason::Unreadable, "the answer cannot be read")
+}
+
+/// A fact from what was read of an answer.
+pub(super) fn fact<T>(answer: Result<(T, Timestamp), Gap>, source: &str) -> Fact<T> {
+    match answer {
+        Ok((value, at)) => Fact::Known { value, source: source.to_owned(), at },
+        Err(gap) => Fact::Gap(gap),
+    }
+}
+
+/// A question about an object, in the place where the object is.
+fn about(object: &Arn, service: &'static str, operation: &'static str, request: Value) -> Option<Question> {
+    Some(Question { account: object.account()?, region: Some(object.region()?), service, operation, request })
+}
+
+impl<A: Answers> Readers<A> {
+    pub(crate) fn over(answers: A) -> Self {
+        Self { answers }
+    }
+
+    /// The source.
+    pub(crate) fn answers(&self) -> &A {
+        &self.answers
+    }
+
+    /// Asks, and reads the answer.
+    pub(super) async fn read<T>(&self, question: &Question, read: impl FnOnce(&Value) -> Option<T>) -> Result<(T, Timestamp), Gap> {
+        let Answer { outcome, at, .. } = self.answers.ask(question).await;
+        match outcome {
+            Ok(response) => read(&response).map(|value| (value, at)).ok_or_else(|| question.gap(&unreadable())),
+            Err(failure) => Err(question.gap(&failure)),
+        }
+    }
+
+    async fn fact<T>(&self, question: Option<Question>, read: impl FnOnce(&Value) -> Option<T>) -> Fact<T> {
+        match question {
+            Some(question) => fact(self.read(&question, read).await, &question.action()),
+            None => Fact::NotAsked,
+        }
+    }
+
+    /// Where the organization is read; else the account that the question is about.
+    pub(super) fn organization_account(&self, member: &AccountId) -> AccountId {
+        self.answers.organization_account().unwrap_or_else(|| member.clone())
+    }
+}
+
+impl<A: Answers> BackupReader for Readers<A> {
+    async fn job(&self, job: &Job) -> Fact<JobDescription> {
+        let Some(id) = &job.job_id else { return Fact::NotAsked };
+        let (operation, parameter) = read::describe_operation(job.job_type);
+        let question = Question {
+            account: job.account.clone(),
+            region: Some(job.region.clone()),
+            service: "backup",
+            operation,
+            request: json!({parameter: id.as_str()}),
+        };
+        self.fact(Some(question), |response| Some(read::job(job.job_type, response))).await
+    }
+
+    async fn recovery_point(&self, vault: &Arn, point: &Arn) -> Fact<RecoveryPoint> {
+        let request = json!({"BackupVaultName": vault.resource_name(), "RecoveryPointArn": point.as_str()});
+        let question = about(vault, "backup", "DescribeRecoveryPoint", request);
+        self.fact(question, |response| Some(read::recovery_point(point, response))).await
+    }
+
+    async fn vault(&self, vault: &Arn) -> Fact<Vault> {
+        let question = about(vault, "backup", "DescribeBackupVault", json!({"BackupVaultName": vault.resource_name()}));
+        self.fact(question, |response| Some(read::vault(vault, response))).await
+    }
+
+    async fn vault_policy(&self, vault: &Arn) -> Fact<VaultPolicy> {
+        let request = json!({"BackupVaultName": vault.resource_name()});
+        let Some(question) = about(vault, "backup", "GetBackupVaultAccessPolicy", request) else { return Fact::NotAsked };
+        let Answer { outcome, at, .. } = self.answers.ask(&question).await;
+        let document = match outcome {
+            Ok(response) => match response.get("Policy") {
+                None | Some(Value::Null) => Ok(None),
+                Some(policy) => read::document(policy).map(Some).ok_or_else(unreadable),
+            },
+            // A vault without a policy answers so. Whether the vault itself exists, `DescribeBackupVault` tells.
+            Err(failure) if failure.reason == GapReason::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        let policy = document.map(|document| (VaultPolicy { vault_arn: vault.clone(), document }, at));
+        fact(policy.map_err(|failure| question.gap(&failure)), &question.action())
+    }
+}
+
+impl<A: Answers> KeyReader for Readers<A> {
+    async fn key(&self, key: &Arn) -> Fact<Key> {
+        let question = about(key, "kms", "DescribeKey", json!({"KeyId": key.as_str()}));
+        self.fact(question, |response| read::key(key, response)).await
+    }
+
+    async fn key_policy(&self, key: &Arn) -> Fact<KeyPolicy> {
+        let question = about(key, "kms", "GetKeyPolicy", json!({"KeyId": key.as_str()}));
+        self.fact(question, |response| Some(KeyPolicy { key_arn: key.clone(), document: read::document(response.get("Policy")?)? })).await
+    }
+
+    async fn grants(&self, key: &Arn) -> Fact<KeyGrants> {
+        let question = about(key, "kms", "ListGrants", json!({"KeyId": key.as_str()}));
+        self.fact(question, |response| Some(KeyGrants { key_arn: key.clone(), grants: access::grants(response)? })).await
+    }
+}
+
+/// A question of the place of an account and Region.
+pub(super) fn in_place(account: &AccountId, region: &Region, operation: &'static str, request: Value) -> Question {
+    Question { account: account.clone(), region: Some(region.clone()), service: "backup", operation, request }
+}

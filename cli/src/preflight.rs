@@ -1,0 +1,107 @@
+//! `guardian preflight`: will the next copies work?
+
+mod finding;
+mod json;
+mod places;
+mod survey;
+mod text;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use diagnose_job::config::for_reading;
+use guardian_aws::Cloud;
+use guardian_aws::answers::Answers;
+use guardian_core::copy::Verdict;
+
+use crate::evidence::{Folder, Once, Readers};
+use crate::output::{Exit, Format, Output, complain};
+pub(crate) use places::{Chosen, Places};
+pub(crate) use survey::survey;
+pub(crate) use text::unread;
+
+/// Look at every route that a backup plan copies along, and tell whether its next copy will work.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A route is: source account, Region and vault, resource type, key of the backups, destination vault. The routes are the copy actions of
+the backup plans, for the kinds of recovery points that are in their vaults. Each is judged by the policies of both vaults and
+keys, grants, job role, SCPs and RCPs, and by the state of vaults, keys and role.
+
+  works      everything that a copy needs, or may need, was seen and is there
+  will-fail  something that it needs was seen and is not there
+  depends    it depends on what could not be read, or on what AWS does not document
+
+Examples:
+  guardian preflight --account 111111111111 --region eu-central-1
+  guardian collect --out ./evidence && guardian preflight --evidence ./evidence --format json
+
+--format json prints one object:
+  {routes: [{source_account, source_region, source_vault, resource_type, key, destination_vault, job_role, verdict,
+             denied: [{principal, action, resource, why}], obstacles: [text], patches: [], depends_on: [text], gaps: [gap]}],
+   not_known: [{account, region, plan, source_vault, destination_vault, why}], gaps: [gap],
+   summary: {routes, works, will_fail, depends, not_known, gaps}}
+  gap = {action, account_id, region, reason, detail}; what is not known is absent. Members are only ever added.
+
+Exit codes: 0 every copy will work, 1 some will fail, 2 wrong usage, 3 not everything could be seen."
+)]
+pub(crate) struct Preflight {
+    /// Folder that `guardian collect` made. Without it AWS is asked.
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+}
+
+impl Preflight {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+        let (reader, scope) = for_reading().context("the environment cannot be used")?;
+        let organization_id = scope.organization_id;
+        match &self.evidence {
+            Some(dir) => {
+                let folder = Folder::open(dir)?;
+                let places = self.places.among(&folder.places());
+                if places.is_empty() {
+                    anyhow::bail!(
+                        "`{}` holds no backup plans of these accounts and Regions: was it made by `guardian collect`?",
+                        dir.display()
+                    );
+                }
+                tell(Readers::over(Once::over(folder)), places, organization_id.as_deref(), output).await
+            }
+            None => {
+                let readers = Readers::over(Once::over(Cloud::from_env(reader).await));
+                match self.places.choose(&readers).await? {
+                    Chosen::Places(places) => tell(readers, places, organization_id.as_deref(), output).await,
+                    Chosen::CouldNotTell(why) => {
+                        complain(&format!("guardian: {why}"));
+                        Ok(Exit::CouldNotTell)
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn tell<A: Answers + 'static>(
+    readers: Readers<A>,
+    places: Vec<places::Place>,
+    organization_id: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let survey = survey(Arc::new(readers), places).await?;
+    let findings = finding::findings(survey, organization_id)?;
+    if output.json(Format::Text) {
+        output.print(&serde_json::to_string_pretty(&json::json(&findings))?)?;
+    } else {
+        output.print(&text::text(&findings))?;
+    }
+    Ok(if findings.with(Verdict::WillFail).next().is_some() {
+        Exit::Finding
+    } else if findings.complete() {
+        Exit::Fine
+    } else {
+        Exit::CouldNotTell
+    })
+}

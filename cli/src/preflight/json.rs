@@ -1,0 +1,79 @@
+//! The machine form. Its members are in `--help`, and only ever added to.
+
+use guardian_core::copy::{Forecast, Judged, NotYetKnown, Verdict};
+use guardian_core::report::inert_text;
+use serde_json::{Value, json};
+
+use super::finding::{Findings, NOT_KNOWN};
+
+pub(super) fn json(findings: &Findings) -> Value {
+    let count = |verdict| findings.with(verdict).count();
+    inert(json!({
+        "routes": findings.routes.iter().map(route).collect::<Vec<_>>(),
+        "not_known": findings.unknown.iter().map(not_known).collect::<Vec<_>>(),
+        "gaps": findings.gaps,
+        "summary": {
+            "routes": findings.routes.len(),
+            "works": count(Verdict::Works),
+            "will_fail": count(Verdict::WillFail),
+            "depends": count(Verdict::Depends),
+            "not_known": findings.unknown.len(),
+            "gaps": findings.gaps.len(),
+        },
+    }))
+}
+
+fn route(forecast: &Forecast) -> Value {
+    let route = &forecast.route;
+    let mut value = json!({
+        "source_account": route.source_account,
+        "source_region": route.source_region,
+        "source_vault": route.source_vault_arn.resource_name(),
+        "resource_type": route.resource_type,
+        "key": route.source_key_arn,
+        "destination_vault": route.destination_vault_arn,
+        "job_role": route.job_role_arn,
+        "verdict": match forecast.verdict {
+            Verdict::Works => "works",
+            Verdict::WillFail => "will-fail",
+            Verdict::Depends => "depends",
+        },
+        "denied": forecast.denied.iter().map(denied).collect::<Vec<_>>(),
+        "obstacles": forecast.blockers.iter().map(|blocker| blocker.reason()).collect::<Vec<_>>(),
+        "patches": [],
+        "depends_on": forecast.open,
+        "gaps": forecast.gaps,
+    });
+    if route.source_key_arn.is_none()
+        && let Some(members) = value.as_object_mut()
+    {
+        members.remove("key");
+    }
+    value
+}
+
+fn denied(judged: &Judged) -> Value {
+    let need = &judged.requirement;
+    json!({"principal": need.principal, "action": need.action, "resource": need.resource, "why": judged.reason()})
+}
+
+fn not_known(unknown: &NotYetKnown) -> Value {
+    json!({
+        "account": unknown.account_id,
+        "region": unknown.region,
+        "plan": unknown.plan,
+        "source_vault": unknown.source_vault_arn.resource_name(),
+        "destination_vault": unknown.destination_vault_arn,
+        "why": NOT_KNOWN,
+    })
+}
+
+/// Names, Sids and error codes are other people's text, wherever they stand.
+fn inert(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(inert_text(&text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(inert).collect()),
+        Value::Object(members) => Value::Object(members.into_iter().map(|(name, value)| (name, inert(value))).collect()),
+        value => value,
+    }
+}

@@ -1,0 +1,83 @@
+//! Which accounts and Regions.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use clap::Args;
+use guardian_aws::answers::Answers;
+use guardian_core::arn::{AccountId, Region};
+
+use crate::evidence::Readers;
+
+/// An account and a Region.
+pub(crate) type Place = (AccountId, Region);
+
+/// Accounts and Regions as the user names them.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Places {
+    /// Account whose plans are read (repeatable). Default: every account of the organization, if GUARDIAN_ORGANIZATION_ROLE_ARN tells how to
+    /// list them.
+    #[arg(long = "account", value_name = "ID", value_parser = account)]
+    accounts: Vec<AccountId>,
+    /// Region whose plans are read (repeatable). Default: GUARDIAN_REGIONS.
+    #[arg(long = "region", value_name = "REGION", value_parser = region)]
+    regions: Vec<Region>,
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::parse(text).map_err(|error| error.to_string())
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    Region::parse(text).map_err(|error| error.to_string())
+}
+
+/// What to look at, or why that is not known.
+pub(crate) enum Chosen {
+    /// These.
+    Places(Vec<Place>),
+    /// The accounts could not be listed.
+    CouldNotTell(String),
+}
+
+impl Places {
+    /// Those of a folder, or of them those that were named.
+    pub(crate) fn among(&self, recorded: &BTreeSet<Place>) -> Vec<Place> {
+        let wanted = |(account, region): &&Place| {
+            (self.accounts.is_empty() || self.accounts.contains(account)) && (self.regions.is_empty() || self.regions.contains(region))
+        };
+        recorded.iter().filter(wanted).cloned().collect()
+    }
+
+    /// Those that were named, or else the organization's and the environment's.
+    pub(crate) async fn choose<A: Answers>(&self, readers: &Readers<A>) -> anyhow::Result<Chosen> {
+        let regions = if self.regions.is_empty() { configured_regions()? } else { self.regions.clone() };
+        if regions.is_empty() {
+            anyhow::bail!("no Region: name one with `--region`, or set GUARDIAN_REGIONS");
+        }
+        let mut accounts = self.accounts.clone();
+        if accounts.is_empty() {
+            if readers.answers().organization_account().is_none() {
+                anyhow::bail!("no account: name one with `--account`, or set GUARDIAN_ORGANIZATION_ROLE_ARN to a role that may list them");
+            }
+            accounts = match readers.accounts().await {
+                Ok(accounts) => accounts,
+                Err(gap) => {
+                    let code = guardian_core::report::inert_text(gap.detail.as_deref().unwrap_or_default());
+                    return Ok(Chosen::CouldNotTell(format!(
+                        "the accounts of the organization could not be listed: `{}` in {} answered {code}; name them with `--account`",
+                        gap.action, gap.account_id,
+                    )));
+                }
+            };
+        }
+        let places = accounts.iter().flat_map(|account| regions.iter().map(|region| (account.clone(), region.clone())));
+        Ok(Chosen::Places(places.collect::<BTreeSet<_>>().into_iter().collect()))
+    }
+}
+
+fn configured_regions() -> anyhow::Result<Vec<Region>> {
+    let value = std::env::var("GUARDIAN_REGIONS").unwrap_or_default();
+    let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names.map(|name| Region::parse(name).with_context(|| format!("GUARDIAN_REGIONS is `{}`", value.escape_debug()))).collect()
+}

@@ -1,0 +1,160 @@
+//! Reads everything that decides the copies of some accounts: plans, selections, recovery points, and of each kind of copy the vaults, keys, job role and
+//! policies of the organization.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use guardian_aws::answers::Answers;
+use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::copy::{Leg, LegFacts, NotYetKnown, discover};
+use guardian_core::evidence::{Bound, Fact, Gap};
+use guardian_core::ports::{BackupReader as _, KeyReader as _, OrganizationReader as _, RoleReader as _};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::places::Place;
+use crate::evidence::Readers;
+
+/// Accounts that are read at the same time.
+const ACCOUNTS_AT_ONCE: usize = 8;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// Every kind of copy, sorted, with what decides it.
+    pub(crate) legs: Vec<(Leg, LegFacts)>,
+    /// Copy actions whose kind of backups is not known.
+    pub(crate) unknown: Vec<NotYetKnown>,
+    /// Plans, selections and recovery points that could not be read.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Reads the plans of some accounts and Regions. An account that cannot be read is a gap and stops no other.
+pub(crate) async fn survey<A: Answers + 'static>(readers: Arc<Readers<A>>, places: Vec<Place>) -> anyhow::Result<Survey> {
+    let mut accounts: BTreeMap<AccountId, Vec<Region>> = BTreeMap::new();
+    for (account, region) in places {
+        accounts.entry(account).or_default().push(region);
+    }
+    let progress = progress(accounts.len());
+    let at_once = Arc::new(Semaphore::new(ACCOUNTS_AT_ONCE));
+    let mut tasks = JoinSet::new();
+    for (account, regions) in accounts {
+        let (readers, at_once) = (Arc::clone(&readers), Arc::clone(&at_once));
+        tasks.spawn(async move {
+            let _permit = at_once.acquire_owned().await;
+            let mut survey = Survey::default();
+            for region in regions {
+                survey.add(Box::pin(one(&readers, &account, &region)).await);
+            }
+            survey
+        });
+    }
+    let mut survey = Survey::default();
+    while let Some(done) = tasks.join_next().await {
+        survey.add(done.context("an account was not read to its end")?);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    survey.legs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    survey.unknown.sort();
+    survey.gaps.sort();
+    survey.gaps.dedup();
+    Ok(survey)
+}
+
+/// Nothing where nobody looks.
+fn progress(accounts: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(accounts).unwrap_or_default());
+    let style = ProgressStyle::with_template("{elapsed} {bar:30} {pos} of {len} accounts");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+impl Survey {
+    fn add(&mut self, other: Self) {
+        self.legs.extend(other.legs);
+        self.unknown.extend(other.unknown);
+        self.gaps.extend(other.gaps);
+    }
+}
+
+async fn one<A: Answers>(readers: &Readers<A>, account: &AccountId, region: &Region) -> Survey {
+    let (plans, mut gaps) = readers.copying_plans(account, region).await;
+    let vaults = plans.iter().flat_map(|(plan, selections)| {
+        let rules = plan.rules.iter().filter(|rule| !rule.copy_actions.is_empty() && !selections.is_empty());
+        rules.filter_map(|rule| plan.vault(&rule.target_vault))
+    });
+    let vaults = vaults.collect::<std::collections::BTreeSet<_>>();
+    let mut points = BTreeMap::new();
+    for vault in vaults {
+        match readers.stored_points(&vault).await {
+            Ok(stored) => {
+                points.insert(vault, stored);
+            }
+            Err(gap) => gaps.extend(gap),
+        }
+    }
+    let found = discover(&plans, &points);
+    let mut legs = Vec::new();
+    for leg in found.legs {
+        let facts = Box::pin(facts(readers, &leg)).await;
+        legs.push((leg, facts));
+    }
+    Survey { legs, unknown: found.unknown, gaps }
+}
+
+async fn facts<A: Answers>(readers: &Readers<A>, leg: &Leg) -> LegFacts {
+    let (source, destination) = (&leg.source_vault_arn, &leg.destination_vault_arn);
+    let (source_vault, source_vault_policy, destination_vault, destination_vault_policy) =
+        tokio::join!(readers.vault(source), readers.vault_policy(source), readers.vault(destination), readers.vault_policy(destination),);
+    let source_key = leg.source_key_arn(&source_vault);
+    let destination_key = destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
+    let destination_account = destination.account().filter(|account| *account != leg.account_id);
+    let (source_keys, destination_keys, job_role, organization, source_scps, source_rcps, destination_rcps) = tokio::join!(
+        key(readers, source_key.as_ref()),
+        key(readers, destination_key.as_ref()),
+        readers.role(&leg.job_role_arn, &leg.region),
+        readers.organization(&leg.account_id),
+        readers.bounds(&leg.account_id, Bound::Scp),
+        readers.bounds(&leg.account_id, Bound::Rcp),
+        async {
+            match &destination_account {
+                Some(account) => readers.bounds(account, Bound::Rcp).await,
+                None => Fact::NotAsked,
+            }
+        },
+    );
+    let (source_key, source_key_policy, source_key_grants) = source_keys;
+    let (destination_key, destination_key_policy, destination_key_grants) = destination_keys;
+    LegFacts {
+        organization,
+        job_role,
+        source_scps,
+        source_rcps,
+        destination_rcps,
+        source_vault,
+        source_vault_policy,
+        destination_vault,
+        destination_vault_policy,
+        source_key,
+        source_key_policy,
+        source_key_grants,
+        destination_key,
+        destination_key_policy,
+        destination_key_grants,
+    }
+}
+
+type KeyFacts = (Fact<guardian_core::evidence::Key>, Fact<guardian_core::evidence::KeyPolicy>, Fact<guardian_core::evidence::KeyGrants>);
+
+async fn key<A: Answers>(readers: &Readers<A>, key: Option<&Arn>) -> KeyFacts {
+    match key.filter(|key| key.is_kms_key()) {
+        Some(key) => tokio::join!(readers.key(key), readers.key_policy(key), readers.grants(key)),
+        None => (Fact::NotAsked, Fact::NotAsked, Fact::NotAsked),
+    }
+}

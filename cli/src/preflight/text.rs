@@ -1,0 +1,138 @@
+//! For a tired reader: first what will fail, each cause once with the routes that share it.
+
+use guardian_core::arn::Arn;
+use guardian_core::copy::{Forecast, Judged, Verdict};
+use guardian_core::evidence::Gap;
+use guardian_core::report::inert_text;
+
+use super::finding::{Findings, NOT_KNOWN};
+
+pub(super) fn text(findings: &Findings) -> String {
+    let mut page = Page::default();
+    let count = |verdict| findings.with(verdict).count();
+    let (fail, depend, work) = (count(Verdict::WillFail), count(Verdict::Depends), count(Verdict::Works));
+    if findings.routes.is_empty() {
+        page.line(0, "No route was found: no backup plan that could be read copies a backup.");
+    } else {
+        let total = findings.routes.len();
+        page.line(0, &format!("{total} {}: {fail} will fail, {depend} depend on what is not known, {work} work", noun(total, "route")));
+    }
+    let failing = findings.with(Verdict::WillFail).flat_map(|forecast| causes(forecast).into_iter().map(move |cause| (cause, forecast)));
+    page.grouped("WILL FAIL", failing);
+    let depending = findings.with(Verdict::Depends).flat_map(|forecast| forecast.open.iter().cloned().map(move |open| (open, forecast)));
+    page.grouped("DEPENDS", depending);
+    let works = findings.with(Verdict::Works).collect::<Vec<_>>();
+    if !works.is_empty() {
+        page.title("WORKS");
+        for forecast in works {
+            page.line(1, &route(forecast));
+        }
+    }
+    if !findings.unknown.is_empty() {
+        page.title("NOT KNOWN");
+        page.line(1, NOT_KNOWN);
+        for unknown in &findings.unknown {
+            let (from, into) = (place(&unknown.source_vault_arn), place(&unknown.destination_vault_arn));
+            page.line(2, &format!("plan {}: {from} -> {into}", unknown.plan));
+        }
+    }
+    let mut gaps = findings.gaps.iter().chain(findings.routes.iter().flat_map(|forecast| &forecast.gaps)).collect::<Vec<_>>();
+    gaps.sort();
+    gaps.dedup();
+    if !gaps.is_empty() {
+        page.title("COULD NOT BE READ");
+        for gap in gaps {
+            page.line(1, &unread(gap));
+        }
+    }
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, depth: usize, line: &str) {
+        self.text.push_str(&"  ".repeat(depth));
+        self.text.push_str(&inert_text(line));
+        self.text.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.text.push('\n');
+        self.line(0, title);
+    }
+
+    /// Each cause with its routes, those of most routes first.
+    fn grouped<'a>(&mut self, title: &str, found: impl Iterator<Item = (String, &'a Forecast)>) {
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        for (cause, forecast) in found {
+            let route = route(forecast);
+            match groups.iter_mut().find(|(known, _)| *known == cause) {
+                Some((_, routes)) => routes.push(route),
+                None => groups.push((cause, vec![route])),
+            }
+        }
+        groups.sort_by(|(_, a), (_, b)| b.len().cmp(&a.len()));
+        if !groups.is_empty() {
+            self.title(title);
+        }
+        for (cause, routes) in groups {
+            self.line(1, &cause);
+            for route in routes {
+                self.line(2, &route);
+            }
+        }
+    }
+}
+
+/// Why a route will fail: the denied requests of one principal on one object for one reason are one cause.
+fn causes(forecast: &Forecast) -> Vec<String> {
+    let mut groups: Vec<(&Judged, String, Vec<&str>)> = Vec::new();
+    for judged in &forecast.denied {
+        let why = judged.reason();
+        let same = |(known, reason, _): &&mut (&Judged, String, Vec<&str>)| {
+            known.requirement.principal == judged.requirement.principal
+                && known.requirement.resource == judged.requirement.resource
+                && *reason == why
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, _, actions)) => actions.push(judged.requirement.action),
+            None => groups.push((judged, why, vec![judged.requirement.action])),
+        }
+    }
+    let denied = groups.into_iter().map(|(judged, why, actions)| {
+        let need = &judged.requirement;
+        format!("{} may not {} on {}: {why}", need.principal, actions.join(", "), need.resource)
+    });
+    denied.chain(forecast.blockers.iter().map(|blocker| blocker.reason())).collect()
+}
+
+fn route(forecast: &Forecast) -> String {
+    let route = &forecast.route;
+    let key = match &route.source_key_arn {
+        Some(key) => format!("under {key}"),
+        None => "under no key that was seen".to_owned(),
+    };
+    format!("{} -> {}, {} {key}", place(&route.source_vault_arn), place(&route.destination_vault_arn), route.resource_type)
+}
+
+fn place(vault: &Arn) -> String {
+    let account = vault.account().map_or_else(String::new, |account| account.to_string());
+    let region = vault.region().map_or_else(String::new, |region| region.to_string());
+    format!("{account} {region} {}", vault.resource_name())
+}
+
+/// What could not be read, where and why. May quote untrusted text.
+pub(crate) fn unread(gap: &Gap) -> String {
+    let region = gap.region.as_ref().map_or_else(String::new, |region| format!(" {region}"));
+    let reason = serde_json::to_value(gap.reason).ok().and_then(|reason| reason.as_str().map(str::to_owned)).unwrap_or_default();
+    let detail = gap.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
+    format!("{} in {}{region}: {reason}{detail}", gap.action, gap.account_id)
+}
+
+fn noun(count: usize, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}

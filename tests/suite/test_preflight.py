@@ -1,0 +1,229 @@
+"""Will the next copies work? Asked of the real command, live and from a folder, before and after something is broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .terminal import Terminal
+from .organization import JOB_ROLE, SLR, Json, Lab, Route, ebs_route, grant_statement, key_policy, use_statement
+
+
+@pytest.fixture(scope="module")
+def terminal(lab: Lab) -> Terminal:
+    return Terminal(lab)
+
+
+def plan_for(route: Route, *, resources: list[str] | None = None, lifecycle: Json | None = None) -> str:
+    """A plan that backs up into the vault of a route and copies every backup to its destination."""
+    backup = route.lab.client(route.source, "backup", route.source_region)
+    action: Json = {"DestinationBackupVaultArn": route.destination_vault_arn}
+    if lifecycle:
+        action["Lifecycle"] = lifecycle
+    plan = backup.create_backup_plan(
+        BackupPlan={
+            "BackupPlanName": route.lab.unique("nightly"),
+            "Rules": [{"RuleName": "night", "TargetBackupVaultName": route.vault, "CopyActions": [action]}],
+        }
+    )
+    backup.create_backup_selection(
+        BackupPlanId=plan["BackupPlanId"],
+        BackupSelection={
+            "SelectionName": "volumes",
+            "IamRoleArn": JOB_ROLE.format(account=route.source),
+            "Resources": [route.resource_arn] if resources is None else resources,
+        },
+    )
+    return plan["BackupPlanId"]
+
+
+@pytest.fixture
+def route(lab: Lab) -> Route:
+    """A healthy route, and the only one: no other plan is in its account."""
+    route = ebs_route(lab)
+    backup = lab.client(route.source, "backup", route.source_region)
+    for plan in backup.list_backup_plans()["BackupPlansList"]:
+        for selection in backup.list_backup_selections(BackupPlanId=plan["BackupPlanId"])["BackupSelectionsList"]:
+            backup.delete_backup_selection(BackupPlanId=plan["BackupPlanId"], SelectionId=selection["SelectionId"])
+        backup.delete_backup_plan(BackupPlanId=plan["BackupPlanId"])
+    return route
+
+
+def where(route: Route) -> list[str]:
+    return ["--account", route.source, "--region", route.source_region]
+
+
+def only(report: Json) -> Json:
+    assert len(report["routes"]) == 1, json.dumps(report, indent=1)
+    return report["routes"][0]
+
+
+def test_a_healthy_route_works(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route)
+    result = terminal.run("preflight", *where(route), "--format", "json")
+    found = only(result.json)
+    assert found["verdict"] == "works", result.out + result.errors
+    assert (found["source_account"], found["source_region"]) == (route.source, route.source_region)
+    assert (found["source_vault"], found["destination_vault"]) == (route.vault, route.destination_vault_arn)
+    assert (found["resource_type"], found["key"]) == ("EBS", route.key_arn)
+    assert found["denied"] == found["depends_on"] == found["obstacles"] == found["gaps"] == []
+    assert result.json["summary"] == {
+        "routes": 1, "works": 1, "will_fail": 0, "depends": 0, "not_known": 0, "gaps": 0,
+    }  # fmt: skip
+    assert (result.code, result.errors) == (0, "")
+    assert route.copy()["State"] == "COMPLETED"
+
+
+def test_without_the_statement_for_grants_it_will_fail_and_says_why(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route)
+    slr = SLR.format(account=route.destination)
+    route.put_key_policy(key_policy(route.source, use_statement(slr)))
+    result = terminal.run("preflight", *where(route), "--format", "json")
+    found = only(result.json)
+    assert found["verdict"] == "will-fail", result.out
+    assert [(one["principal"], one["action"], one["resource"]) for one in found["denied"]] == [
+        (slr, "kms:CreateGrant", route.key_arn)
+    ]
+    assert result.code == 1
+    text = terminal.run("preflight", *where(route))
+    assert text.out.count(f"{slr} may not kms:CreateGrant on {route.key_arn}") == 1
+    assert text.code == 1
+    assert route.copy()["State"] == "FAILED"
+
+
+def test_equal_causes_are_told_once(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route)
+    second = route.lab.unique("second-vault")
+    backup = route.lab.client(route.source, "backup", route.source_region)
+    backup.create_backup_vault(BackupVaultName=second, EncryptionKeyArn=route.vault_key_arn)
+    route.vault = second
+    route.back_up()
+    plan_for(route)
+    slr = SLR.format(account=route.destination)
+    route.put_key_policy(key_policy(route.source, use_statement(slr)))
+    result = terminal.run("preflight", *where(route))
+    assert result.out.startswith("2 routes: 2 will fail"), result.out
+    assert result.out.count("kms:CreateGrant") == 1, result.out
+    assert second in result.out
+
+
+def test_a_folder_gives_what_the_accounts_gave(terminal: Terminal, route: Route, tmp_path: Path) -> None:
+    route.back_up()
+    plan_for(route)
+    route.put_key_policy(key_policy(route.source, use_statement(SLR.format(account=route.destination))))
+    live = terminal.run("preflight", *where(route), "--format", "json")
+    folder = tmp_path / "evidence"
+    collected = terminal.run("collect", "--out", str(folder), *where(route), "--format", "json")
+    assert collected.code == 0, collected.out + collected.errors
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files = [file for file in folder.rglob("*.json") if file.name != "manifest.json"]
+    assert len(files) == manifest["answers"] == collected.json["answers"]
+    assert f"arn:aws:iam::{route.source}:role/backup-guardian-reader" in manifest["principals"]
+    for file in files:
+        account, region, service, operation = file.relative_to(folder).parts[:4]
+        recorded = json.loads(file.read_text())
+        outcome = "error" if "error" in recorded else "response"
+        assert set(recorded) == {"request", outcome, "at", "principal"}, file
+        # The source vault has no policy, and says so.
+        assert outcome == "response" or operation == "GetBackupVaultAccessPolicy", recorded
+        assert account.isdigit() and (region == "global") == (service in ("iam", "organizations")), file
+        assert operation.startswith(("Describe", "Get", "List")), file
+    # Nobody to ask: everything comes from the folder.
+    offline = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    for places in ([], where(route)):
+        recorded = terminal.run("preflight", "--evidence", str(folder), *places, "--format", "json", **offline)
+        assert (recorded.code, recorded.out) == (live.code, live.out)
+    refused = terminal.run("collect", "--out", str(folder), *where(route))
+    assert refused.code == 2 and "not empty" in refused.errors and refused.out == ""
+    assert terminal.run("collect", "--out", str(folder), "--force", *where(route)).code == 0
+
+
+def test_what_could_not_be_read_is_never_health(terminal: Terminal, route: Route, tmp_path: Path) -> None:
+    route.back_up()
+    plan_for(route)
+    lab = route.lab
+    denied = {"match": {"service": "kms", "operation": "GetKeyPolicy"}, "fault": "denied"}
+    lab.control("faults", [denied])
+    through = {"AWS_ENDPOINT_URL": lab.info["proxy_endpoint"]}
+    folder = tmp_path / "evidence"
+    try:
+        live = terminal.run("preflight", *where(route), "--format", "json", **through)
+        collected = terminal.run("collect", "--out", str(folder), *where(route), **through)
+    finally:
+        lab.control("faults", method="DELETE")
+    found = only(live.json)
+    assert found["verdict"] == "depends", live.out
+    assert {(gap["action"], gap["reason"]) for gap in found["gaps"]} == {("kms:GetKeyPolicy", "access-denied")}
+    assert found["depends_on"] and found["denied"] == []
+    assert live.code == 3
+    assert collected.code == 3, collected.out
+    recorded = terminal.run("preflight", "--evidence", str(folder), "--format", "json")
+    assert (recorded.code, recorded.out) == (3, live.out)
+
+
+def test_an_account_that_cannot_be_reached_stops_no_other(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route)
+    result = terminal.run(
+        "preflight", *where(route), "--account", "999999999999", "--format", "json", AWS_REGION=route.source_region
+    )
+    assert only(result.json)["verdict"] == "works", result.out
+    assert [(gap["action"], gap["account_id"], gap["reason"]) for gap in result.json["gaps"]] == [
+        ("sts:AssumeRole", "999999999999", "role-not-assumable")
+    ]
+    assert result.code == 3
+
+
+def test_the_organization_tells_the_accounts(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route)
+    result = terminal.run("preflight", "--format", "json", GUARDIAN_REGIONS=",".join(route.lab.info["regions"]))
+    assert [one["verdict"] for one in result.json["routes"] if one["key"] == route.key_arn] == ["works"], result.out
+    assert result.json["gaps"] == []
+    refused = terminal.run("preflight", "--region", route.source_region, organization=False)
+    assert refused.code == 2 and "--account" in refused.errors, refused.errors
+    refused = terminal.run("preflight", "--account", route.source)
+    assert refused.code == 2 and "--region" in refused.errors, refused.errors
+
+
+def test_without_the_organization_it_depends_on_it(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route)
+    result = terminal.run("preflight", *where(route), "--format", "json", organization=False)
+    found = only(result.json)
+    assert (found["verdict"], result.code) == ("depends", 3)
+    assert all(gap["reason"] == "not-configured" for gap in found["gaps"]), found["gaps"]
+
+
+def test_a_plan_that_never_ran_tells_what_can_be_told(terminal: Terminal, route: Route) -> None:
+    plan_for(route)
+    plan_for(route, resources=["*"])
+    result = terminal.run("preflight", *where(route), "--format", "json")
+    found = only(result.json)
+    assert (found["resource_type"], found["verdict"]) == ("EBS", "depends")
+    assert "key" not in found and "no recovery point yet" in " ".join(found["depends_on"])
+    assert [one["source_vault"] for one in result.json["not_known"]] == [route.vault]
+    assert result.code == 3
+    route.put_vault_policy(None)
+    found = only(terminal.run("preflight", *where(route), "--format", "json").json)
+    assert found["verdict"] == "will-fail"
+    assert [one["action"] for one in found["denied"]] == ["backup:CopyIntoBackupVault"]
+
+
+def test_states_that_suffice_alone_are_told(terminal: Terminal, route: Route) -> None:
+    route.back_up()
+    plan_for(route, lifecycle={"DeleteAfterDays": 5})
+    kms = route.lab.client(route.source, "kms", route.source_region)
+    kms.disable_key(KeyId=route.key_arn)
+    central = route.lab.client(route.destination, "backup", route.destination_region)
+    central.put_backup_vault_lock_configuration(BackupVaultName=route.destination_vault, MinRetentionDays=30)
+    result = terminal.run("preflight", *where(route), "--format", "json")
+    found = only(result.json)
+    assert found["verdict"] == "will-fail" and result.code == 1
+    assert any(route.key_arn in one and "Disabled" in one for one in found["obstacles"]), found["obstacles"]
+    assert any("at least 30 days" in one for one in found["obstacles"]), found["obstacles"]
