@@ -55,6 +55,7 @@ UNSCOPABLE = {
     "ec2:DescribeVolumes",
     "kms:ListAliases",
     "organizations:DescribeOrganization",
+    "organizations:ListAccounts",
 }
 
 
