@@ -32,8 +32,12 @@ pub(crate) fn resource_matches(pattern: &Tokens, resource: &str) -> Tri {
     if each(pattern, &fields) {
         return Tri::Yes;
     }
-    // Undocumented: whether a star at the end of a field may run on into the next ones.
+    if runs_on(pattern, resource) { Tri::Maybe } else { Tri::No }
+}
+
+/// The other reading of a star that ends a field: that it runs on into the next ones. Which one AWS follows is undocumented.
+fn runs_on(pattern: &Tokens, resource: &str) -> bool {
     let last = pattern.fields().count().saturating_sub(1);
     let open = pattern.fields().take(last).any(wildcard::ends_in_star);
-    if open && pattern.matches(resource) { Tri::Maybe } else { Tri::No }
+    open && pattern.matches(resource) && pattern.matches_running_on(resource)
 }

@@ -125,16 +125,16 @@ impl Condition {
     fn weigh(&self, context: &Context, variables: bool, open: &mut Vec<String>) -> Tri {
         let found = context.get(&self.key);
         if self.operator.test == Test::Null {
-            let absent = match found {
-                Lookup::Unknown => {
+            let asked = |absent: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(absent));
+            let (if_absent, if_present) = (asked("true"), asked("false"));
+            return match found {
+                Lookup::Unknown if if_absent != if_present => {
                     open.push(self.key.clone());
-                    return Tri::Maybe;
+                    Tri::Maybe
                 }
-                Lookup::Absent => true,
-                Lookup::Many(values) => values.is_empty(),
-                Lookup::One(_) => false,
+                Lookup::Unknown | Lookup::Absent | Lookup::Many([]) => if_absent.into(),
+                Lookup::One(_) | Lookup::Many(_) => if_present.into(),
             };
-            return self.values.iter().any(|value| value.eq_ignore_ascii_case(if absent { "true" } else { "false" })).into();
         }
         match (found, self.quantifier) {
             (Lookup::Unknown, _) => {
@@ -251,9 +251,9 @@ fn date(text: &str) -> Option<f64> {
     let read = |text: String| text.parse::<Timestamp>().ok();
     // Without a zone: UTC. Without a time of day: midnight.
     let time = read(text.to_owned()).or_else(|| read(format!("{text}Z"))).or_else(|| read(format!("{text}T00:00:00Z")))?;
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date fit into the 53 bits of a double")]
-    let milliseconds = time.as_millisecond() as f64;
-    Some(milliseconds / 1000.0)
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of any date up to the year 2255 fit into the 53 bits of a double")]
+    let microseconds = time.as_microsecond() as f64;
+    Some(microseconds / 1e6)
 }
 
 fn ordered(value: Option<f64>, wanted: Option<f64>, order: Order) -> Tri {
@@ -277,9 +277,9 @@ fn in_network(address: &str, network: &str) -> bool {
         (IpAddr::V6(address), IpAddr::V6(base)) => (u128::from(address), u128::from(base), 128),
         _ => return false,
     };
-    let bits = match bits.map(str::parse::<u32>) {
+    let bits = match bits.map(|bits| if bits.starts_with('+') { None } else { bits.parse::<u32>().ok() }) {
         None => width,
-        Some(Ok(bits)) if bits <= width => bits,
+        Some(Some(bits)) if bits <= width => bits,
         Some(_) => return false,
     };
     let ignored = width - bits;

@@ -75,4 +75,12 @@ impl Context {
             None => Lookup::Absent,
         }
     }
+
+    /// The keys that begin with a prefix (in lower case), and whether there may be more of them.
+    pub(crate) fn under<'a>(&'a self, prefix: &'a str) -> (impl Iterator<Item = &'a str>, bool) {
+        let begins = move |key: &&String| key.starts_with(prefix);
+        let known = self.values.keys().filter(begins).filter(|key| !self.unknown.contains(*key));
+        let more = self.open || self.unknown.iter().any(|key| key.starts_with(prefix));
+        (known.filter_map(move |key| key.get(prefix.len()..)), more)
+    }
 }

@@ -9,6 +9,9 @@ use super::context::{Context, Lookup};
 use super::principal::Principal;
 use super::tri::Tri;
 
+/// What the condition keys of an encryption context begin with.
+const PAIR: &str = "kms:encryptioncontext:";
+
 /// A grant on the key of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -45,11 +48,15 @@ impl Grant {
         };
         let subset = self.context_subset.as_ref().map_or(Tri::Yes, contains);
         let equals = self.context_equals.as_ref().map_or(Tri::Yes, |wanted| {
+            let (pairs, more) = context.under(PAIR);
+            let stranger = pairs.into_iter().any(|pair| !wanted.keys().any(|key| key.to_lowercase() == pair));
             let complete = match context.get("kms:EncryptionContextKeys") {
+                _ if stranger => Tri::No,
                 Lookup::Many(keys) => (keys.len() == wanted.len()).into(),
                 Lookup::One(_) => (wanted.len() == 1).into(),
-                Lookup::Absent => wanted.is_empty().into(),
-                Lookup::Unknown => Tri::Maybe,
+                // Without the list of keys the pairs themselves are all there is.
+                Lookup::Absent if !more => Tri::Yes,
+                Lookup::Absent | Lookup::Unknown => Tri::Maybe,
             };
             contains(wanted).and(complete)
         });
