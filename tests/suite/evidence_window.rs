@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use guardian_core::evidence::Change;
+use guardian_tests::world::account;
 use guardian_tests::{Mode, World, event};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -54,6 +56,37 @@ async fn a_store_of_denials_that_hangs_costs_a_part_of_the_window_and_nothing_bu
     let late = alert["gaps"].as_array().unwrap().iter().filter(|gap| gap["reason"] == "timed-out");
     assert!(late.clone().count() > 0 && late.clone().all(|gap| gap["action"] == "dynamodb:Query"), "{:#}", alert["gaps"]);
     assert_eq!(alert["denied"]["action"], "kms:CreateGrant", "{alert:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_changed_the_key_is_told_by_slow_readers_too_or_named_as_not_seen() {
+    let change = Change {
+        action: "kms:PutKeyPolicy".to_owned(),
+        actor: "arn:aws:sts::111111111111:assumed-role/Admin/anna".to_owned(),
+        event_id: "5d529779-2d27-42b5-92da-000000000030".to_owned(),
+        at: "2026-11-01T16:02:11Z".parse().unwrap(),
+        account_id: account("111111111111"),
+        resource_arn: Some(arn(KEY)),
+        source_ip: None,
+    };
+    // The key is known after one answer and the change after two; the search for denials begins without it after 400 ms.
+    for (milliseconds, seen) in [(0, true), (300, true), (450, true), (600, false)] {
+        let world = world();
+        world.set(|state| {
+            state.recorded = vec![denial()];
+            state.changed = vec![change.clone()];
+            state.answers_after = Duration::from_millis(milliseconds);
+        });
+        let (alert, took) = diagnose(&world).await;
+        assert!(took <= Duration::from_millis(1000), "{took:?}");
+        assert_eq!(alert["changed"]["actor"] == change.actor.as_str(), seen, "{milliseconds}: {:#}", alert["changed"]);
+        assert_eq!(
+            reasons(&alert, "cloudtrail:LookupEvents").contains(&"timed-out".to_owned()),
+            !seen,
+            "{milliseconds}: {:#}",
+            alert["gaps"]
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,8 @@ pub struct State {
     pub table: Mode,
     pub topic: Mode,
     pub store: Mode,
+    /// How long each answer of a reader takes.
+    pub answers_after: std::time::Duration,
     pub jobs: BTreeMap<String, JobDescription>,
     pub points: BTreeMap<String, RecoveryPoint>,
     pub vaults: BTreeMap<String, Vault>,
@@ -130,6 +132,7 @@ impl World {
         let gap = |reason| {
             Fact::Gap(Gap { action: action.to_owned(), account_id: account.clone(), region: object.region(), reason, detail: None })
         };
+        tokio::time::sleep(self.get(|state| state.answers_after)).await;
         match self.get(|state| state.readers) {
             Mode::Hanging => std::future::pending().await,
             Mode::Denied => Fact::Gap(Gap {

@@ -44,7 +44,7 @@ where
     let (tell, told) = oneshot::channel();
     // CloudTrail wants to know roles, accounts and the key; it waits for them a while, not for ever.
     let patience = Instant::now() + scope.window.mul_f64(0.4);
-    let chain = describe(readers, store, event_only.clone(), end, tell);
+    let chain = describe(readers, store, event_only.clone(), scope, end, tell);
     let trail = async {
         let known = match timeout_at(patience, told).await {
             Ok(Ok(known)) => known,
@@ -55,7 +55,6 @@ where
     let (mut evidence, found) = tokio::join!(chain, trail);
     evidence.denials.extend(found.denials);
     evidence.searches.extend(found.searches);
-    evidence.changes = found.changes;
     evidence.denials.sort();
     evidence.denials.dedup();
     // What only a denial of CloudTrail could tell: that the job role was refused.
@@ -143,10 +142,18 @@ async fn still<T>(fact: Fact<T>, question: impl Future<Output = Fact<T>>) -> Fac
     if matches!(fact, Fact::NotAsked) { question.await } else { fact }
 }
 
-/// Everything but CloudTrail: the store of denials, the job, its recovery point, vaults and keys.
-async fn describe<R, D>(readers: &R, store: &D, mut evidence: Evidence, end: Instant, tell: oneshot::Sender<Evidence>) -> Evidence
+/// The store of denials, the job, its recovery point, vaults and keys, and what changed at the key. That needs the key, so it waits for it as
+/// long as there is time: the search for denials may have to begin earlier, without it.
+async fn describe<R, D>(
+    readers: &R,
+    store: &D,
+    mut evidence: Evidence,
+    scope: &Scope,
+    end: Instant,
+    tell: oneshot::Sender<Evidence>,
+) -> Evidence
 where
-    R: BackupReader + KeyReader + RoleReader + OrganizationReader,
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
     D: DenialStore,
 {
     let job = evidence.job.clone();
@@ -195,30 +202,38 @@ where
     let destination_key = evidence.destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
     let source_policy_of = source_key.as_ref().filter(|key| key.is_kms_key());
     let destination_policy_of = destination_key.as_ref().filter(|key| key.is_kms_key());
-    let (key, key_policy, grants, destination_key, destination_key_policy, destination_grants, vault_policy, access) = tokio::join!(
-        ask_of(end, "kms:DescribeKey", source_key.as_ref(), async |key| readers.key(key).await),
-        ask_of(end, "kms:GetKeyPolicy", source_policy_of, async |key| readers.key_policy(key).await),
-        ask_of(end, "kms:ListGrants", source_policy_of, async |key| readers.grants(key).await),
+    let keys = async {
+        let (key, mut policy, grants) = tokio::join!(
+            ask_of(end, "kms:DescribeKey", source_key.as_ref(), async |key| readers.key(key).await),
+            ask_of(end, "kms:GetKeyPolicy", source_policy_of, async |key| readers.key_policy(key).await),
+            ask_of(end, "kms:ListGrants", source_policy_of, async |key| readers.grants(key).await),
+        );
+        if matches!(policy, Fact::NotAsked)
+            && let Some(key) = key.known().map(|key| key.arn.clone()).filter(Arn::is_kms_key)
+        {
+            // The recovery point named an alias: the policy belongs to the key behind it.
+            policy = ask_of(end, "kms:GetKeyPolicy", Some(&key), async |key| readers.key_policy(key).await).await;
+        }
+        (key, policy, grants)
+    };
+    let ((key, policy, grants), destination_key, destination_policy, destination_grants, vault_policy, access, changes) = tokio::join!(
+        keys,
         ask_of(end, "kms:DescribeKey", destination_key.as_ref(), async |key| readers.key(key).await),
         ask_of(end, "kms:GetKeyPolicy", destination_policy_of, async |key| readers.key_policy(key).await),
         ask_of(end, "kms:ListGrants", destination_policy_of, async |key| readers.grants(key).await),
         source_policy(readers, &evidence, end),
         access(readers, &evidence, end),
+        changes(readers, &evidence, source_key.as_ref(), scope, end),
     );
     evidence.source_key = key;
-    evidence.source_key_policy = key_policy;
+    evidence.source_key_policy = policy;
     evidence.source_key_grants = grants;
     evidence.destination_key = destination_key;
-    evidence.destination_key_policy = destination_key_policy;
+    evidence.destination_key_policy = destination_policy;
     evidence.destination_key_grants = destination_grants;
     evidence.vault_policy = vault_policy;
+    evidence.changes = changes;
     access.into(&mut evidence);
-    if matches!(evidence.source_key_policy, Fact::NotAsked)
-        && let Some(key) = evidence.source_key.known().map(|key| key.arn.clone()).filter(Arn::is_kms_key)
-    {
-        // The recovery point named an alias: the policy belongs to the key behind it.
-        evidence.source_key_policy = ask_of(end, "kms:GetKeyPolicy", Some(&key), async |key| readers.key_policy(key).await).await;
-    }
     evidence
 }
 
@@ -308,51 +323,60 @@ fn unanswered(query: &DenialQuery, source: &str, action: &str) -> Search {
 struct Found {
     denials: Vec<Denial>,
     searches: Vec<Search>,
-    changes: Fact<Vec<guardian_core::evidence::Change>>,
 }
 
-/// LookupEvents: the caller's account first, the others only where it has no exact answer; the changes of the key beside them.
+/// What the search for changes may use of the whole budget.
+fn changes_budget(scope: &Scope) -> u32 {
+    CHANGES_BUDGET.min(scope.lookups / 4)
+}
+
+/// What was written at a key in the days before the job ended.
+async fn changes<R: TrailReader>(
+    readers: &R,
+    known: &Evidence,
+    key: Option<&Arn>,
+    scope: &Scope,
+    end: Instant,
+) -> Fact<Vec<guardian_core::evidence::Change>> {
+    let key = key.filter(|key| key.is_kms_key() && scope.lookups > 0);
+    ask_of(end, "cloudtrail:LookupEvents", key, async |key| {
+        let until = known.job.completed_at.or(known.job.event_time).unwrap_or(known.now);
+        readers.changes(key, until - CHANGES_BACK, until + searches::SLACK, changes_budget(scope), patience(end)).await
+    })
+    .await
+}
+
+/// LookupEvents: the caller's account first, the others only where it has no exact answer.
 async fn look_up<R: TrailReader>(readers: &R, known: &Evidence, scope: &Scope, end: Instant) -> Found {
     let key = protecting_key(known);
-    let changes_budget = CHANGES_BUDGET.min(scope.lookups / 4);
-    let changes = ask_of(end, "cloudtrail:LookupEvents", key.as_ref().filter(|key| key.is_kms_key()), async |key| {
-        let until = known.job.completed_at.or(known.job.event_time).unwrap_or(known.now);
-        readers.changes(key, until - CHANGES_BACK, until + searches::SLACK, changes_budget, patience(end)).await
-    });
     if scope.lookups == 0 || known.denials.iter().any(|denial| key.is_some() && denial.resource == key) {
-        return Found { changes: if scope.lookups == 0 { Fact::NotAsked } else { changes.await }, ..Found::default() };
+        return Found::default();
     }
-    let budget = scope.lookups.saturating_sub(changes_budget);
-    let denials = async {
-        let mut found = Found::default();
-        let mut left = budget;
-        let queries = searches::of(known, scope, end);
-        let others = u32::try_from(queries.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        for (place, mut query) in queries.into_iter().enumerate() {
-            let first = place == 0;
-            // The first account gets the most of the budget, and half of the time where others follow.
-            let share = if first { left.saturating_sub(others.saturating_mul(3)).max(1) } else { left.min(4) };
-            query.patience = if first && others > 0 { patience(end) / 2 } else { patience(end) };
-            if left == 0 || query.patience.is_zero() {
-                found.searches.push(unanswered(&query, "lookup-events", "cloudtrail:LookupEvents"));
-                continue;
-            }
-            let (denials, search) = match timeout_at(end, readers.denials(&query, share.min(left))).await {
-                Ok(answer) => answer,
-                Err(_) => (Vec::new(), unanswered(&query, "lookup-events", "cloudtrail:LookupEvents")),
-            };
-            left = left.saturating_sub(search.calls);
-            let exact = query.object.is_some() && denials.iter().any(|denial| denial.resource == query.object);
-            found.denials.extend(denials);
-            found.searches.push(search);
-            if exact {
-                break;
-            }
+    let mut found = Found::default();
+    let mut left = scope.lookups.saturating_sub(changes_budget(scope));
+    let queries = searches::of(known, scope, end);
+    let others = u32::try_from(queries.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    for (place, mut query) in queries.into_iter().enumerate() {
+        let first = place == 0;
+        // The first account gets the most of the budget, and half of the time where others follow.
+        let share = if first { left.saturating_sub(others.saturating_mul(3)).max(1) } else { left.min(4) };
+        query.patience = if first && others > 0 { patience(end) / 2 } else { patience(end) };
+        if left == 0 || query.patience.is_zero() {
+            found.searches.push(unanswered(&query, "lookup-events", "cloudtrail:LookupEvents"));
+            continue;
         }
-        found
-    };
-    let (mut found, changes) = tokio::join!(denials, changes);
-    found.changes = changes;
+        let (denials, search) = match timeout_at(end, readers.denials(&query, share.min(left))).await {
+            Ok(answer) => answer,
+            Err(_) => (Vec::new(), unanswered(&query, "lookup-events", "cloudtrail:LookupEvents")),
+        };
+        left = left.saturating_sub(search.calls);
+        let exact = query.object.is_some() && denials.iter().any(|denial| denial.resource == query.object);
+        found.denials.extend(denials);
+        found.searches.push(search);
+        if exact {
+            break;
+        }
+    }
     found
 }
 
