@@ -174,7 +174,7 @@ fn evidence_lines(evidence: &Evidence, verdict: &Verdict) -> Vec<EvidenceLine> {
     used.sort();
     used.dedup();
     let mut lines = used.iter().map(|used| used_line(evidence, used)).collect::<Vec<_>>();
-    let mut searches = evidence.searches.iter().map(search_line).collect::<Vec<_>>();
+    let mut searches = evidence.searches.iter().map(|search| search_line(search, evidence.now)).collect::<Vec<_>>();
     searches.sort_by(|a, b| (&a.account_id, &a.region, &a.text).cmp(&(&b.account_id, &b.region, &b.text)));
     searches.dedup();
     lines.extend(searches);
@@ -283,25 +283,23 @@ fn key_text(key: &crate::evidence::Key) -> String {
     format!("key {}{manager}{state}", key.arn)
 }
 
-fn search_line(search: &Search) -> EvidenceLine {
+fn search_line(search: &Search, now: jiff::Timestamp) -> EvidenceLine {
+    let place = if search.source == "push" { "denials that the guardian collected" } else { "event history of CloudTrail" };
     let end = match search.end {
         SearchEnd::Complete => "read completely",
         SearchEnd::Partial => "read only in part",
         SearchEnd::Failed => "could not be read",
     };
     let from = super::words::minute(search.from);
-    let until = super::words::minute(search.until);
+    // A search asks a little beyond the end of the job; nobody has seen what is still to come.
+    let until = super::words::minute(search.until.min(now));
     EvidenceLine {
         kind: "search".to_owned(),
         id: None,
         account_id: search.account_id.clone(),
         region: Some(search.region.clone()),
-        at: Some(search.until),
-        text: format!(
-            "CloudTrail ({}) from {from} until {until}: {end}, {}",
-            search.source,
-            super::words::count(u64::from(search.records), "record")
-        ),
+        at: Some(search.until.min(now)),
+        text: format!("{place} from {from} until {until}: {end}, {}", super::words::count(u64::from(search.records), "record")),
     }
 }
 
