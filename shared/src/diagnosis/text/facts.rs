@@ -51,7 +51,12 @@ pub(super) fn shift(points: &mut BTreeMap<Cause, i32>, hints: &Hints) {
     if let Some(state) = hints.key_state.as_deref() {
         add(Cause::KmsKeyUnusable, if state.eq_ignore_ascii_case("enabled") { -SEEN } else { SEEN });
     }
-    if hints.scan_result.as_deref().is_some_and(|result| result.to_ascii_lowercase().contains("threats")) {
+    if suffice(hints) {
         points.insert(Cause::ThreatsFound, 2 * SEEN);
     }
+}
+
+/// Whether the facts name a cause by themselves, whatever the text says or does not say.
+pub(super) fn suffice(hints: &Hints) -> bool {
+    hints.scan_result.as_deref().is_some_and(|result| result.eq_ignore_ascii_case("THREATS_FOUND"))
 }

@@ -121,11 +121,12 @@ pub fn read(message: Option<&str>, hints: &Hints) -> Reading {
         // The facts exclude everything the text can mean: one of them is not what it seems, so nothing is decided.
         points = spoken;
     }
-    let candidates = candidates(&points, recognised);
+    let told = recognised || facts::suffice(hints);
+    let candidates = candidates(&points, told);
     let decided = candidates
         .first()
         .is_some_and(|best| best.likelihood >= DECIDED && !matches!(best.cause, Cause::Unexplained | Cause::AccessDeniedUnspecified));
-    let decidable = recognised && decided && !contradicted;
+    let decidable = told && decided && !contradicted;
     let needs = if decidable { Vec::new() } else { needs::of(&candidates, hints) };
     Reading { candidates, fingerprint, decidable, needs, recognised }
 }
@@ -136,10 +137,10 @@ pub fn class_of(text: &str) -> String {
 }
 
 /// Points to likelihoods: each point doubles the odds.
-fn candidates(points: &BTreeMap<Cause, i32>, recognised: bool) -> Vec<Candidate> {
+fn candidates(points: &BTreeMap<Cause, i32>, told: bool) -> Vec<Candidate> {
     let mut ranked = points.iter().filter(|(_, points)| **points > 0).map(|(cause, points)| (*cause, *points)).collect::<Vec<_>>();
-    if !recognised {
-        // Nothing in the text spoke: say so first, and guess only after it.
+    if !told {
+        // Neither text nor facts spoke: say so first, and guess only after it.
         let best = ranked.iter().map(|(_, points)| *points).max().unwrap_or(0);
         ranked.push((Cause::Unexplained, best + 1));
     }
