@@ -1,5 +1,6 @@
 //! What an error of the SDK means: a bounded reason for a read, retry or not for a write.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use guardian_core::evidence::GapReason;
@@ -44,11 +45,22 @@ where
         },
         SdkError::TimeoutError(_) => (GapReason::TimedOut, "timeout".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => (GapReason::TimedOut, "timeout".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(|error| lacks_credentials(error)) => {
+            (GapReason::Unavailable, NO_CREDENTIALS.to_owned())
+        }
         SdkError::DispatchFailure(_) => (GapReason::Unavailable, "unreachable".to_owned()),
         SdkError::ResponseError(_) => (GapReason::Unreadable, "unreadable response".to_owned()),
         SdkError::ConstructionFailure(_) => (GapReason::Unreadable, "request refused by the SDK".to_owned()),
         _ => (GapReason::Unavailable, "unknown failure".to_owned()),
     }
+}
+
+/// The detail of a call that was never made, because it could not be signed.
+pub const NO_CREDENTIALS: &str = "no usable credentials";
+
+/// Whether the credentials, not the service, could not be had.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<CredentialsError>())
 }
 
 /// The error of a failed write.

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::types::QueueAttributeName;
+use guardian_core::arn::Region;
 use guardian_core::ports::PortError;
 
 use crate::classify::port_error;
-use crate::session::our_account;
+use crate::operator;
+use crate::session::our_account_in;
 
 /// A session in the guardian account that may send, subscribe and receive.
 #[derive(Debug)]
@@ -33,30 +33,13 @@ fn missing(operation: &'static str) -> PortError {
 
 impl Replayer {
     /// With the credentials of the environment, in a Region.
-    pub async fn here(region: &str) -> Self {
-        let config = our_account().await.to_builder().region(aws_config::Region::new(region.to_owned())).build();
-        Self::with(&config)
+    pub async fn here(region: &Region) -> Self {
+        Self::with(&our_account_in(region).await)
     }
 
-    /// Through a role, such as the administrator of the guardian account of a lab.
-    pub async fn through(role_arn: &str, region: &str) -> Result<Self, PortError> {
-        let config = our_account().await.to_builder().region(aws_config::Region::new(region.to_owned())).build();
-        let answer = aws_sdk_sts::Client::new(&config)
-            .assume_role()
-            .role_arn(role_arn)
-            .role_session_name("guardian-replay")
-            .send()
-            .await
-            .map_err(|error| port_error("sts:AssumeRole", &error))?;
-        let issued = answer.credentials().ok_or_else(|| missing("sts:AssumeRole"))?;
-        let credentials = Credentials::new(
-            issued.access_key_id(),
-            issued.secret_access_key(),
-            Some(issued.session_token().to_owned()),
-            None,
-            "guardian-replay",
-        );
-        Ok(Self::with(&config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()))
+    /// As the administrator of the guardian account of a lab.
+    pub async fn in_lab(administrator: &str, region: &Region) -> Result<Self, PortError> {
+        Ok(Self::with(&operator::in_lab(administrator, region).await?))
     }
 
     fn with(config: &SdkConfig) -> Self {

@@ -235,7 +235,19 @@ impl Cloud {
 
 /// The configuration of the account we run in: Region, credentials and endpoints from the environment, every timeout set.
 pub async fn our_account() -> SdkConfig {
+    load(None).await
+}
+
+/// The same in a given Region: nobody has to set one, and the metadata service is not asked for it.
+pub(crate) async fn our_account_in(region: &Region) -> SdkConfig {
+    load(Some(region)).await
+}
+
+async fn load(region: Option<&Region>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts()).retry_config(retries());
+    if let Some(region) = region {
+        loader = loader.region(aws_config::Region::new(region.as_str().to_owned()));
+    }
     // On Lambda the credentials are always there; walking the default chain would only cost start-up time.
     if std::env::var_os("AWS_ACCESS_KEY_ID").is_some() {
         loader = loader.credentials_provider(aws_config::environment::EnvironmentVariableCredentialsProvider::new());

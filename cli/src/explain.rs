@@ -13,19 +13,42 @@ use clap::{Args, Subcommand};
 use diagnose_job::config::{Scope, for_reading};
 use diagnose_job::gather::gather;
 use guardian_aws::Cloud;
+use guardian_aws::classify::NO_CREDENTIALS;
+use guardian_core::arn::Region;
 use guardian_core::diagnosis::{Certainty, diagnose};
 use guardian_core::event::Job;
+use guardian_core::evidence::{Gap, GapReason};
 use guardian_core::incident::identify;
 use guardian_core::report::{self, Kind, Names};
 use jiff::Timestamp;
 
-pub(crate) use event::read as read_input;
-
 use crate::evidence::{Folder, NoStore, Readers};
-use crate::output::{Exit, Format, Output};
+use crate::lab::Lab;
+use crate::output::{Exit, Format, Output, complain};
 
 /// Time for evidence at a terminal: nobody is paged by it, and CloudTrail is slow.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What every live explanation needs; the end of a help text.
+macro_rules! live_help {
+    ($examples:literal) => {
+        concat!(
+            $examples,
+            "
+
+Without --evidence AWS is asked, read-only, through the role
+`backup-guardian-reader` of each account (GUARDIAN_READER_ROLE_NAME,
+GUARDIAN_EXTERNAL_ID). Use credentials of the guardian account that may assume
+its role `backup-guardian-operator`. Where the profile is one of IAM Identity
+Center: eval \"$(aws configure export-credentials --format env)\"
+With AWS_ENDPOINT_URL of a lab (`make lab`) no credentials are needed.
+
+Exit codes: 0 nothing to explain, 1 explained, 2 wrong usage or unreadable
+input, 3 could not tell."
+        )
+    };
+}
+pub(crate) use live_help;
 
 /// Explain an event, a job, a status message, or a rule.
 #[derive(Debug, Args)]
@@ -34,38 +57,40 @@ const PATIENCE: Duration = Duration::from_secs(20);
     arg_required_else_help = true,
     after_help = "Examples:
   guardian explain event failed-copy.json --evidence ./evidence
-  cat failed-copy.json | guardian explain event - --format json
-  guardian explain job --type copy 111111111111 eu-central-1 47C8EF56-0000-0000-0000-000000000000
-  echo '{\"id\": 1, \"job\": \"copy\", \"state\": \"FAILED\", \"message\": \"Access Denied trying to call AWS Backup service\"}' | guardian explain message
+  guardian explain job --type copy 111111111111 eu-central-1 JOB_ID
+  guardian explain message messages.jsonl
   guardian explain BKD-001
   guardian explain kms-key-policy-missing-destination
+  guardian explain --list
 
-Live explanations assume the role `backup-guardian-reader` (or GUARDIAN_READER_ROLE_NAME) in the accounts of the job."
+Each of `event`, `job` and `message` has a --help of its own."
 )]
 pub(crate) struct Explain {
     #[command(subcommand)]
     what: Option<What>,
-    /// Code of a rule (`BKD-001`), its name, or a cause label: prints its page.
+    /// Code of a rule (`BKD-001`), its name, or a cause: prints its page.
     code: Option<String>,
+    /// List all rules with their codes.
+    #[arg(long, conflicts_with = "code")]
+    list: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Diagnose the job of an EventBridge event.
     Event(event::Event),
-    /// Diagnose a job by its id.
     Job(job::JobById),
-    /// Read status messages: JSON Lines on standard input, JSON Lines on standard output.
-    #[command(after_help = "Each line: {\"id\", \"job\": backup|copy|restore|scan, \"state\", \"resource_type\", \"message\", \"facts\"?}
-Each answer: {\"id\", \"candidates\": [{\"cause\", \"likelihood\"}], \"decidable\", \"needs\"}; a line that cannot be read is answered with {\"error\"}.")]
-    Message,
+    Message(message::Message),
 }
 
 /// Where evidence comes from.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Source {
-    /// Folder of recorded answers: `<account>/<region|global>/<service>/<Operation>/<name>.json` with `{request, response | error, at}`.
-    /// Without it AWS is asked.
+    /// Folder of recorded answers of AWS, used instead of AWS.
+    ///
+    /// One file per answer, with the member names of the APIs of AWS:
+    /// `<account>/<region|global>/<service>/<Operation>/<name>.json` holds
+    /// {"request", "response" or "error", "at"}, as in
+    /// `111111111111/eu-central-1/backup/DescribeCopyJob/1.json`.
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
 }
@@ -75,8 +100,9 @@ impl Explain {
         match (self.what, self.code) {
             (Some(What::Event(event)), _) => event.run(output).await,
             (Some(What::Job(job)), _) => job.run(output).await,
-            (Some(What::Message), _) => message::run(output),
+            (Some(What::Message(message)), _) => message.run(output),
             (None, Some(code)) => page::run(&code, output),
+            (None, None) if self.list => page::list(output),
             (None, None) => anyhow::bail!("nothing to explain: name a rule, or use `event`, `job` or `message`"),
         }
     }
@@ -89,15 +115,23 @@ pub(crate) enum Evidence {
 }
 
 impl Source {
-    pub(crate) async fn open(&self) -> anyhow::Result<Evidence> {
+    /// Opens the source; live, sessions are asked for in the Region of the job.
+    pub(crate) async fn open(&self, region: &Region) -> anyhow::Result<Evidence> {
         let (reader, mut scope) = for_reading().context("the environment cannot be used")?;
         if std::env::var_os("GUARDIAN_EVIDENCE_WINDOW_MS").is_none() {
             scope.window = PATIENCE;
         }
-        Ok(match &self.evidence {
-            Some(dir) => Evidence::Recorded(Readers::over(Folder::open(dir)?), scope),
-            None => Evidence::Live(Box::new(Cloud::from_env(reader).await), scope),
-        })
+        if let Some(dir) = &self.evidence {
+            return Ok(Evidence::Recorded(Readers::over(Folder::open(dir)?), scope));
+        }
+        // Somebody with a session of his own wants that one, in a lab too.
+        let chosen = std::env::var_os("AWS_SESSION_TOKEN").is_some_and(|token| !token.is_empty());
+        let lab = Lab::from_env().filter(|_| !chosen).and_then(|lab| lab.info().ok());
+        let cloud = match lab {
+            Some(info) => Cloud::for_person_in_lab(&info.administrator()?, region, reader).await.context("the lab lets nobody in")?,
+            None => Cloud::for_person(region, reader).await,
+        };
+        Ok(Evidence::Live(Box::new(cloud), scope))
     }
 }
 
@@ -112,19 +146,43 @@ impl Evidence {
 }
 
 /// Diagnoses a job and prints the alert it would raise.
-async fn explain_job(job: Job, evidence: &Evidence, output: &Output) -> anyhow::Result<Exit> {
-    let now = evidence.now(&job);
-    let evidence = match evidence {
+async fn explain_job(job: Job, source: &Evidence, output: &Output) -> anyhow::Result<Exit> {
+    let now = source.now(&job);
+    let mut evidence = match source {
         Evidence::Recorded(readers, scope) => gather(readers, &NoStore, job, now, scope).await,
         Evidence::Live(cloud, scope) => gather(cloud.as_ref(), &NoStore, job, now, scope).await,
     };
+    // There is no store here, so nothing may say that it was read.
+    evidence.searches.retain(|search| search.source != NoStore::SOURCE);
     let verdict = diagnose(&evidence);
     let incident = identify(verdict.cause, &verdict.object);
     let alert = report::inert(&report::build(&evidence, &verdict, Kind::Failure, &incident, 1, &Names::default()));
+    if let Some(gap) = alert.gaps.iter().find(|gap| gap.action == "sts:AssumeRole") {
+        complain(&format!("guardian: {}; what follows rests on the rest", no_entry(gap)));
+    }
     if output.json(Format::Text) {
         output.print(&serde_json::to_string_pretty(&alert)?)?;
     } else {
-        output.print(&report::terminal(&alert, output.color()))?;
+        output.print(&report::terminal(&alert, output.look()))?;
     }
     Ok(if verdict.certainty == Certainty::Unexplained { Exit::CouldNotTell } else { Exit::Finding })
+}
+
+/// Why an account could not be looked into, and what helps.
+fn no_entry(gap: &Gap) -> String {
+    let detail = gap.detail.as_deref().unwrap_or_default();
+    let help = match gap.reason {
+        _ if detail == NO_CREDENTIALS => {
+            "no usable AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --evidence DIR".to_owned()
+        }
+        GapReason::RoleNotAssumable => format!(
+            "AWS answered {}: use credentials of the guardian account that may assume its role `{}`, and see that the reader role is \
+             deployed in that account",
+            detail.escape_debug(),
+            guardian_aws::OPERATOR_ROLE
+        ),
+        GapReason::Unavailable | GapReason::TimedOut => format!("no answer came ({})", detail.escape_debug()),
+        _ => format!("AWS answered {}", detail.escape_debug()),
+    };
+    format!("account {} could not be looked into: {help}", gap.account_id)
 }

@@ -3,6 +3,8 @@
 mod collect;
 mod evidence;
 mod explain;
+mod input;
+mod lab;
 mod output;
 mod policy;
 mod preflight;
@@ -13,7 +15,9 @@ use output::{Exit, Output};
 
 /// Explains failed AWS Backup jobs: why, who must act, what to do.
 ///
-/// Exit codes: 0 fine, 1 a finding, 2 wrong usage or unreadable input, 3 could not tell.
+/// Results go to standard output, everything else to standard error.
+/// Exit codes: 0 fine, 1 a finding, 2 wrong usage or unreadable input,
+/// 3 could not tell.
 #[derive(Debug, Parser)]
 #[command(
     name = "guardian",
@@ -21,17 +25,20 @@ use output::{Exit, Output};
     after_help = "Examples:
   guardian explain event failed-copy.json
   guardian explain event failed-copy.json --evidence ./evidence --format json
-  guardian explain job --type copy 111111111111 eu-central-1 47C8EF56-0000-0000-0000-000000000000
-  guardian explain message < messages.jsonl
-  guardian explain kms-key-policy-missing-destination
+  guardian explain job --type copy 111111111111 eu-central-1 JOB_ID
+  guardian explain message messages.jsonl
+  guardian explain BKD-001
+  guardian explain --list
   guardian policy eval cases.jsonl
   guardian preflight --account 111111111111 --region eu-central-1
   guardian collect --out ./evidence
-  guardian replay failed-copy.json --times 5"
+  guardian replay failed-copy.json --times 5
+
+The help of each command says what it needs."
 )]
 struct Cli {
-    /// How results are printed; JSON for machines.
-    #[arg(long, global = true, value_enum)]
+    /// Text for people, JSON for machines.
+    #[arg(long, global = true, value_enum, hide_possible_values = true, value_name = "text|json")]
     format: Option<output::Format>,
     #[command(subcommand)]
     command: Command,
@@ -41,13 +48,11 @@ struct Cli {
 enum Command {
     /// Write what decides the copies of some accounts into a folder of evidence.
     Collect(collect::Collect),
-    /// Explain an event, a job, a status message, or a rule.
     Explain(explain::Explain),
     /// Ask what IAM would answer, offline.
     Policy(policy::Policy),
     /// Tell of every route whether its next copy will work, and if not why.
     Preflight(preflight::Preflight),
-    /// Send recorded events through the real functions of a lab and show the alerts that come out.
     Replay(replay::Replay),
 }
 

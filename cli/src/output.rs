@@ -1,8 +1,11 @@
 //! What a command prints: results on standard output, everything else on standard error.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::cell::Cell;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
+use anyhow::Context as _;
 use clap::ValueEnum;
+use guardian_core::report::Look;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,14 +41,15 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 /// Standard output in the asked format.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Output {
     format: Option<Format>,
+    closed: Cell<bool>,
 }
 
 impl Output {
     pub(crate) fn new(format: Option<Format>) -> Self {
-        Self { format }
+        Self { format, closed: Cell::new(false) }
     }
 
     /// Whether to print JSON; `default` where the user did not say.
@@ -53,17 +57,41 @@ impl Output {
         self.format.unwrap_or(default) == Format::Json
     }
 
-    /// Whether a person looks at standard output and wants colours (<https://no-color.org>).
-    pub(crate) fn color(&self) -> bool {
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    /// How text looks: coloured and as wide as the terminal where a person looks at it, else plain.
+    pub(crate) fn look(&self) -> Look {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal() {
+            return Look::PLAIN;
+        }
+        // https://no-color.org: set and not empty.
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = !unwanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        match terminal_size::terminal_size_of(stdout) {
+            Some((terminal_size::Width(width), _)) => Look::for_terminal(color, usize::from(width)),
+            None => Look { color, ..Look::PLAIN },
+        }
     }
 
-    /// Prints a result; exactly one line break at its end.
-    pub(crate) fn print(&self, text: &str) -> std::io::Result<()> {
+    /// Whether the reader of standard output has gone: it has what it wanted, and printing more is of no use.
+    pub(crate) fn closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Prints a result; exactly one line break at its end. A reader that has gone is no error: `guardian ... | head -1` is fine.
+    pub(crate) fn print(&self, text: &str) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
-        out.write_all(text.trim_end_matches('\n').as_bytes())?;
-        out.write_all(b"\n")?;
-        out.flush()
+        let written = out
+            .write_all(text.trim_end_matches('\n').as_bytes())
+            .and_then(|()| out.write_all(b"\n"))
+            // At once: the next line may be long in coming.
+            .and_then(|()| out.flush());
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.closed.set(true);
+                Ok(())
+            }
+            written => written.context("the result could not be written"),
+        }
     }
 }
 

@@ -426,30 +426,36 @@ fn wordings_that_nobody_collected_find_their_cause_first() {
 fn explain_answers_every_line_and_goes_on_after_a_bad_one() {
     for line in CORPUS.lines() {
         let record = serde_json::from_str::<Record>(line).unwrap();
-        let Answer::Read { id, candidates, .. } = explain::line(line) else { panic!("{line}") };
+        let Answer::Read { id, candidates, .. } = explain::line(1, line) else { panic!("{line}") };
         assert_eq!(id.unwrap(), record.id.as_str());
         assert_eq!(candidates, record.read().candidates);
     }
-    for (line, id) in [
-        ("", None),
-        ("[1]", None),
-        ("{\"id\": 7, \"message\": {}}", Some(7)),
-        ("{\"id\": 8, \"job\": \"sync\"}", Some(8)),
-        ("{\"id\": 9, \"facts\": {\"key_manager\": \"me\"}}", Some(9)),
+    for (text, id, what) in [
+        ("", None, "not JSON at column"),
+        ("{\"id\": 6, \"message\"", None, "not JSON at column 19"),
+        ("[1]", None, "a list, not an object"),
+        ("{\"id\": 7, \"message\": {}}", Some(7), "`message` is an object: a text is expected"),
+        ("{\"id\": 8, \"job\": \"sync\"}", Some(8), "`job` is `sync`: `backup`, `copy`, `restore` or `scan` is expected"),
+        ("{\"id\": 9, \"facts\": {\"key_manager\": \"me\\u001b\"}}", Some(9), "`facts.key_manager` is `me\\u{1b}`: `AWS` or `CUSTOMER`"),
+        ("{\"id\": 10, \"facts\": {\"crosses_accounts\": \"yes\"}}", Some(10), "`facts.crosses_accounts` is a text: true or false"),
+        ("{\"id\": 11, \"facts\": [true]}", Some(11), "`facts` is a list: an object is expected"),
     ] {
-        let Answer::Unreadable { id: answered, error } = explain::line(line) else { panic!("{line}") };
-        assert_eq!(answered, id.map(serde_json::Value::from), "{line}");
-        assert!(!error.is_empty() && !error.contains('\n'));
+        let Answer::Unreadable { id: answered, line, error } = explain::line(42, text) else { panic!("{text}") };
+        assert_eq!((answered, line), (id.map(serde_json::Value::from), 42), "{text}");
+        assert!(error.contains(what) && !error.contains('\n'), "{error}");
     }
-    assert_eq!(explain::line("{\"id\": \"a\"}").best(), Some(Cause::Unexplained));
+    assert_eq!(explain::line(1, "{\"id\": \"a\"}").best(), Some(Cause::Unexplained));
 }
 
 #[test]
 fn facts_of_the_job_settle_what_the_text_leaves_open() {
     let ask = |facts: &str| {
-        explain::line(&format!(
-            "{{\"job\": \"copy\", \"state\": \"FAILED\", \"resource_type\": \"EBS\", \"message\": \"Given key ID is not accessible\", \"facts\": {facts}}}"
-        ))
+        explain::line(
+            1,
+            &format!(
+                "{{\"job\": \"copy\", \"state\": \"FAILED\", \"resource_type\": \"EBS\", \"message\": \"Given key ID is not accessible\", \"facts\": {facts}}}"
+            ),
+        )
     };
     for (facts, cause, decided) in [
         ("{}", Cause::KmsKeyPolicyMissingDestination, false),
@@ -464,7 +470,13 @@ fn facts_of_the_job_settle_what_the_text_leaves_open() {
     ] {
         let answer = ask(facts);
         assert_eq!(answer.best(), Some(cause), "{facts}");
-        let Answer::Read { decidable, .. } = answer else { panic!("{facts}") };
+        let Answer::Read { decidable, ignored, .. } = answer else { panic!("{facts}") };
         assert_eq!(decidable, decided, "{facts}");
+        assert!(ignored.is_empty(), "{facts}");
     }
+    let scan = |result: &str| explain::line(1, &format!("{{\"job\": \"scan\", \"facts\": {{\"scan_result\": \"{result}\"}}}}")).best();
+    assert_eq!(scan("THREATS_FOUND"), Some(Cause::ThreatsFound), "a result that suffices needs no text");
+    assert_eq!(scan("NO_THREATS_FOUND"), Some(Cause::Unexplained));
+    let Answer::Read { ignored, .. } = ask("{\"cross_accounts\": true, \"key_state\": null}") else { panic!("unreadable") };
+    assert_eq!(ignored, ["facts.cross_accounts"], "a misspelt fact is not lost in silence");
 }

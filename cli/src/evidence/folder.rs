@@ -1,12 +1,13 @@
 //! A folder of recorded answers as a source of evidence.
 //!
 //! `<account>/<region|global>/<service>/<Operation>/<name>.json` holds `{request, response | error, at, principal}` with the member names of the
-//! AWS APIs. What the folder does not hold is a gap, as if the service had been down: the folder cannot tell whether the object exists.
+//! AWS APIs. What the folder does not hold is a gap, as if the service had been down: the folder cannot tell whether the object exists. A file
+//! that cannot be read is such a gap too, and is named on standard error.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use guardian_aws::answers::{Answer, Answers, Failure, Question};
 use guardian_aws::classify::reason_of_code;
 use guardian_core::arn::{AccountId, Region};
@@ -15,6 +16,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::read;
+use crate::input;
+use crate::output::complain;
 
 /// The folder's description of itself, beside the accounts.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -43,13 +46,14 @@ impl Folder {
     /// Reads every answer below a folder, in the order of their paths.
     pub(crate) fn open(dir: &Path) -> anyhow::Result<Self> {
         let mut files = Vec::new();
-        walk(dir, 0, &mut files).with_context(|| format!("the folder `{}` cannot be read", dir.display()))?;
+        walk(dir, 0, &mut files).map_err(|error| anyhow!("the evidence folder {} {}", input::name(dir), input::why(&error)))?;
         files.sort();
-        let mut answers = Vec::new();
-        for file in files {
-            if let Some(answer) = recorded(dir, &file)? {
-                answers.push(answer);
-            }
+        let answers = files.iter().filter_map(|file| recorded(dir, file)).collect::<Vec<_>>();
+        if answers.is_empty() {
+            complain(&format!(
+                "guardian: the evidence folder {} has no recorded answers: expected are `<account>/<region|global>/<service>/<Operation>/<name>.json`",
+                input::name(dir)
+            ));
         }
         let organization_account = match manifest(dir)? {
             Some(manifest) => manifest.get("organization_account").and_then(Value::as_str).and_then(|id| AccountId::parse(id).ok()),
@@ -95,7 +99,10 @@ impl Answers for Folder {
             })
         };
         let exact = self.all(question).find(|recorded| names(recorded, |a, b| a == b));
-        match exact.or_else(|| self.all(question).find(|recorded| names(recorded, str::eq_ignore_ascii_case))) {
+        let close = || self.all(question).find(|recorded| names(recorded, same));
+        // A damaged recording may be the one that was looked for.
+        let damaged = || self.all(question).find(|recorded| recorded.is_damaged());
+        match exact.or_else(close).or_else(damaged) {
             Some(recorded) => Answer {
                 outcome: recorded.outcome.clone(),
                 at: recorded.at.unwrap_or(Timestamp::UNIX_EPOCH),
@@ -112,6 +119,19 @@ impl Answers for Folder {
     fn organization_account(&self) -> Option<AccountId> {
         self.organization_account.clone()
     }
+}
+
+impl Recorded {
+    /// Nobody knows what was asked nor what was answered.
+    fn is_damaged(&self) -> bool {
+        self.outcome.as_ref().is_err_and(|failure| failure.reason == GapReason::Unreadable)
+    }
+}
+
+/// Whether a request names an object: by the same text, or by the last part of its ARN, as people call AWS by hand.
+fn same(given: &str, value: &str) -> bool {
+    given.eq_ignore_ascii_case(value)
+        || (value.starts_with("arn:") && value.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(given)))
 }
 
 fn walk(dir: &Path, depth: u32, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -138,28 +158,34 @@ fn manifest(dir: &Path) -> anyhow::Result<Option<Value>> {
     }
 }
 
-fn recorded(dir: &Path, file: &Path) -> anyhow::Result<Option<Recorded>> {
+/// A file of the folder; `None` where it does not lie where an answer does.
+fn recorded(dir: &Path, file: &Path) -> Option<Recorded> {
     let parts = file.strip_prefix(dir).unwrap_or(file).components();
     let parts = parts.filter_map(|part| part.as_os_str().to_str().map(str::to_owned)).collect::<Vec<_>>();
-    let [account, region, service, operation, _] = parts.as_slice() else { return Ok(None) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
-    let value: Value = serde_json::from_str(&text).with_context(|| format!("`{}` is not JSON", file.display()))?;
-    let error = value.get("error").filter(|error| !error.is_null());
-    let outcome = match (value.get("response").filter(|response| !response.is_null()), error) {
+    let [account, region, service, operation, _] = parts.as_slice() else { return None };
+    let value = std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).unwrap_or_default();
+    let given = |name: &str| value.get(name).filter(|member| !member.is_null());
+    let outcome = match (given("response"), given("error")) {
         (Some(response), None) => Ok(response.clone()),
         (_, Some(error)) => Err(failure(error)),
-        (None, None) => anyhow::bail!("`{}` has neither `response` nor `error`", file.display()),
+        (None, None) => {
+            complain(&format!(
+                "guardian: the recording {} cannot be read and is left out: expected is {{\"request\", \"response\" or \"error\", \"at\"}} of {service}:{operation}",
+                input::name(file)
+            ));
+            Err(Failure::new(GapReason::Unreadable, "the recording cannot be read"))
+        }
     };
-    Ok(Some(Recorded {
+    Some(Recorded {
         account: account.clone(),
         region: region.clone(),
         service: service.clone(),
         operation: operation.clone(),
-        request: value.get("request").cloned().unwrap_or_default(),
+        request: given("request").cloned().unwrap_or_default(),
         outcome,
         at: value.get("at").and_then(read::time),
         principal: value.get("principal").and_then(Value::as_str).map(str::to_owned),
-    }))
+    })
 }
 
 /// A recorded error. Ours say the reason; of others the code tells it.

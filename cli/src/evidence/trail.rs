@@ -62,6 +62,10 @@ impl TrailReader for Readers<Folder> {
             search.gap = Some(question.gap(&missing()));
             search.end = SearchEnd::Failed;
         }
+        // Nothing is known of the time after the recording.
+        if let Some(at) = self.answers().all(&question).filter_map(|recorded| recorded.at).max() {
+            search.until = search.until.min(at);
+        }
         denials.sort();
         denials.dedup();
         (denials, search)
@@ -80,7 +84,11 @@ impl TrailReader for Readers<Folder> {
         let mut changes = Vec::new();
         let mut at = None;
         for recorded in self.answers().all(&question) {
-            let Ok(response) = &recorded.outcome else { continue };
+            let response = match &recorded.outcome {
+                Ok(response) => response,
+                // One page that was not read may hold the change: then it is not known that there was none.
+                Err(failure) => return Fact::Gap(question.gap(failure)),
+            };
             at = at.max(recorded.at);
             for change in read::records(response).filter_map(|record| record.change()) {
                 if change.resource_arn.as_ref() == Some(object) && from <= change.at && change.at <= until {
@@ -100,6 +108,11 @@ impl TrailReader for Readers<Folder> {
 /// The terminal has no store of denials: CloudTrail is asked.
 pub(crate) struct NoStore;
 
+impl NoStore {
+    /// The source of its searches; whoever reports them must leave them out.
+    pub(crate) const SOURCE: &str = "push";
+}
+
 impl DenialStore for NoStore {
     async fn keep(&self, _denials: &[Denial]) -> Result<(), PortError> {
         Ok(())
@@ -107,7 +120,7 @@ impl DenialStore for NoStore {
 
     async fn find(&self, query: &DenialQuery) -> (Vec<Denial>, Search) {
         let search = Search {
-            source: "push".to_owned(),
+            source: Self::SOURCE.to_owned(),
             account_id: query.account_id.clone(),
             region: query.region.clone(),
             from: query.from,

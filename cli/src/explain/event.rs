@@ -1,17 +1,23 @@
 //! `guardian explain event`.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
-use guardian_core::event::{self, Parsed};
+use guardian_core::event::{self, Parsed, QuarantineReason};
 
-use super::{Source, explain_job};
+use super::{Source, explain_job, live_help};
+use crate::input;
 use crate::output::{Exit, Format, Output};
 
 /// Diagnose the job of an EventBridge event.
+///
+/// Prints the alert that the event would raise: cause, certainty, who must act,
+/// what to do, and what could not be seen.
 #[derive(Debug, Args)]
+#[command(after_help = live_help!("Examples:
+  guardian explain event failed-copy.json --evidence ./evidence
+  guardian explain event failed-copy.json --format json
+  cat failed-copy.json | guardian explain event -"))]
 pub(crate) struct Event {
     /// File with one event as EventBridge delivers it; `-` reads standard input.
     file: PathBuf,
@@ -19,34 +25,34 @@ pub(crate) struct Event {
     source: Source,
 }
 
-/// The bytes of a file, or of standard input for `-`.
-pub(crate) fn read(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
-    if file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
-        return Ok(bytes);
-    }
-    std::fs::read(file).with_context(|| format!("`{}` cannot be read", file.display()))
-}
-
 impl Event {
     pub(super) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
-        let job = match event::parse(&read(&self.file)?) {
+        let job = match event::parse(&input::read(&self.file)?) {
             Parsed::Job(job) => *job,
             Parsed::Degraded(degraded) => degraded.as_job(),
             Parsed::Quarantine(quarantine) => {
-                anyhow::bail!("`{}` is not an event ({}): {}", self.file.display(), quarantine.reason.as_str(), quarantine.what)
+                let expected = "expected is one event as EventBridge delivers it: {\"source\": \"aws.backup\", \"detail-type\": ..., \"account\": ..., \
+                                \"region\": ..., \"detail\": {...}}";
+                let what = match quarantine.reason {
+                    QuarantineReason::NotJson => format!("is {}", quarantine.what),
+                    _ => format!("is not an event ({})", quarantine.what),
+                };
+                anyhow::bail!("{} {what}; {expected}", input::name(&self.file))
             }
-            Parsed::Trail(_) | Parsed::Change(_) | Parsed::Other { .. } => return nothing(output, "the event is not about a job"),
+            Parsed::Trail(_) => return nothing(output, "this is an event of CloudTrail, not one of a job"),
+            Parsed::Change(_) => return nothing(output, "this is an event about a change, not about a job"),
+            Parsed::Other { .. } => return nothing(output, "this event is not about a job of AWS Backup"),
         };
         if !job.is_problem() {
-            return nothing(output, "the job has no problem");
+            return nothing(output, &format!("the job is {}", job.state.as_str().escape_debug()));
         }
-        explain_job(job, &self.source.open().await?, output).await
+        let source = self.source.open(&job.region).await?;
+        explain_job(job, &source, output).await
     }
 }
 
-fn nothing(output: &Output, why: &str) -> anyhow::Result<Exit> {
+/// Says that there is no finding, and why.
+pub(super) fn nothing(output: &Output, why: &str) -> anyhow::Result<Exit> {
     if output.json(Format::Text) {
         output.print(&serde_json::json!({"finding": null, "why": why}).to_string())?;
     } else {

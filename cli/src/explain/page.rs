@@ -1,39 +1,73 @@
-//! `guardian explain CODE`: the page of a rule.
+//! `guardian explain CODE`: the page of a rule; `guardian explain --list`: the rules.
 
-use guardian_core::diagnosis::Rule;
+use std::path::Path;
+
 use guardian_core::diagnosis::rules::ALL;
+use guardian_core::diagnosis::{Cause, Rule, UNEXPLAINED_PAGE};
+use guardian_core::report;
+use serde_json::{Value, json};
 
 use crate::output::{Exit, Format, Output};
 
+/// The commands beside which a code can stand: a misspelt one is taken for a code first.
+const COMMANDS: [&str; 3] = ["event", "job", "message"];
+
 pub(super) fn run(code: &str, output: &Output) -> anyhow::Result<Exit> {
     let wanted = code.trim().to_lowercase();
-    let found = ALL.iter().filter(|rule| names(rule).any(|name| name.to_lowercase() == wanted)).collect::<Vec<_>>();
-    if found.is_empty() {
-        let near = nearest(&wanted);
-        let list = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        anyhow::bail!("no rule is called `{}`; the nearest are {list}", code.escape_debug());
+    let rules = ALL.iter().filter(|rule| names(rule).any(|name| name.eq_ignore_ascii_case(&wanted))).collect::<Vec<_>>();
+    let unexplained = wanted == Cause::Unexplained.label();
+    if rules.is_empty() && !unexplained {
+        anyhow::bail!("{}", unknown(code, &wanted));
     }
     if output.json(Format::Text) {
-        let pages = found.iter().map(|rule| {
-            serde_json::json!({
-                "code": rule.meta.code,
-                "name": rule.meta.name,
-                "title": rule.meta.title,
-                "causes": rule.meta.causes,
-                "severity": rule.meta.severity,
-                "since": rule.meta.since,
-                "needs": rule.meta.needs,
-                "remedy": rule.meta.remedy,
-                "references": rule.meta.references,
-                "page": rule.meta.page,
-            })
-        });
-        output.print(&serde_json::to_string_pretty(&pages.collect::<Vec<_>>())?)?;
+        let mut pages = rules.iter().map(|rule| described(rule)).collect::<Vec<_>>();
+        if unexplained {
+            pages.push(json!({"name": wanted, "causes": [wanted], "page": UNEXPLAINED_PAGE}));
+        }
+        output.print(&serde_json::to_string_pretty(&pages)?)?;
     } else {
-        let pages = found.iter().map(|rule| format!("{} ({})\n\n{}", rule.meta.code, rule.meta.name, rule.meta.page.trim_end()));
-        output.print(&pages.collect::<Vec<_>>().join("\n\n"))?;
+        let mut pages = rules.iter().map(|rule| report::page(&rule.meta, output.look())).collect::<Vec<_>>();
+        if unexplained {
+            pages.push(report::prose(UNEXPLAINED_PAGE, output.look()));
+        }
+        output.print(&pages.join("\n\n"))?;
     }
     Ok(Exit::Fine)
+}
+
+pub(super) fn list(output: &Output) -> anyhow::Result<Exit> {
+    let mut rules = ALL.iter().collect::<Vec<_>>();
+    rules.sort_by_key(|rule| rule.meta.code);
+    if output.json(Format::Text) {
+        let list = rules.iter().map(|rule| {
+            let mut rule = described(rule);
+            if let Some(members) = rule.as_object_mut() {
+                members.remove("page");
+            }
+            rule
+        });
+        output.print(&serde_json::to_string_pretty(&list.collect::<Vec<_>>())?)?;
+    } else {
+        let longest = rules.iter().map(|rule| rule.meta.name.len()).max().unwrap_or_default();
+        let list = rules.iter().map(|rule| format!("{}  {:longest$}  {}", rule.meta.code, rule.meta.name, rule.meta.title));
+        output.print(&list.collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn described(rule: &Rule) -> Value {
+    json!({
+        "code": rule.meta.code,
+        "name": rule.meta.name,
+        "title": rule.meta.title,
+        "causes": rule.meta.causes,
+        "severity": rule.meta.severity,
+        "since": rule.meta.since,
+        "needs": rule.meta.needs,
+        "remedy": rule.meta.remedy,
+        "references": rule.meta.references,
+        "page": rule.meta.page,
+    })
 }
 
 /// What a rule can be asked for by.
@@ -41,13 +75,38 @@ fn names(rule: &Rule) -> impl Iterator<Item = &'static str> {
     [rule.meta.code, rule.meta.name].into_iter().chain(rule.meta.causes.iter().map(|cause| cause.label()))
 }
 
-/// The three names that need the fewest edits.
+/// What to say of a name that is none, with what was probably meant.
+fn unknown(code: &str, wanted: &str) -> String {
+    let asked = code.chars().take(80).flat_map(char::escape_debug).collect::<String>();
+    let advice = if Path::new(code).is_file() {
+        format!("it is a file: `guardian explain event {asked}`")
+    } else if code.trim().contains(' ') {
+        "the text of a failure goes to `guardian explain message`, see its --help".to_owned()
+    } else {
+        let near = nearest(wanted).into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        match near.as_slice() {
+            [] => "`guardian explain --list` shows all".to_owned(),
+            near => format!("did you mean {}? `guardian explain --list` shows all", near.join(" or ")),
+        }
+    };
+    format!("no rule or cause is called `{asked}`; {advice}")
+}
+
+/// At most three names: those that a slip of the hand can have turned into this one, the nearest first, then those it is a part of.
 fn nearest(wanted: &str) -> Vec<&'static str> {
-    let mut all = ALL.iter().flat_map(names).collect::<Vec<_>>();
-    all.sort_by_key(|name| (edits(wanted, &name.to_lowercase()), *name));
-    all.dedup();
-    all.truncate(3);
-    all
+    // One slip per two letters, but no more than three: else everything is near everything.
+    let letters = wanted.chars().count();
+    let slips = (letters / 2).clamp(1, 3);
+    let distance = |name: &str| {
+        let name = name.to_lowercase();
+        let edits = edits(wanted, &name);
+        if edits <= slips { Some(edits) } else { (letters >= 3 && name.contains(wanted)).then_some(usize::MAX) }
+    };
+    let all = ALL.iter().flat_map(names).chain([Cause::Unexplained.label()]).chain(COMMANDS);
+    let mut near = all.filter_map(|name| Some((distance(name)?, name))).collect::<Vec<_>>();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, name)| name).take(3).collect()
 }
 
 /// Levenshtein distance.
@@ -73,9 +132,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_name_finds_its_neighbours() {
+    fn a_misspelt_name_finds_what_was_meant_and_a_strange_one_nothing() {
         assert_eq!(edits("kitten", "sitting"), 3);
         assert_eq!((edits("", "abc"), edits("abc", ""), edits("same", "same")), (3, 3, 0));
-        assert!(nearest("kms-key-policy-missing-destinatoin").contains(&"kms-key-policy-missing-destination"));
+        for (wrong, right) in [
+            ("kms-key-policy-missing-destinatoin", "kms-key-policy-missing-destination"),
+            ("bkd-01", "BKD-001"),
+            ("mesage", "message"),
+            ("jobs", "job"),
+            ("not-fuond", "not-found"),
+            ("bkd-1", "BKD-001"),
+            ("kms-key", "kms-key-policy-missing-destination"),
+            ("Vss", "vss-prerequisite"),
+        ] {
+            assert_eq!(nearest(&wrong.to_lowercase()).first(), Some(&right), "{wrong}");
+        }
+        for strange in ["foo", "", "3F6E2A3C-9D0B-4F5E-8A54-0C1D2E3F4A5B"] {
+            assert!(nearest(strange).is_empty(), "{strange}: {:?}", nearest(strange));
+        }
     }
 }

@@ -22,3 +22,6 @@ pub use cause::Cause;
 pub use engine::diagnose;
 pub use rule::{Answer, Finding, Meta, Rule};
 pub use verdict::{ActIn, Candidate, Certainty, Denied, Grade, Patch, Severity, Side, Step, Verdict};
+
+/// The page of the verdict that no rule gave, for whoever asks what `unexplained` means.
+pub const UNEXPLAINED_PAGE: &str = include_str!("unexplained.md");

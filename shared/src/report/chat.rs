@@ -18,7 +18,7 @@ const MOST: usize = 8;
 
 /// The notification of an alert whose texts are inert.
 pub(super) fn chat(alert: &Alert) -> String {
-    let title = email::title(alert).iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let title = email::title(alert, super::layout::COLUMNS).iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
     let resources = [
         alert.jobs.first().and_then(|job| job.resource_arn.as_ref()),
         alert.act_in.resource_arn.as_ref(),

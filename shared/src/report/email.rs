@@ -14,11 +14,11 @@ pub(super) const END: &str = "-----END BACKUP GUARDIAN ALERT-----";
 
 /// The e-mail of an alert whose texts are inert.
 pub(super) fn email(alert: &Alert) -> String {
-    let mut lines = title(alert);
+    let mut lines = title(alert, layout::COLUMNS);
     for section in outline::sections(alert) {
         lines.push(String::new());
         lines.push(section.heading.to_owned());
-        lines.extend(layout::lines(&section.lines));
+        lines.extend(layout::lines(&section.lines, layout::COLUMNS));
     }
     lines.push(String::new());
     lines.push(BEGIN.to_owned());
@@ -28,8 +28,8 @@ pub(super) fn email(alert: &Alert) -> String {
 }
 
 /// Severity and title; a long title goes on indented.
-pub(super) fn title(alert: &Alert) -> Vec<String> {
-    wrap(&format!("{}  ", alert.severity.as_str().to_uppercase()), "    ", &super::words::cut(&alert.title, 300))
+pub(super) fn title(alert: &Alert, columns: usize) -> Vec<String> {
+    wrap(&format!("{}  ", alert.severity.as_str().to_uppercase()), "    ", &super::words::cut(&alert.title, 300), columns)
 }
 
 /// The attributes of the message and the ids of the alert, as a JSON object with one member per line.

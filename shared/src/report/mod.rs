@@ -13,6 +13,7 @@ mod layout;
 mod limit;
 mod message;
 mod outline;
+mod page;
 pub mod schema;
 mod sms;
 mod subject;
@@ -22,7 +23,8 @@ mod words;
 pub use alert::{Alert, Kind};
 pub use build::{Names, build};
 pub use message::{Message, SNS_LIMIT};
-pub use terminal::terminal;
+pub use page::{page, prose};
+pub use terminal::{Look, terminal};
 
 /// Renders an alert for every sink, within the limits of each.
 pub fn render(alert: &Alert) -> Message {

@@ -4,7 +4,7 @@ use guardian_core::diagnosis::Grade;
 use guardian_core::event::Problem;
 use guardian_core::evidence::{Gap, GapReason};
 use guardian_core::report::alert::{EvidenceLine, NextStep};
-use guardian_core::report::{Alert, Kind, Message, SNS_LIMIT, render, terminal};
+use guardian_core::report::{Alert, Kind, Look, Message, SNS_LIMIT, render, terminal};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -153,9 +153,9 @@ fn check_everything(alert: &Alert) -> Message {
         assert!(!value.is_empty() && value.chars().count() <= 128);
     }
 
-    let plain = terminal(alert, false);
+    let plain = terminal(alert, Look::PLAIN);
     assert!(!plain.contains('\u{1b}'));
-    let colored = terminal(alert, true);
+    let colored = terminal(alert, Look { color: true, ..Look::PLAIN });
     let ours = colored.matches("\u{1b}[1;31m").count() + colored.matches("\u{1b}[1m").count() + colored.matches("\u{1b}[2m").count();
     assert_eq!(colored.matches('\u{1b}').count(), 2 * ours, "only our own escape sequences");
 

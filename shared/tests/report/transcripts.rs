@@ -1,6 +1,6 @@
 //! Transcripts: what is sent, byte for byte. Change the texts freely, but see the change.
 
-use guardian_core::report::{Alert, Kind, Message, Names, render, terminal};
+use guardian_core::report::{Alert, Kind, Look, Message, Names, render, terminal};
 
 use crate::cases;
 
@@ -80,7 +80,7 @@ fn the_terminal_shows_what_the_email_says_in_the_same_order() {
     let alert = cases::alert(&evidence, &verdict, Kind::Failure, 1, &cases::names());
     let email = render(&alert).email;
     let before_block = email.split("\n-----BEGIN").next().unwrap();
-    assert_eq!(terminal(&alert, false).trim_end(), before_block.trim_end());
-    let colored = terminal(&alert, true);
+    assert_eq!(terminal(&alert, Look::PLAIN).trim_end(), before_block.trim_end());
+    let colored = terminal(&alert, Look { color: true, ..Look::PLAIN });
     insta::assert_snapshot!("terminal", colored.replace('\u{1b}', "<esc>"));
 }
