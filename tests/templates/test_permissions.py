@@ -35,6 +35,9 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     },
 }
 
+# What people at a terminal may do: read the accounts, as the functions do, and nothing else.
+OPERATOR = {("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}")}
+
 # AWS defines no resource for these (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
 UNSCOPABLE = {
     "backup:DescribeBackupJob",
@@ -82,7 +85,7 @@ def role_of(function: dict[str, Any]) -> str:
 def test_every_function_has_a_role_of_its_own_with_an_expected_list() -> None:
     roles = [role_of(body) for body in resources("guardian", "AWS::Serverless::Function").values()]
     assert sorted(roles) == sorted(EXPECTED)
-    assert set(resources("guardian", "AWS::IAM::Role")) == set(EXPECTED)
+    assert set(resources("guardian", "AWS::IAM::Role")) == {*EXPECTED, "OperatorRole"}
 
 
 @pytest.mark.parametrize("role", EXPECTED)
@@ -101,6 +104,15 @@ def test_a_function_uses_the_key_only_through_services() -> None:
 def test_functions_are_assumed_by_lambda_alone() -> None:
     for role in EXPECTED:
         assert trust("guardian", role)["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_people_may_read_the_accounts_if_their_own_account_lets_them() -> None:
+    assert grants("guardian", "OperatorRole") == OPERATOR
+    statement = trust("guardian", "OperatorRole")
+    assert text(statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
+    command = (ROOT / "aws" / "src" / "operator.rs").read_text(encoding="utf-8")
+    name = properties("guardian", "OperatorRole")["RoleName"]
+    assert f'pub const OPERATOR_ROLE: &str = "{name}";' in command, "the command assumes another role"
 
 
 def test_the_reader_may_do_what_the_adapters_ask_and_no_more() -> None:
@@ -140,15 +152,17 @@ def test_the_reader_only_looks() -> None:
         assert action not in {"backup:GetRecoveryPointRestoreMetadata", "kms:GetParametersForImport"}
 
 
-def test_the_reader_trusts_the_functions_of_the_guardian_and_nobody_else() -> None:
+def test_the_reader_trusts_functions_and_operators_of_the_guardian_and_nobody_else() -> None:
     statement = trust("agent-global", "ReaderRole")
     assert statement["Action"] == "sts:AssumeRole"
     assert text(statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${GuardianAccountId}:root"
-    trusted = text(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
-    assert trusted == "arn:${AWS::Partition}:iam::${GuardianAccountId}:role/backup-guardian-function-*"
+    trusted = [text(each).split(":")[-1] for each in statement["Condition"]["ArnLike"]["aws:PrincipalArn"]]
+    assert trusted == ["role/backup-guardian-function-*", "role/backup-guardian-operator"]
+    for pattern in statement["Condition"]["ArnLike"]["aws:PrincipalArn"]:
+        assert text(pattern).startswith("arn:${AWS::Partition}:iam::${GuardianAccountId}:role/")
     for role in EXPECTED:
-        name = properties("guardian", role)["RoleName"]
-        assert fnmatch.fnmatchcase(f"role/{name}", trusted.split(":")[-1]), name
+        assert fnmatch.fnmatchcase(f"role/{properties('guardian', role)['RoleName']}", trusted[0])
+    assert f"role/{properties('guardian', 'OperatorRole')['RoleName']}" == trusted[1]
     external_id = statement["Condition"]["StringEquals"]["Fn::If"]
     assert external_id == ["HasExternalId", {"sts:ExternalId": {"Ref": "ExternalId"}}, {"Ref": "AWS::NoValue"}]
 
