@@ -37,7 +37,7 @@ PYTHON_SOURCES := $(wildcard scripts tests)
 PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite)
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
-.PHONY: help demo test test-rust test-python check lint-templates tools build lab soak docs bless deploy clean binaries
+.PHONY: help demo test test-rust test-python check lint-templates tools build lab soak bench docs bless deploy clean binaries
 
 help: ## this list
 	@echo 'Backup Guardian. A failed copy becomes one alert that names the cause.'
@@ -117,6 +117,9 @@ lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; pr
 soak: .venv/.stamp binaries ## the tests with the full counts (long)
 	PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
+
+bench: ## how fast: the policy engine up to the largest legal policy
+	cargo bench --locked -p guardian-core --bench policy
 
 docs: .venv/.stamp ## write the generated pages of docs/ again
 	$(PY) scripts/generate_permissions.py

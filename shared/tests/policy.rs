@@ -45,6 +45,78 @@ fn every_sentence_of_the_semantics_has_its_cases() {
     assert_eq!(wrong(MORE_CASES), Vec::<String>::new());
 }
 
+/// A grant by itself: it allows iff grantee, operation and constraint fit and nothing denies, whatever else is there and wherever the key is.
+#[test]
+fn a_grant_allows_by_itself_and_only_what_it_says() {
+    use serde_json::json;
+    let role = "arn:aws:iam::111122223333:role/BackupCopy";
+    let (mut cases, mut allowed) = (0, 0);
+    for grantee in [true, false] {
+        for listed in [true, false] {
+            for (constraint, met) in [
+                (json!({}), true),
+                (json!({"EncryptionContextSubset": {"AWS:EBS:ID": "vol-1"}}), true),
+                (json!({"EncryptionContextSubset": {"aws:ebs:id": "VOL-1"}}), false),
+                (json!({"EncryptionContextSubset": {"aws:ebs:id": "vol-1", "other": "x"}}), false),
+                (json!({"EncryptionContextEquals": {"aws:ebs:id": "vol-1"}}), true),
+                (json!({"EncryptionContextEquals": {"aws:ebs:id": "vol-1", "other": "x"}}), false),
+                (json!({"EncryptionContextEquals": {}}), false),
+            ] {
+                for denied in [None, Some("resource_policy"), Some("identity_policies"), Some("scps"), Some("rcps")] {
+                    for identity in [true, false] {
+                        for owner in ["111122223333", "222233334444"] {
+                            for operation in ["Decrypt", "DescribeKey"] {
+                                let allow =
+                                    json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+                                let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"});
+                                let deny = json!({"Version": "2012-10-17", "Statement": [deny, allow["Statement"]]});
+                                // Nobody is named: only the grant can allow.
+                                let mut case = json!({
+                                    "id": "grant",
+                                    "request": {
+                                        "principal": role,
+                                        "action": format!("kms:{operation}"),
+                                        "resource": format!("arn:aws:kms:us-east-1:{owner}:key/k"),
+                                        "resource_account": owner,
+                                        "context": {"aws:PrincipalArn": role, "kms:EncryptionContext:aws:ebs:id": "vol-1"},
+                                    },
+                                    "identity_policies": if identity { vec![allow] } else { Vec::new() },
+                                    "resource_policy": {"Version": "2012-10-17", "Statement": []},
+                                    "grants": [{
+                                        "GrantId": "g",
+                                        "KeyId": "k",
+                                        "GranteePrincipal": if grantee { role.to_owned() } else { format!("{role}Other") },
+                                        "Operations": [if listed { operation } else { "Encrypt" }],
+                                        "Constraints": constraint,
+                                    }],
+                                });
+                                match denied {
+                                    Some("resource_policy") => case["resource_policy"] = deny,
+                                    Some("identity_policies") => case["identity_policies"] = json!([deny]),
+                                    Some(levels) => case[levels] = json!([[deny]]),
+                                    None => {}
+                                }
+                                // DescribeKey has no encryption context and does not look at the constraint.
+                                let fits = grantee && listed && (met || operation == "DescribeKey");
+                                let expected = match (denied, fits) {
+                                    (Some(_), _) => "ExplicitlyDenied",
+                                    (None, true) => "Allowed",
+                                    (None, false) => "ImplicitlyDenied",
+                                };
+                                let answer = Reply::to(1, &case.to_string()).answer.unwrap();
+                                assert_eq!(answer.decision.as_str(), expected, "{case}");
+                                cases += 1;
+                                allowed += usize::from(expected == "Allowed");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!((cases, allowed), (1120, 40));
+}
+
 /// Changes of a case that must not change, or may only loosen, its answer.
 mod properties {
     use guardian_core::policy::Decision;
@@ -61,7 +133,9 @@ mod properties {
     /// Every document of a case, by JSON pointer.
     fn documents(case: &Value) -> Vec<String> {
         let mut found = Vec::new();
-        for (name, depth) in [("identity_policies", 1), ("scps", 2), ("rcps", 2), ("resource_policy", 0), ("permission_boundary", 0)] {
+        for (name, depth) in
+            [("identity_policies", 1), ("scps", 2), ("rcps", 2), ("resource_policy", 0), ("permission_boundary", 0), ("session_policy", 0)]
+        {
             let mut level = vec![format!("/{name}")];
             for _ in 0..depth {
                 level = level
@@ -178,7 +252,41 @@ mod properties {
         }
 
         #[test]
-        fn a_broken_deny_is_never_silence(case in any_case(), which in any::<prop::sample::Index>(), part in 0..4_usize) {
+        fn order_and_duplicates_of_documents_never_change_a_decision(case in any_case(), turn in 0..4_usize) {
+            let before = decide(&case);
+            let mut changed = case.clone();
+            let levels = ["/scps", "/rcps"].into_iter().flat_map(|name| {
+                let count = case.pointer(name).and_then(Value::as_array).map_or(0, Vec::len);
+                (0..count).map(move |index| format!("{name}/{index}"))
+            });
+            for list in levels.chain(["/identity_policies".to_owned()]) {
+                let Some(documents) = changed.pointer_mut(&list).and_then(Value::as_array_mut).filter(|list| !list.is_empty()) else {
+                    continue;
+                };
+                let length = documents.len();
+                documents.rotate_left(turn % length);
+                documents.push(documents[0].clone());
+            }
+            prop_assert_eq!(decide(&changed), before);
+        }
+
+        #[test]
+        fn removing_an_allow_never_allows(case in any_case(), which in any::<prop::sample::Index>(), statement in any::<prop::sample::Index>()) {
+            let before = decide(&case);
+            let all = documents(&case);
+            prop_assume!(!all.is_empty());
+            let mut fewer = case.clone();
+            let document: &String = which.get(&all);
+            let list = statements(&mut fewer, document);
+            let allows = (0..list.len()).filter(|index| list[*index]["Effect"] == "Allow").collect::<Vec<_>>();
+            prop_assume!(!allows.is_empty());
+            list.remove(*statement.get(&allows));
+            let after = decide(&fewer);
+            prop_assert!(before == Decision::Allowed || after != Decision::Allowed, "{before:?} became {after:?}");
+        }
+
+        #[test]
+        fn a_broken_deny_is_never_silence(case in any_case(), which in any::<prop::sample::Index>(), part in 0..9_usize) {
             let all = documents(&case);
             prop_assume!(!all.is_empty());
             let action = case["request"]["action"].clone();
@@ -187,12 +295,25 @@ mod properties {
                 0 => deny["Condition"] = json!({"StringAlmost": {"aws:PrincipalOrgID": "x"}}),
                 1 => deny["Resource"] = json!(7),
                 2 => deny["Action"] = json!({"not": "a list"}),
-                _ => deny["Effect"] = json!("deny"),
+                3 => deny["Effect"] = json!("deny"),
+                4 => deny["Conditions"] = json!({}),
+                5 => deny = json!("Deny"),
+                6 => deny["Principal"] = json!({"Everybody": "*"}),
+                _ => {}
             }
             let mut broken = case.clone();
             let document: &String = which.get(&all);
             statements(&mut broken, document).push(deny);
-            let (before, after) = (decide(&case), decide(&broken));
+            match part {
+                7 => broken.pointer_mut(document).unwrap()["Version"] = json!("2012-10-18"),
+                8 => *broken.pointer_mut(document).unwrap() = json!("the text of a document"),
+                _ => {}
+            }
+            // Only the resource policy has principals to break.
+            prop_assume!(part != 6 || document == "/resource_policy");
+            let (before, answer) = (decide(&case), Case::parse(&broken.to_string()).unwrap().evaluate());
+            prop_assert!(!answer.problems.is_empty(), "what cannot be read is not reported");
+            let after = answer.decision;
             // Layers that do not reach every request.
             let service = case["request"]["principal"].as_str().unwrap().ends_with(".amazonaws.com");
             let passes_role = case["request"]["action"] == "iam:PassRole";

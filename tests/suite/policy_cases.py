@@ -45,9 +45,19 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "aws:TagKeys": ("team", "cost", "*"),
     "aws:PrincipalOrgPaths": (f"{ORGANIZATION}/r-1/ou-1/", f"{ORGANIZATION}/r-1/ou-2/", "o-other/r-1/"),
 }
-STRING = ("StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike")
+STRING = (
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+)
 ARN = ("ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike")
-NUMERIC = tuple(f"Numeric{order}" for order in ("Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"))
+NUMERIC = tuple(
+    f"Numeric{order}"
+    for order in ("Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")
+)
 DATE = tuple(name.replace("Numeric", "Date") for name in NUMERIC)
 ADDRESS = ("IpAddress", "NotIpAddress")
 EVERY_OPERATOR = (*STRING, *ARN, *NUMERIC, *DATE, *ADDRESS, "Bool", "BinaryEquals", "Null")
@@ -117,7 +127,9 @@ class Cases:
         statements = [statement]
         if statement.get("Effect") == "Deny":
             statements.append({"Effect": "Allow", "Action": "*", "Resource": "*"})
-        layer = self.pick(("identity_policies", "identity_policies", "resource_policy", "permission_boundary", "scps", "rcps"))
+        layer = self.pick(
+            ("identity_policies", "identity_policies", "resource_policy", "permission_boundary", "scps", "rcps")
+        )
         if self.kind == "service":
             layer = self.pick(("resource_policy", "rcps"))
         if layer == "resource_policy":
@@ -247,13 +259,25 @@ class Cases:
 
     def value(self, key: str) -> Any:
         if key in ("aws:PrincipalArn", "aws:SourceArn", "t:arns"):
-            return self.pick((self.role_arn, self.resource, f"arn:aws:ec2:us-east-1:{self.owner}:volume/a:b/c", "no-arn", "arn:aws:x", f"urn:aws:iam::{self.account}:role/{self.role}"))
+            return self.pick(
+                (
+                    self.role_arn,
+                    self.resource,
+                    f"arn:aws:ec2:us-east-1:{self.owner}:volume/a:b/c",
+                    "no-arn",
+                    "arn:aws:x",
+                    f"urn:aws:iam::{self.account}:role/{self.role}",
+                )
+            )
         return self.pick(VALUES[key])
 
     # -- documents -----------------------------------------------------------------------------------------------------
 
     def levels(self, draw: Callable[[], Any]) -> list[list[Any]]:
-        return [[draw() for _ in range(self.random.randint(0 if self.chance(0.1) else 1, 2))] for _ in range(self.random.randint(1, 3))]
+        return [
+            [draw() for _ in range(self.random.randint(0 if self.chance(0.1) else 1, 2))]
+            for _ in range(self.random.randint(1, 3))
+        ]
 
     def document(self, statements: list[Any]) -> Any:
         if self.chance(0.01):
@@ -293,7 +317,11 @@ class Cases:
             elif self.chance(0.1):
                 statement.pop("Resource", None)
             if self.chance(0.97):
-                name = "NotPrincipal" if self.chance(0.6 if statement.get("Effect") == "Deny" and self.chance(0.4) else 0.01) else "Principal"
+                name = (
+                    "NotPrincipal"
+                    if self.chance(0.6 if statement.get("Effect") == "Deny" and self.chance(0.4) else 0.01)
+                    else "Principal"
+                )
                 statement[name] = self.principals()
             statements.append(statement)
         return self.document(statements)
@@ -303,7 +331,9 @@ class Cases:
         if self.chance(0.2):
             statement["Sid"] = f"S{self.random.randint(1, 9)}"
         statement["NotAction" if self.chance(0.1) else "Action"] = self.some(self.an_action)
-        statement["NotResource" if self.chance(0.1) else "Resource"] = "*" if self.chance(0.4) else self.some(self.a_pattern)
+        statement["NotResource" if self.chance(0.1) else "Resource"] = (
+            "*" if self.chance(0.4) else self.some(self.a_pattern)
+        )
         if self.chance(0.45 if statement["Effect"] == "Allow" else 0.8):
             statement["Condition"] = self.conditions()
         if self.chance(0.01):
@@ -333,7 +363,9 @@ class Cases:
     def a_pattern(self) -> str:
         """Patterns around the resource, with stars and variables in any field."""
         if self.resource == "*" or self.chance(0.15):
-            return str(self.pick(("*", "arn:aws:kms:*", "arn:*", "arn:aws:s3:::bucket/*", "**", "", "*:*", "arn:aws:kms:::")))
+            return str(
+                self.pick(("*", "arn:aws:kms:*", "arn:*", "arn:aws:s3:::bucket/*", "**", "", "*:*", "arn:aws:kms:::"))
+            )
         fields = self.resource.split(":", 5)
         for _ in range(self.random.randint(0, 3)):
             at = self.random.randrange(6)
@@ -392,7 +424,9 @@ class Cases:
         for _ in range(self.random.randint(0 if self.chance(0.05) else 1, 2)):
             key = self.pick(SINGLE + MULTI)
             operator = self.an_operator(key)
-            block.setdefault(operator, {})[self.respell(key)] = self.some(lambda key=key, operator=operator: self.wanted(key, operator))
+            block.setdefault(operator, {})[self.respell(key)] = self.some(
+                lambda key=key, operator=operator: self.wanted(key, operator)
+            )
         return block
 
     def an_operator(self, key: str) -> str:
@@ -427,13 +461,30 @@ class Cases:
             here = [value for name, value in self.context.items() if name.lower() == key.lower() and value]
             text = here[0] if here and isinstance(here[0], str) else text
         if key == "aws:SourceIp":
-            return self.pick(("10.0.0.0/8", "10.0.0.1", "10.0.0.1/32", "10.1.255.255/15", "10.0.0.1/8", "10.1.0.0/16", "2001:db8::/32", "::/0", "0.0.0.0/0", "10.0.0.0/33", "x", text))
+            return self.pick(
+                (
+                    "10.0.0.0/8",
+                    "10.0.0.1",
+                    "10.0.0.1/32",
+                    "10.1.255.255/15",
+                    "10.0.0.1/8",
+                    "10.1.0.0/16",
+                    "2001:db8::/32",
+                    "::/0",
+                    "0.0.0.0/0",
+                    "10.0.0.0/33",
+                    "x",
+                    text,
+                )
+            )
         if key == "kms:GrantIsForAWSResource":
             return self.pick((True, False, "true", "false", "False", "yes"))
         if key == "t:number":
             return self.pick((10, 10.0, 9.5, "10", "11", "-1", "1E1", "x", text))
         if key == "aws:CurrentTime":
-            return self.pick((text, "2026-01-01", "2026-01-01T00:00:00", "2025-12-31T23:59:59.5Z", 1767225600, "1767225601"))
+            return self.pick(
+                (text, "2026-01-01", "2026-01-01T00:00:00", "2025-12-31T23:59:59.5Z", 1767225600, "1767225601")
+            )
         if key in ("aws:PrincipalArn", "aws:SourceArn", "t:arns") and self.chance(0.5):
             return self.an_arn_pattern(text)
         half = len(text) // 2
@@ -450,7 +501,9 @@ class Cases:
     def an_arn_pattern(self, text: str) -> str:
         fields = text.split(":", 5)
         at = self.random.randrange(len(fields))
-        fields[at] = self.pick(("*", fields[at] + "*", fields[at][:1] + "*", "?" * len(fields[at]), "*" + fields[at][-2:]))
+        fields[at] = self.pick(
+            ("*", fields[at] + "*", fields[at][:1] + "*", "?" * len(fields[at]), "*" + fields[at][-2:])
+        )
         if self.chance(0.2):
             del fields[self.random.randrange(len(fields))]
         return ":".join(fields)

@@ -69,8 +69,12 @@ def test_two_evaluators_agree_on_random_cases() -> None:
             if answer["decision"] != expected:
                 differences.append((expected, answer, case))
     for expected, answer, case in differences[:3]:
-        print(f"the lab says {expected}, the product {answer['decision']}:\n{json.dumps(case, indent=1)}\n{json.dumps(answer['why'], indent=1)}")
-    assert not differences, f"{len(differences)} of {COUNT} cases are judged differently; the first three are printed above"
+        print(
+            f"the lab says {expected}, the product {answer['decision']}:\n{json.dumps(case, indent=1)}\n{json.dumps(answer['why'], indent=1)}"
+        )
+    assert not differences, (
+        f"{len(differences)} of {COUNT} cases are judged differently; the first three are printed above"
+    )
     # Agreement means little where everything is denied.
     assert all(seen[decision] > COUNT / 25 for decision in DECISIONS), seen
 

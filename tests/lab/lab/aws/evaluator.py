@@ -220,8 +220,14 @@ class _Evaluation:
 
         policies = self.policies
         denies = [
-            ("service control policy", every([self._scps_reach(), deny(one for level in policies.scps for one in level)])),
-            ("resource control policy", every([self._rcps_reach(), deny(one for level in policies.rcps for one in level)])),
+            (
+                "service control policy",
+                every([self._scps_reach(), deny(one for level in policies.scps for one in level)]),
+            ),
+            (
+                "resource control policy",
+                every([self._rcps_reach(), deny(one for level in policies.rcps for one in level)]),
+            ),
         ]
         if not self.is_service:
             denies += [

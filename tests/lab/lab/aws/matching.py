@@ -144,7 +144,7 @@ def _runs_on(fields: tuple[str, ...]) -> re.Pattern[str]:
 # -- variables ---------------------------------------------------------------------------------------------------------
 
 
-def interpolate(text: str, context: Context, version: Any) -> str | None | _Unknown:
+def interpolate(text: str, context: Context, version: Any) -> str | _Unknown | None:
     """The text with its variables replaced; None when a variable has no value."""
     if version != "2012-10-17" or "${" not in text:
         return text
@@ -245,12 +245,12 @@ _NEGATED = {
 }
 
 
-def _one_value(operator: str, wanted: list[str | None | _Unknown], value: str) -> Truth:
+def _one_value(operator: str, wanted: list[str | _Unknown | None], value: str) -> Truth:
     """One value of the request against the values of the policy."""
     negated = operator in _NEGATED
     matches = _POSITIVE[_NEGATED.get(operator, operator)]
 
-    def compared(pattern: str | None | _Unknown) -> Truth:
+    def compared(pattern: str | _Unknown | None) -> Truth:
         if pattern is None:
             return NO
         if isinstance(pattern, _Unknown):
