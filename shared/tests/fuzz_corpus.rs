@@ -1,6 +1,6 @@
 //! What the fuzzer found interesting, replayed without it: every promise of `guardian_core::invariants` on every kept input.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test may stop at the first surprise")]
 
 use std::path::PathBuf;
 

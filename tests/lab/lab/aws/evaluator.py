@@ -431,9 +431,11 @@ class _Evaluation:
             known = [key for key, value in pairs.items() if value is not UNKNOWN]
             names = self.context.get("kms:EncryptionContextKeys")
             met += [contains(exactly), truth(set(known) <= {key.lower() for key in exactly})]
-            if names is UNKNOWN or any(value is UNKNOWN and key not in exactly for key, value in pairs.items()):
+            strangers = any(value is UNKNOWN and key not in exactly for key, value in pairs.items())
+            if names is UNKNOWN or (names is None and strangers):
                 met.append(OPEN)
             elif names is not None:
+                # The names of all pairs are known: with every wanted pair there, their number decides.
                 met.append(truth(len(as_list(names)) == len(exactly)))
         return every(met)
 
