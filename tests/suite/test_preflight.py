@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .organization import JOB_ROLE, SLR, Json, Lab, Route, ebs_route, key_policy, use_statement
 from .terminal import Terminal
-from .organization import JOB_ROLE, SLR, Json, Lab, Route, ebs_route, grant_statement, key_policy, use_statement
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 //! What decided a requirement, in words.
 
 use super::Judged;
-use crate::policy::{Layer, Outcome};
+use crate::policy::{Decision, Layer, Outcome};
 
 /// A Sid is cut here: it is somebody else's text.
 const LONGEST_SID: usize = 64;
@@ -19,7 +19,11 @@ impl Judged {
 
     /// What its answer depends on.
     pub fn open_points(&self) -> String {
-        list(&self.answer.depends_on)
+        if self.answer.decision == Decision::Uncertain {
+            return list(&self.answer.depends_on);
+        }
+        // Each way to make the call has a certain answer, and not the same.
+        "through which service and Region AWS makes the call, which it does not document".to_owned()
     }
 }
 
