@@ -34,7 +34,11 @@ class Terminal:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         iam = lab.client(lab.guardian, "iam")
-        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{lab.guardian}:root"}, "Action": "sts:AssumeRole"}
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{lab.guardian}:root"},
+            "Action": "sts:AssumeRole",
+        }
         may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::*:role/backup-guardian-reader"}
         try:
             role = iam.create_role(RoleName=OPERATOR, AssumeRolePolicyDocument=document(trust))["Role"]

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from .terminal import Terminal, document
 from .organization import GRANT, JOB_ROLE, SLR, USE, Json, Lab, key_policy, vault_policy
+from .terminal import Terminal, document
 
 SEED = 20210711
 BATCH = 100
