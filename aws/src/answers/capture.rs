@@ -116,10 +116,11 @@ impl Pages {
             None => self.merged = Some(page),
             Some(merged) => {
                 let more = page.get(self.list).and_then(Value::as_array).cloned().unwrap_or_default();
-                match merged.get_mut(self.list).and_then(Value::as_array_mut) {
-                    Some(list) => list.extend(more),
-                    None if more.is_empty() => {}
-                    None => merged[self.list] = Value::Array(more),
+                let Some(members) = merged.as_object_mut() else {
+                    return Err(Failure::new(GapReason::Unreadable, "a page is not an object"));
+                };
+                if let Some(list) = members.entry(self.list).or_insert_with(|| Value::Array(Vec::new())).as_array_mut() {
+                    list.extend(more);
                 }
             }
         }

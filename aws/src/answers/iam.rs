@@ -25,14 +25,16 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Fai
         "GetRole" => {
             let answer = iam.get_role().set_role_name(role()).send().await.map_err(|error| failure(&error))?;
             let Some(role) = answer.role() else { return Err(Failure::new(GapReason::Unreadable, "answer without a role")) };
-            let mut described = json!({"Arn": role.arn(), "Path": role.path(), "RoleName": role.role_name()});
-            if let Some(trust) = role.assume_role_policy_document() {
-                described["AssumeRolePolicyDocument"] = document(trust);
-            }
-            if let Some(boundary) = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn()) {
-                described["PermissionsBoundary"] = json!({"PermissionsBoundaryArn": boundary});
-            }
-            Ok(json!({"Role": described}))
+            let boundary = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
+            let members = [
+                ("Arn", Some(json!(role.arn()))),
+                ("Path", Some(json!(role.path()))),
+                ("RoleName", Some(json!(role.role_name()))),
+                ("AssumeRolePolicyDocument", role.assume_role_policy_document().map(document)),
+                ("PermissionsBoundary", boundary.map(|boundary| json!({"PermissionsBoundaryArn": boundary}))),
+            ];
+            let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            Ok(json!({"Role": members.collect::<serde_json::Map<_, _>>()}))
         }
         "ListRolePolicies" => {
             let mut names = Vec::new();

@@ -85,14 +85,12 @@ impl<S: Answers> Recorder<S> {
         let hash = Sha256::digest(request.to_string().as_bytes());
         let name = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
         let folder = self.dir.join(question.account.as_str()).join(region).join(question.service).join(question.operation);
-        let mut recorded = json!({"request": request, "at": answer.at, "principal": answer.principal});
-        match &answer.outcome {
-            Ok(response) => recorded["response"] = sorted(response),
-            Err(failure) => {
-                let error = json!({"action": failure.action, "code": failure.code, "reason": failure.reason});
-                recorded["error"] = error;
-            }
-        }
+        let outcome = match &answer.outcome {
+            Ok(response) => ("response", response.clone()),
+            Err(failure) => ("error", json!({"action": failure.action, "code": failure.code, "reason": failure.reason})),
+        };
+        let said = [outcome, ("request", request), ("at", json!(answer.at)), ("principal", json!(answer.principal))];
+        let recorded = Value::Object(said.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
         let file = folder.join(format!("{name}.json"));
         let written = std::fs::create_dir_all(&folder).and_then(|()| write(&file, &recorded));
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);

@@ -75,7 +75,7 @@ impl Page {
                 None => groups.push((cause, vec![route])),
             }
         }
-        groups.sort_by(|(_, a), (_, b)| b.len().cmp(&a.len()));
+        groups.sort_by_key(|(_, routes)| std::cmp::Reverse(routes.len()));
         if !groups.is_empty() {
             self.title(title);
         }
