@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-/// Longest wait for an answer; `/lab/idle` answers when nothing is in flight any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait until nothing is in flight any more: a thousand events take their time, and what fails is tried again sixty times.
+const REST: Duration = Duration::from_secs(300);
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(310);
 
 /// The control routes of a lab on this machine.
 pub(crate) struct Lab {
@@ -46,7 +48,7 @@ impl Lab {
 
     /// Returns when nothing is in flight; `false` where that did not come to pass.
     pub(crate) fn idle(&self) -> anyhow::Result<bool> {
-        Ok(self.get("/lab/idle")?.get("idle").and_then(Value::as_bool) == Some(true))
+        Ok(self.get(&format!("/lab/idle?timeout={}", REST.as_secs()))?.get("idle").and_then(Value::as_bool) == Some(true))
     }
 
     fn get(&self, path: &str) -> anyhow::Result<Value> {
