@@ -26,6 +26,8 @@ from .alerts import check
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=5, read_timeout=30)
 SLR = "arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
+# One second is for functions and services of AWS; here both share the processors of one machine, busy with other things.
+WINDOW_MS = 8000
 JOB_ROLE = "arn:aws:iam::{account}:role/service-role/AWSBackupDefaultServiceRole"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
 GRANT = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
@@ -133,7 +135,7 @@ def running_lab(log_name: str) -> Iterator[Lab]:
     log.parent.mkdir(exist_ok=True)
     with open(log, "w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab", "--functions-dir", functions],
+            [sys.executable, "-m", "lab", "--functions-dir", functions, "--parameter", f"EvidenceWindowMs={WINDOW_MS}"],
             cwd=ROOT / "tests" / "lab",
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -300,7 +302,12 @@ class Route:
 
 
 def ebs_route(
-    lab: Lab, *, source: str | None = None, destination: str | None = None, destination_region: str | None = None
+    lab: Lab,
+    *,
+    source: str | None = None,
+    destination: str | None = None,
+    destination_region: str | None = None,
+    name: str | None = None,
 ) -> Route:
     """An EBS volume under a customer managed key whose policy is right, its vault, and a destination vault whose policy is right."""
     route = Route(lab, source or lab.source, destination or lab.backup, lab.region, destination_region or lab.region)
@@ -309,7 +316,11 @@ def ebs_route(
         route.source, key_policy(route.source, use_statement(slr), grant_statement(slr)), route.source_region
     )
     volume = lab.client(route.source, "ec2", route.source_region).create_volume(
-        AvailabilityZone=f"{route.source_region}a", Size=1, Encrypted=True, KmsKeyId=route.key_arn
+        AvailabilityZone=f"{route.source_region}a",
+        Size=1,
+        Encrypted=True,
+        KmsKeyId=route.key_arn,
+        TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": name}]}] if name else [],
     )
     route.resource_arn = f"arn:aws:ec2:{route.source_region}:{route.source}:volume/{volume['VolumeId']}"
     make_vaults(route)
