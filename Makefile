@@ -37,6 +37,8 @@ PYTHON_SOURCES := $(wildcard scripts tests)
 PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite)
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
+# Standard output of `make lab` is one line of JSON, and the demo tells its own story.
+.SILENT: lab demo binaries .venv/.stamp
 .PHONY: help demo test test-rust test-python check lint-templates tools build lab soak bench docs bless deploy clean binaries
 
 help: ## this list
@@ -50,6 +52,7 @@ help: ## this list
 # --- Environments: made again whenever what they are made from changes --------------------------------------------------
 
 .venv/.stamp: tests/lab/requirements.txt tests/templates/requirements.txt
+	echo 'making .venv, once ...' >&2
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check $(addprefix -r ,$^)
@@ -124,8 +127,9 @@ bench: ## how fast: the policy engine up to the largest legal policy
 docs: .venv/.stamp ## write the generated pages of docs/ again
 	$(PY) scripts/generate_permissions.py
 
-bless: ## rewrite the expected outputs of the tests; read the diff before you commit it
+bless: .venv/.stamp binaries ## rewrite the expected outputs of the tests; read the diff before you commit it
 	BLESS=1 INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --workspace --locked
+	BLESS=1 $(PY) -m pytest tests/suite -k "cli or readme"
 	git --no-pager diff --stat
 
 deploy: build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (made from samconfig.toml.example)

@@ -23,10 +23,24 @@ def step(number: int, text: str) -> None:
     say(f"\n{BOLD}{number}. {text}{PLAIN}")
 
 
+def remark(text: str) -> None:
+    say(f"   {DIM}{text}{PLAIN}")
+
+
 def email_of(lab: Lab, address: str) -> dict[str, str]:
     """The newest message in the mailbox of an e-mail subscriber."""
     messages = [message for message in lab.control("mailbox") if message["endpoint"] == address]
     return messages[-1]
+
+
+def show(mail: dict[str, str]) -> None:
+    """The e-mail as its reader sees it; the block for ticket systems at its end is only mentioned."""
+    prose, _, block = mail["body"].partition("\n-----BEGIN")
+    say(f"   Subject: {mail['subject']}\n")
+    for line in prose.rstrip().splitlines():
+        say(f"   | {line}".rstrip())
+    say()
+    remark(f"and {len(block.splitlines())} lines of JSON that ticket systems read")
 
 
 def tell(lab: Lab) -> int:
@@ -35,25 +49,31 @@ def tell(lab: Lab) -> int:
     lab.client(lab.guardian, "sns").subscribe(TopicArn=lab.info["alert_topic_arn"], Protocol="email", Endpoint=address)
     inbox = Inbox(lab)
 
-    step(1, "An organization: source account, backup account, management account, guardian account")
-    say(f"   source {lab.source}   backup {lab.backup}   management {lab.management}   guardian {lab.guardian}")
-    route = ebs_route(lab)
+    step(1, "An organization, and a volume that is backed up every night")
+    say(f"   {lab.source}  source account      has the volume and its key")
+    say(f"   {lab.backup}  backup account      receives the copies")
+    say(f"   {lab.management}  management account  has the organization")
+    say(f"   {lab.guardian}  guardian account    has Backup Guardian, as template.yaml deploys it")
+    route = ebs_route(lab, name="payroll-data")
     route.back_up()
     say(f"   {route.resource_arn}")
-    say(f"   is backed up into {route.vault}, to be copied into {route.destination_vault} of the backup account")
+    say(
+        f"   is backed up into the vault {route.vault}, and copied on into {route.destination_vault} of the backup account"
+    )
 
-    step(2, "Somebody tidies up the key policy: the statement for grants is gone")
+    step(2, "Somebody tidies up the policy of the key")
     slr = SLR.format(account=route.destination)
     route.put_key_policy(key_policy(route.source, use_statement(slr)))
     say(f"   {route.key_arn}")
+    say("   the backup account may still use the key; the statement with kms:CreateGrant is gone")
 
-    step(3, "The nightly copy runs")
+    step(3, "The nightly copy")
     lab.control("bus", {"duplicate": 4})
     started = time.monotonic()
     job = route.copy()
     say(f"   copy job {job['CopyJobId']}: {job['State']}")
-    say(f'   what AWS says: "{job["StatusMessage"]}"')
-    say(f"   {DIM}EventBridge delivers every event five times tonight; it is allowed to{PLAIN}")
+    say(f'   AWS Backup says: "{job["StatusMessage"]}", and no more than that')
+    remark("EventBridge may deliver an event more than once; tonight it delivers each five times")
 
     step(4, "What the on-call engineer reads")
     alerts = inbox.drain()
@@ -62,12 +82,9 @@ def tell(lab: Lab) -> int:
     if len(alerts) != 1:
         say(f"   expected one alert, got {len(alerts)}")
         return 1
-    mail = email_of(lab, address)
-    say(f"   Subject: {mail['subject']}\n")
-    for line in mail["body"].splitlines():
-        say(f"   | {line}".rstrip())
-    say(
-        f"\n   {DIM}one message, {elapsed:.1f} s after the copy was started on this machine, queues and deliveries included{PLAIN}"
+    show(email_of(lab, address))
+    remark(
+        f"one message, {elapsed:.1f} s after the copy was started on this machine, all queues and deliveries included"
     )
 
     alert = alerts[0]
@@ -86,25 +103,33 @@ def tell(lab: Lab) -> int:
     say(f"   further messages: {len(more)}")
 
     denied = alert.get("denied", {})
+    unseen = [gap for gap in alert["gaps"] if gap["action"] == "cloudtrail:LookupEvents"]
+    changed = alert.get("changed", {}).get("action") == "kms:PutKeyPolicy" or bool(unseen)
     truths = {
         "the cause is kms-key-policy-missing-destination": alert["cause"] == "kms-key-policy-missing-destination",
         "the verdict is proven: refused call and evaluated policies agree": alert["certainty"] == "proven",
-        "the backup account's service-linked role was refused": denied.get("principal") == slr,
-        "the refused action is kms:CreateGrant": denied.get("action") == "kms:CreateGrant",
+        "the service-linked role of the backup account was refused": denied.get("principal") == slr,
+        "it was refused kms:CreateGrant": denied.get("action") == "kms:CreateGrant",
         "on the key of the volume": denied.get("resource") == route.key_arn,
-        "the refusal is recorded in the backup account": denied.get("recorded_in") == route.destination,
+        "as the trail of the backup account recorded it": denied.get("recorded_in") == route.destination,
         "the source account must act": alert["act_in"]["account_id"] == route.source,
+        "who changed the key policy is named, or said to be not seen in time": changed,
         "there are next steps": bool(alert["next_steps"]),
         "every claim about the patch was shown": all(patch["proof"].values()),
-        "with the patch the copy works": again["State"] == "COMPLETED" and not more,
+        "five deliveries made one message": len(alerts) == 1,
+        "with the patch the copy works, and nobody is told again": again["State"] == "COMPLETED" and not more,
     }
-    say()
+    say(f"\n{BOLD}True, compared with what was broken:{PLAIN}")
     for truth, holds in truths.items():
         say(f"   {'yes' if holds else 'NO '}  {truth}")
+    say(
+        "\nThe same for events of your own: `make lab`, then `guardian replay --help`. Into your accounts: README.md, Deploy."
+    )
     return 0 if all(truths.values()) else 1
 
 
 def main() -> int:
+    remark("starting a local AWS with Backup Guardian deployed in it ...")
     with running_lab("demo-lab.log") as lab:
         return tell(lab)
 
