@@ -26,6 +26,7 @@ def inbox(lab: Lab) -> Iterator[Inbox]:
     box = Inbox(lab)
     box.drain()
     yield box
+    box.close()
     lab.control("faults", method="DELETE")
     lab.control("bus", {})
     lab.control("sqs", {"retry_seconds": RETRY_SECONDS, "paused": False})
@@ -34,3 +35,17 @@ def inbox(lab: Lab) -> Iterator[Inbox]:
 @pytest.fixture
 def guardian(lab: Lab, inbox: Inbox) -> Guardian:
     return Guardian(lab)
+
+
+@pytest.fixture
+def unhurried(guardian: Guardian) -> Iterator[None]:
+    """Time enough for every read, however busy the machine is: nobody waits longer than the answers take."""
+    with guardian.configured(GUARDIAN_EVIDENCE_WINDOW_MS="5000"):
+        yield
+
+
+@pytest.fixture
+def settled(guardian: Guardian) -> Iterator[None]:
+    """Every diagnosis of a route sees the same: time enough for every read, and no search that one job gets a turn for and another not."""
+    with guardian.configured(GUARDIAN_EVIDENCE_WINDOW_MS="5000", GUARDIAN_LOOKUP_BUDGET="0"):
+        yield

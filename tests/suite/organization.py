@@ -159,12 +159,18 @@ class Inbox:
         self.sqs = lab.client(lab.guardian, "sqs")
         self.url = self.sqs.create_queue(QueueName=lab.unique("suite-inbox"))["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        lab.client(lab.guardian, "sns").subscribe(
+        self.sns = lab.client(lab.guardian, "sns")
+        self.subscription = self.sns.subscribe(
             TopicArn=lab.info["alert_topic_arn"],
             Protocol="sqs",
             Endpoint=arn,
             Attributes={"RawMessageDelivery": "true"},
-        )
+        )["SubscriptionArn"]
+
+    def close(self) -> None:
+        """No further alerts: a topic with a subscriber per test would be slower with every test."""
+        self.sns.unsubscribe(SubscriptionArn=self.subscription)
+        self.sqs.delete_queue(QueueUrl=self.url)
 
     def drain(self) -> list[Json]:
         """Every alert that has arrived since the last call, oldest first; each is checked against the schema."""

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from .guardian import COLLECT, DIAGNOSE, LOOKUP, Guardian
 from .organization import ROOT, SLR, Inbox, Lab, ebs_route, failing_route, key_policy
 
@@ -74,6 +76,7 @@ def test_the_refusals_of_failing_copies_arrive_over_the_deployed_rules(
     assert resources.get(routes["vault"].destination_vault_arn) == "access-denied"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_kept_denial_is_used_and_cloudtrail_is_not_searched_for_it(
     lab: Lab, inbox: Inbox, guardian: Guardian
 ) -> None:
@@ -96,6 +99,7 @@ def test_a_kept_denial_is_used_and_cloudtrail_is_not_searched_for_it(
     assert {call["account_id"] for call in lookups} <= {lab.source}
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_job_role_that_was_refused_to_aws_backup_is_named(lab: Lab, inbox: Inbox, guardian: Guardian) -> None:
     route = ebs_route(lab)
     route.back_up()

@@ -11,9 +11,10 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    from . import frontdoor, kms, managed_policies, organizations, sns, sts
+    from . import dynamodb, frontdoor, kms, managed_policies, organizations, sns, sts
     from .backup import jobs, points, settings, vaults  # noqa: F401  (importing registers the operations)
 
+    dynamodb.install()
     managed_policies.install()
     organizations.install()
     sts.install()
