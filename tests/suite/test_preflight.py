@@ -198,6 +198,14 @@ def test_without_the_organization_it_depends_on_it(terminal: Terminal, route: Ro
     found = only(result.json)
     assert (found["verdict"], result.code) == ("depends", 3)
     assert all(gap["reason"] == "not-configured" for gap in found["gaps"]), found["gaps"]
+    # What was seen to be refused stays refused, whatever the organization says.
+    route.put_vault_policy(None)
+    result = terminal.run("preflight", *where(route), "--format", "json", organization=False)
+    found = only(result.json)
+    assert (found["verdict"], result.code) == ("will-fail", 1)
+    assert [(one["action"], one["why"]) for one in found["denied"]] == [
+        ("backup:CopyIntoBackupVault", "nothing in resource policy allows it")
+    ]
 
 
 def test_a_plan_that_never_ran_tells_what_can_be_told(terminal: Terminal, route: Route) -> None:

@@ -256,3 +256,6 @@ fn states(leg: &Leg, facts: &LegFacts, route: &Route) -> Vec<Blocker> {
     }
     blockers
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,8 @@ pub struct Judged {
     pub requirement: Requirement,
     /// Allowed only if it is allowed in every context; denied if it is denied in every one; else uncertain.
     pub decision: Decision,
+    /// Refused in every context. It may be so where the decision is uncertain: what was not seen can change why, but not that.
+    pub refused: bool,
     /// The answer for the context that decided.
     pub answer: Answer,
 }
@@ -58,7 +60,7 @@ pub fn judge_all(requirements: Vec<Requirement>, policies: &RoutePolicies) -> Re
 fn judge_one(requirement: Requirement, policies: &RoutePolicies) -> Result<Judged, NotAPrincipal> {
     let set = policies.of(&requirement);
     let principal = Principal::parse(&requirement.principal)?;
-    let mut answers = requirement.contexts.iter().map(|context| {
+    let answers = requirement.contexts.iter().map(|context| {
         let request = Request {
             principal: principal.clone(),
             action: requirement.action.to_owned(),
@@ -68,6 +70,13 @@ fn judge_one(requirement: Requirement, policies: &RoutePolicies) -> Result<Judge
         };
         evaluate(&request, &set)
     });
+    let answers = answers.collect::<Vec<_>>();
+    let refused = answers.iter().all(|answer| match answer.decision {
+        Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => true,
+        Decision::Uncertain => !answer.refused_by.is_empty(),
+        Decision::Allowed => false,
+    });
+    let mut answers = answers.into_iter();
     let Some(first) = answers.next() else { return Err(NotAPrincipal(requirement.principal.clone())) };
     let allowed = |answer: &Answer| answer.decision == Decision::Allowed;
     let (decision, answer) = answers.fold((first.decision, first), |(decision, worst), next| {
@@ -80,7 +89,7 @@ fn judge_one(requirement: Requirement, policies: &RoutePolicies) -> Result<Judge
         };
         (together, if allowed(&worst) { next } else { worst })
     });
-    Ok(Judged { requirement, decision, answer })
+    Ok(Judged { requirement, decision, refused, answer })
 }
 
 impl RoutePolicies {

@@ -32,7 +32,7 @@ pub struct Prediction {
 pub fn predict(route: &Route, policies: &RoutePolicies) -> Result<Prediction, NotAPrincipal> {
     let obstacles = obstacles(route);
     let needed = judge(route, policies)?.into_iter().filter(|judged| judged.decision != Decision::Allowed);
-    let (mut open, denied) = needed.partition::<Vec<_>, _>(|judged| judged.decision == Decision::Uncertain);
+    let (denied, mut open) = needed.partition::<Vec<_>, _>(|judged| judged.refused);
     open.extend(judge_all(possible(route), policies)?.into_iter().filter(|judged| judged.decision != Decision::Allowed));
     let outlook = if !denied.is_empty() || obstacles.iter().any(|obstacle| obstacle.is_certain()) {
         Outlook::Fails

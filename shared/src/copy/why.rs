@@ -14,7 +14,8 @@ impl Judged {
             let sid = deny.sid.as_deref().map(|sid| format!(" `{}`", cut(sid))).unwrap_or_default();
             return format!("statement {}{sid} of the {} denies it", deny.statement + 1, layer(deny.layer));
         }
-        format!("nothing in {} allows it", list(&self.answer.missing))
+        let silent = if self.answer.decision == Decision::Uncertain { &self.answer.refused_by } else { &self.answer.missing };
+        format!("nothing in {} allows it", list(silent))
     }
 
     /// What its answer depends on.

@@ -120,6 +120,8 @@ pub struct Answer {
     pub exemptions: Vec<&'static str>,
     /// Which layer failed to allow: `identity policies`, `SCP level 2 of 3`, …
     pub missing: Vec<String>,
+    /// Where only the kind of denial is open, because a deny may be in what was not seen: the layers that do not allow it, whatever that says.
+    pub refused_by: Vec<String>,
     /// Condition keys and open points that the answer depends on.
     pub depends_on: Vec<String>,
     /// What could not be read, with the document and statement it is in.

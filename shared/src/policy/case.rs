@@ -101,6 +101,7 @@ impl Reply {
                 reasons: Vec::new(),
                 exemptions: Vec::new(),
                 missing: Vec::new(),
+                refused_by: Vec::new(),
                 depends_on: vec!["principal".to_owned()],
                 problems: vec![problem.to_string()],
             }),

@@ -141,19 +141,26 @@ impl Evaluation<'_> {
             (Tri::No, Tri::No) => Decision::ImplicitlyDenied,
             (Tri::Maybe, _) | (Tri::No, Tri::Maybe) => Decision::Uncertain,
         };
+        let layers = [
+            (resource.names_caller(), "resource policy"),
+            (if service { Tri::Yes } else { identity.allow }, "identity policies"),
+            (boundary_allow, "permissions boundary"),
+            (session_allow, "session policy"),
+        ];
+        let mut refused_by = Vec::new();
+        if decision == Decision::Uncertain && allowed == Tri::No {
+            let scps = (scp_allow, "service control policies");
+            let silent = layers.into_iter().chain([scps]).filter(|(says, _)| *says == Tri::No);
+            refused_by.extend(silent.map(|(_, name)| name.to_owned()));
+        }
         if allow != Tri::Yes {
-            for (missing, name) in [
-                (resource.names_caller(), "resource policy"),
-                (if service { Tri::Yes } else { identity.allow }, "identity policies"),
-                (boundary_allow, "permissions boundary"),
-                (session_allow, "session policy"),
-            ] {
+            for (missing, name) in layers {
                 if missing != Tri::Yes {
                     self.missing.push(name.to_owned());
                 }
             }
         }
-        self.answer(decision)
+        Answer { refused_by, ..self.answer(decision) }
     }
 
     fn answer(mut self, decision: Decision) -> Answer {
@@ -172,7 +179,15 @@ impl Evaluation<'_> {
             self.missing.clear();
         }
         let problems = self.problems();
-        Answer { decision, reasons: self.reasons, exemptions: self.exemptions, missing: self.missing, depends_on: self.depends, problems }
+        Answer {
+            decision,
+            reasons: self.reasons,
+            exemptions: self.exemptions,
+            missing: self.missing,
+            refused_by: Vec::new(),
+            depends_on: self.depends,
+            problems,
+        }
     }
 
     /// What could not be read, each with its document.
