@@ -30,6 +30,7 @@ use output::{Exit, Output};
   guardian explain BKD-001
   guardian explain --list
   guardian policy eval cases.jsonl
+  guardian policy patch denied.jsonl
   guardian preflight --account 111111111111 --region eu-central-1
   guardian collect --out ./evidence
   guardian replay failed-copy.json --times 5

@@ -1,6 +1,8 @@
 //! `guardian policy`: questions to the policy engine.
 
 mod eval;
+mod lines;
+mod patch;
 
 use clap::{Args, Subcommand};
 
@@ -17,12 +19,15 @@ pub(crate) struct Policy {
 enum What {
     /// Would AWS allow it? JSON Lines in, JSON Lines out.
     Eval(eval::Eval),
+    /// What is the smallest statement that allows it? JSON Lines in, JSON Lines out.
+    Patch(patch::Patch),
 }
 
 impl Policy {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Exit> {
         match &self.what {
             What::Eval(eval) => eval.run(output),
+            What::Patch(patch) => patch.run(output),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::copy::{
-    Actor, Family, MANAGED_POLICIES, Need, Object, Obstacle, Outlook, RESTORE_ROLE, Requirement, Restore, Route, RoutePolicies, judge,
-    judge_all, managed_policy, obstacles, possible, predict, requirements,
+    Actor, Family, MANAGED_POLICIES, Need, Object, Obstacle, Outlook, RESTORE_ROLE, Requirement, Restore, Route, RoutePolicies, SeenCall,
+    judge, judge_all, managed_policy, obstacles, possible, predict, requirements, requirements_seen,
 };
 use guardian_core::policy::{Decision, Document};
 use routes::Vaults::*;
@@ -47,7 +47,8 @@ fn lines(requirements: &[Requirement]) -> Vec<String> {
         let object = match requirement.object {
             Object::SourceKey => "source key",
             Object::DestinationKey => "destination key",
-            Object::RecoveryPoint => "recovery point",
+            Object::RecoveryPoint if requirement.action.starts_with("backup:") => "recovery point",
+            Object::RecoveryPoint => "snapshot",
             Object::DestinationVault => "destination vault",
         };
         let mut ways = Vec::new();
@@ -83,7 +84,7 @@ const STORED: &[Family] = &[Family::Ebs, Family::Rds, Family::Fsx];
 const VAULT_ACTIONS: &[&str] =
     &["job role, recovery point, itself: CopyFromBackupVault", "job role, destination vault, itself: CopyIntoBackupVault"];
 
-/// `STORAGE` stands for the service that stores the type: ec2, rds or fsx.
+/// `STORAGE` stands for the service that stores the type: ec2, rds or fsx; `SHARE` and `COPY` for what it calls that.
 const EXPECTED: &[Expected] = &[
     Expected {
         name: "EBS snapshots and AMIs into another account: the destination's service-linked role copies through EC2",
@@ -91,6 +92,7 @@ const EXPECTED: &[Expected] = &[
         across: &[true],
         vaults: &[Standard],
         needs: &[
+            "job role, snapshot, itself: SHARE",
             "copier, source key, ec2: DescribeKey ReEncryptFrom GenerateDataKeyWithoutPlaintext CreateGrant",
             "copier, destination key, ec2: DescribeKey GenerateDataKeyWithoutPlaintext CreateGrant",
         ],
@@ -107,6 +109,7 @@ const EXPECTED: &[Expected] = &[
         across: &[true],
         vaults: &[Standard],
         needs: &[
+            "job role, snapshot, itself: SHARE",
             "copier, source key, STORAGE: DescribeKey ReEncryptFrom GenerateDataKeyWithoutPlaintext CreateGrant",
             "copier, destination key, STORAGE: DescribeKey GenerateDataKeyWithoutPlaintext CreateGrant",
         ],
@@ -134,6 +137,7 @@ const EXPECTED: &[Expected] = &[
         across: &[false],
         vaults: &[Standard],
         needs: &[
+            "job role, snapshot, itself: COPY",
             "job role, source key, ec2: DescribeKey ReEncryptFrom CreateGrant",
             "job role, destination key, ec2: DescribeKey ReEncryptTo GenerateDataKeyWithoutPlaintext CreateGrant",
         ],
@@ -144,7 +148,11 @@ const EXPECTED: &[Expected] = &[
         families: &[Family::Rds, Family::Fsx],
         across: &[false],
         vaults: &[Standard],
-        needs: &["job role, source key, STORAGE: DescribeKey CreateGrant", "job role, destination key, STORAGE: DescribeKey CreateGrant"],
+        needs: &[
+            "job role, snapshot, itself: COPY",
+            "job role, source key, STORAGE: DescribeKey CreateGrant",
+            "job role, destination key, STORAGE: DescribeKey CreateGrant",
+        ],
         perhaps: &[],
     },
     Expected {
@@ -153,7 +161,10 @@ const EXPECTED: &[Expected] = &[
         across: &[false],
         vaults: &[Standard],
         needs: &[],
-        perhaps: &["job role, source key, backup: DescribeKey CreateGrant", "job role, destination key, backup: DescribeKey CreateGrant"],
+        perhaps: &[
+            "job role, source key, backup: DescribeKey CreateGrant Decrypt",
+            "job role, destination key, backup: DescribeKey CreateGrant GenerateDataKey",
+        ],
     },
     Expected {
         name: "between air-gapped vaults: both keys are shared with the copy role",
@@ -164,9 +175,17 @@ const EXPECTED: &[Expected] = &[
         perhaps: &[],
     },
     Expected {
-        name: "into an air-gapped vault under a customer managed key, within the account: the same",
-        families: EVERY,
+        name: "stored types into an air-gapped vault under a customer managed key, within the account: the same, and perhaps they are shared",
+        families: STORED,
         across: &[false],
+        vaults: &[IntoAirGapped],
+        needs: &["job role, source key, backup: DescribeKey CreateGrant", "job role, destination key, backup: DescribeKey CreateGrant"],
+        perhaps: &["job role, snapshot, itself: SHARE"],
+    },
+    Expected {
+        name: "fully managed types into such a vault: the same",
+        families: &[Family::Managed],
+        across: &[false, true],
         vaults: &[IntoAirGapped],
         needs: &["job role, source key, backup: DescribeKey CreateGrant", "job role, destination key, backup: DescribeKey CreateGrant"],
         perhaps: &[],
@@ -177,15 +196,10 @@ const EXPECTED: &[Expected] = &[
         across: &[true],
         vaults: &[IntoAirGapped],
         needs: &["job role, source key, backup: DescribeKey CreateGrant", "job role, destination key, backup: DescribeKey CreateGrant"],
-        perhaps: &["copier, source key, STORAGE: DescribeKey ReEncryptFrom GenerateDataKeyWithoutPlaintext CreateGrant"],
-    },
-    Expected {
-        name: "fully managed types into such a vault of another account",
-        families: &[Family::Managed],
-        across: &[true],
-        vaults: &[IntoAirGapped],
-        needs: &["job role, source key, backup: DescribeKey CreateGrant", "job role, destination key, backup: DescribeKey CreateGrant"],
-        perhaps: &[],
+        perhaps: &[
+            "job role, snapshot, itself: SHARE",
+            "copier, source key, STORAGE: DescribeKey ReEncryptFrom GenerateDataKeyWithoutPlaintext CreateGrant",
+        ],
     },
     Expected {
         name: "out of an air-gapped vault under a customer managed key: the destination's service-linked role besides",
@@ -212,20 +226,20 @@ const EXPECTED: &[Expected] = &[
         ],
     },
     Expected {
-        name: "into an air-gapped vault under a key that AWS owns, within the account or fully managed: nothing is to be shared",
-        families: EVERY,
-        across: &[false],
+        name: "fully managed types into an air-gapped vault under a key that AWS owns: nothing is to be shared",
+        families: &[Family::Managed],
+        across: &[false, true],
         vaults: &[IntoAirGappedOwned],
         needs: &[],
         perhaps: &["job role, source key, backup: DescribeKey CreateGrant"],
     },
     Expected {
-        name: "fully managed types into such a vault of another account: nothing is to be shared",
-        families: &[Family::Managed],
-        across: &[true],
+        name: "stored types into such a vault, within the account: nothing is to be shared",
+        families: STORED,
+        across: &[false],
         vaults: &[IntoAirGappedOwned],
         needs: &[],
-        perhaps: &["job role, source key, backup: DescribeKey CreateGrant"],
+        perhaps: &["job role, snapshot, itself: SHARE", "job role, source key, backup: DescribeKey CreateGrant"],
     },
     Expected {
         name: "stored types into such a vault of another account: of the resource's key the document says nothing",
@@ -234,6 +248,7 @@ const EXPECTED: &[Expected] = &[
         vaults: &[IntoAirGappedOwned],
         needs: &[],
         perhaps: &[
+            "job role, snapshot, itself: SHARE",
             "job role, source key, backup: DescribeKey CreateGrant",
             "copier, source key, STORAGE: DescribeKey ReEncryptFrom GenerateDataKeyWithoutPlaintext CreateGrant",
         ],
@@ -250,12 +265,16 @@ fn every_combination_needs_what_the_table_says() {
             .collect::<Vec<_>>();
         let [row] = fits[..] else { panic!("{name}: {} rows of the test fit", fits.len()) };
         used.insert(row.name);
-        let storage = match route.resource_type.as_str() {
-            "RDS" | "Aurora" | "Neptune" | "DocumentDB" => "rds",
-            "FSx" => "fsx",
-            _ => "ec2",
+        // What stores the type, and what its service calls sharing and copying.
+        let (storage, share, copy) = match route.resource_type.as_str() {
+            "RDS" => ("rds", "ModifyDBSnapshotAttribute", "CopyDBSnapshot"),
+            "Aurora" | "Neptune" | "DocumentDB" => ("rds", "ModifyDBClusterSnapshotAttribute", "CopyDBClusterSnapshot"),
+            "FSx" => ("fsx", "", "CopyBackup"),
+            "EC2" => ("ec2", "ModifyImageAttribute", "CopyImage"),
+            _ => ("ec2", "ModifySnapshotAttribute", "CopySnapshot"),
         };
-        let written = |rows: &[&str]| rows.iter().map(|row| row.replace("STORAGE", storage)).collect::<Vec<_>>();
+        let named = |row: &str| row.replace("STORAGE", storage).replace("SHARE", share).replace("COPY", copy);
+        let written = |rows: &[&str]| rows.iter().map(|row| named(row)).filter(|row| !row.ends_with(": ")).collect::<Vec<_>>();
         assert_eq!(lines(&requirements(&route)), written(&[VAULT_ACTIONS, row.needs].concat()), "{name} ({})", row.name);
         assert_eq!(lines(&possible(&route)), written(row.perhaps), "{name} ({}), perhaps", row.name);
     }
@@ -375,6 +394,18 @@ fn policies_of_the_organization_reach_the_job_role_and_not_the_service_linked_ro
     policies.source_scps = Some(vec![vec![full, deny("kms:ReEncryptFrom")]]);
     let prediction = predict(&across, &policies).unwrap();
     assert_eq!((prediction.outlook, prediction.denied.len()), (Outlook::Uncertain, 0));
+}
+
+#[test]
+fn a_call_that_was_seen_is_needed() {
+    let route = route("EBS", true, false, Standard);
+    let seen = |principal: &str| SeenCall { principal: principal.to_owned(), action: "kms:reencryptfrom".to_owned() };
+    let more = requirements_seen(&route, &[seen(route.job_role_arn.as_str())]);
+    let [known @ .., settled] = &more[..] else { panic!("nothing is needed") };
+    assert_eq!(known, requirements(&route));
+    assert_eq!((settled.actor, settled.action, settled.need), (Actor::JobRole, "kms:ReEncryptFrom", Need::Always));
+    // Seen of somebody else it settles nothing.
+    assert_eq!(requirements_seen(&route, &[seen("arn:aws:iam::111111111111:role/Another")]), requirements(&route));
 }
 
 #[test]

@@ -1,18 +1,14 @@
 //! `guardian policy eval`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
+use std::io;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use guardian_core::policy::case::{Reply, Unreadable};
 use guardian_core::policy::{Answer, Outcome, Reason};
 
+use super::lines::{self, Printed};
 use crate::output::{Exit, Format, Output};
-
-/// A case with every quota of IAM exhausted stays far below; a longer line is answered as a fault and not kept.
-const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Would AWS allow it? JSON Lines in, JSON Lines out.
 #[derive(Debug, Args)]
@@ -39,69 +35,22 @@ pub(crate) struct Eval {
 impl Eval {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Exit> {
         let json = output.json(Format::Json);
-        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        let answered = if self.file.as_os_str() == "-" {
-            answer(&mut BufReader::with_capacity(64 * 1024, io::stdin().lock()), &mut out, json).context("standard input")
-        } else {
-            let name = self.file.display();
-            let file = File::open(&self.file).with_context(|| format!("`{name}` cannot be read"))?;
-            answer(&mut BufReader::with_capacity(64 * 1024, file), &mut out, json).with_context(|| format!("`{name}`"))
-        };
-        match answered {
-            Ok(exit) => Ok(exit),
-            // Whoever reads has seen enough.
-            Err(error) if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) => {
-                Ok(Exit::Fine)
-            }
-            Err(error) => Err(error),
-        }
+        lines::answer_file(&self.file, |number, line| reply(number, line, json))
     }
 }
 
-/// Answers line by line; exit 2 where a line holds no case.
-fn answer(input: &mut BufReader<impl io::Read>, out: &mut impl Write, json: bool) -> io::Result<Exit> {
-    let (mut exit, mut line) = (Exit::Fine, Vec::new());
-    for number in 1_usize.. {
-        // Before it waits for more input, everything that was asked is answered.
-        if input.buffer().is_empty() {
-            out.flush()?;
-        }
-        line.clear();
-        if input.by_ref().take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        let reply = if line.len() > LONGEST_LINE && !line.ends_with(b"\n") {
-            input.skip_until(b'\n')?;
-            Reply { line: number, id: None, answer: Err(Unreadable::TooLong(LONGEST_LINE)) }
-        } else {
-            // Bytes that are no text still deserve an answer of their own.
-            let text = String::from_utf8_lossy(&line);
-            if text.trim().is_empty() {
-                continue;
-            }
-            Reply::to(number, &text)
-        };
-        if reply.answer.is_err() {
-            exit = Exit::Usage;
-        }
-        if json {
-            serde_json::to_writer(&mut *out, &reply)?;
-        } else {
-            out.write_all(text(&reply).as_bytes())?;
-        }
-        out.write_all(b"\n")?;
-    }
-    out.flush()?;
-    Ok(exit)
+fn reply(number: usize, line: Result<&str, Unreadable>, json: bool) -> io::Result<Printed> {
+    let reply = match line {
+        Ok(line) => Reply::to(number, line),
+        Err(unreadable) => Reply { line: number, id: None, answer: Err(unreadable) },
+    };
+    let text = if json { serde_json::to_string(&reply)? } else { text(&reply) };
+    Ok(Printed { text, held_a_case: reply.answer.is_ok() })
 }
 
 /// One answer for people: the decision, and below it what led to it.
 fn text(reply: &Reply) -> String {
-    let id = match &reply.id {
-        Some(serde_json::Value::String(id)) => id.escape_debug().to_string(),
-        Some(id) => id.to_string(),
-        None => format!("line {}", reply.line),
-    };
+    let id = lines::name(reply.id.as_ref(), reply.line);
     match &reply.answer {
         Ok(answer) => std::iter::once(format!("{id}: {}", answer.decision.as_str())).chain(reasons(answer)).collect::<Vec<_>>().join("\n"),
         Err(unreadable) => format!("{id}: line {}: {}", reply.line, unreadable.to_string().escape_debug()),
@@ -135,11 +84,14 @@ fn reasons(answer: &Answer) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufReader, BufWriter, Write};
+
+    use super::super::lines::{LONGEST_LINE, answer};
     use super::*;
 
     fn answers(input: &[u8], json: bool) -> (Exit, String) {
         let mut out = Vec::new();
-        let exit = answer(&mut BufReader::new(input), &mut out, json).unwrap();
+        let exit = answer(&mut BufReader::new(input), &mut out, |number, line| reply(number, line, json)).unwrap();
         (exit, String::from_utf8(out).unwrap())
     }
 
@@ -213,7 +165,7 @@ mod tests {
         let answered = std::rc::Rc::default();
         let mut terminal =
             BufReader::new(Terminal { lines: vec![line.as_bytes(); 3], answered: std::rc::Rc::clone(&answered), seen: Vec::new() });
-        answer(&mut terminal, &mut BufWriter::new(Shared(answered)), true).unwrap();
+        answer(&mut terminal, &mut BufWriter::new(Shared(answered)), |number, line| reply(number, line, true)).unwrap();
         assert_eq!(terminal.get_ref().seen, [0, 1, 2, 3]);
     }
 }

@@ -96,12 +96,18 @@ impl RoutePolicies {
     /// The policies that decide one requirement.
     pub(crate) fn of(&self, requirement: &Requirement) -> Policies {
         let unseen = || Document::read_text("");
+        let assumed = || {
+            let everything = serde_json::json!({"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]});
+            vec![Document::read(&everything)]
+        };
         let unseen_levels = || vec![vec![unseen()]];
         let (resource, grants, rcps) = match requirement.object {
             Object::SourceKey => (Some(self.source_key.clone().unwrap_or_else(unseen)), &self.source_key_grants, &self.source_key_rcps),
             Object::DestinationKey => {
                 (Some(self.destination_key.clone().unwrap_or_else(unseen)), &self.destination_key_grants, &self.destination_key_rcps)
             }
+            // The policy of a vault decides calls of AWS Backup, not those of the service that stores the snapshot.
+            Object::RecoveryPoint if !requirement.action.starts_with("backup:") => (None, &None, &None),
             // RCPs do not reach AWS Backup.
             Object::RecoveryPoint => (self.source_vault.clone().unwrap_or_else(|| Some(unseen())), &None, &None),
             Object::DestinationVault => (self.destination_vault.clone().unwrap_or_else(|| Some(unseen())), &None, &None),
@@ -115,17 +121,16 @@ impl RoutePolicies {
         };
         match requirement.actor {
             Actor::JobRole => {
-                set.identity = self.job_role.clone().unwrap_or_else(|| vec![unseen()]);
+                set.identity = match &self.job_role {
+                    _ if requirement.own_policies_assumed => assumed(),
+                    Some(policies) => policies.clone(),
+                    None => vec![unseen()],
+                };
                 set.boundary = self.job_role_boundary.clone().unwrap_or_else(|| Some(unseen()));
                 set.scps = self.source_scps.clone().unwrap_or_else(unseen_levels);
                 set.rcps = if key { rcps.clone().unwrap_or_else(unseen_levels) } else { Vec::new() };
             }
-            Actor::Copier if requirement.own_policies_assumed => {
-                set.identity = vec![Document::read(&serde_json::json!({
-                    "Version": "2012-10-17",
-                    "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]
-                }))]
-            }
+            Actor::Copier if requirement.own_policies_assumed => set.identity = assumed(),
             Actor::Copier => set.identity = vec![Document::read(&BACKUP_SERVICE_LINKED_ROLE.document())],
         }
         set

@@ -1,6 +1,6 @@
 //! AWS managed policies that decide copies, pinned: name, version, date, and the part that matters here.
 //!
-//! Only the statements on AWS KMS and AWS Backup are kept; the rest never decides whether a key or a vault may be used. Versions as of August 2026:
+//! Only the statements on keys, vaults and the sharing and copying of snapshots are kept; the rest never decides whether a copy works. Versions as of August 2026:
 //! <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>.
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub struct ManagedPolicy {
 }
 
 impl ManagedPolicy {
-    /// The part of the document that matters for keys and vaults.
+    /// The part of the document that matters for copies.
     pub fn document(&self) -> Value {
         (self.document)()
     }
@@ -43,6 +43,13 @@ fn allow(sid: &str, actions: &[&str], condition: Option<Value>) -> Value {
     let mut statement = json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": "*"});
     if let (Some(condition), Some(object)) = (condition, statement.as_object_mut()) {
         object.insert("Condition".to_owned(), condition);
+    }
+    statement
+}
+
+fn on(resource: &str, mut statement: Value) -> Value {
+    if let Some(object) = statement.as_object_mut() {
+        object.insert("Resource".to_owned(), resource.into());
     }
     statement
 }
@@ -97,13 +104,20 @@ pub const BACKUP_ROLE: ManagedPolicy = ManagedPolicy {
             }
             Some(condition)
         };
-        let mut vaults = allow("Vaults", &["backup:DescribeBackupVault", "backup:CopyIntoBackupVault"], None);
-        if let Some(statement) = vaults.as_object_mut() {
-            statement.insert("Resource".to_owned(), "arn:aws:backup:*:*:backup-vault:*".into());
-        }
+        let tagged = json!({"Null": {"aws:ResourceTag/aws:backup:source-resource": "false"}});
         document(vec![
-            vaults,
+            on("arn:aws:backup:*:*:backup-vault:*", allow("Vaults", &["backup:DescribeBackupVault", "backup:CopyIntoBackupVault"], None)),
             allow("RecoveryPoints", &["backup:CopyFromBackupVault"], None),
+            on("arn:aws:ec2:*::snapshot/*", allow("CopySnapshot", &["ec2:CopySnapshot"], None)),
+            allow("CopyImage", &["ec2:CopyImage"], None),
+            allow("CopyDatabaseSnapshots", &["rds:CopyDBSnapshot", "rds:CopyDBClusterSnapshot"], None),
+            on("arn:aws:fsx:*:*:backup/*", allow("CopyBackup", &["fsx:CopyBackup"], None)),
+            allow("Share", &["ec2:ModifySnapshotAttribute", "ec2:ModifyImageAttribute"], Some(tagged)),
+            on("arn:aws:rds:*:*:snapshot:awsbackup:*", allow("ShareDatabaseSnapshot", &["rds:ModifyDBSnapshotAttribute"], None)),
+            on(
+                "arn:aws:rds:*:*:cluster-snapshot:awsbackup:*",
+                allow("ShareClusterSnapshot", &["rds:ModifyDBClusterSnapshotAttribute"], None),
+            ),
             allow("DescribeKey", &["kms:DescribeKey"], None),
             allow("CreateGrant", &["kms:CreateGrant"], Some(for_aws_resource())),
             allow("DynamoDb", &["kms:Decrypt", "kms:GenerateDataKey"], Some(via(&["dynamodb"]))),

@@ -29,7 +29,7 @@ pub use managed::{
 };
 pub use obstacle::{Obstacle, obstacles};
 pub use predict::{Outlook, Prediction, predict};
-pub use requirement::{Actor, Need, Object, Requirement, possible, requirements};
+pub use requirement::{Actor, Need, Object, Requirement, SeenCall, possible, requirements, requirements_seen};
 pub use restore::Restore;
 pub use route::{Route, VaultKind};
 pub use seen::SeenPolicies;

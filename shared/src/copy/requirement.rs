@@ -2,7 +2,7 @@
 
 use super::Route;
 use super::context::Caller;
-use super::table::{Row, TABLE, Through};
+use super::table::{Actions, Row, TABLE, Through};
 use crate::arn::{AccountId, Arn, Region};
 use crate::policy::Context;
 
@@ -65,7 +65,7 @@ pub struct Requirement {
     pub via: Vec<Option<String>>,
     /// How sure it is that the call is made.
     pub need: Need,
-    /// With which policies of its own the caller comes is not documented (AWS Backup on keys of fully managed types): that is its own affair.
+    /// With which permissions of its own the caller comes is not documented (AWS Backup on keys of fully managed types): that is its own affair.
     pub own_policies_assumed: bool,
     /// Where AWS says so.
     pub source: &'static str,
@@ -83,7 +83,26 @@ pub fn possible(route: &Route) -> Vec<Requirement> {
 
 fn of_need(route: &Route, need: Need) -> Vec<Requirement> {
     let rows = TABLE.iter().filter(|row| row.need == need && row.applies(route));
-    rows.flat_map(|row| row.actions.iter().filter_map(|action| requirement(route, row, action))).collect()
+    rows.flat_map(|row| row.actions.of_type(&route.resource_type).iter().filter_map(|action| requirement(route, row, action))).collect()
+}
+
+/// A call that AWS was seen to make, in a record of CloudTrail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenCall {
+    /// ARN of the role.
+    pub principal: String,
+    /// `kms:ReEncryptFrom`, …
+    pub action: String,
+}
+
+/// What a copy needs, with those of its possible calls that AWS was seen to make: for them the question is settled.
+pub fn requirements_seen(route: &Route, seen: &[SeenCall]) -> Vec<Requirement> {
+    let was_seen =
+        |one: &Requirement| seen.iter().any(|call| call.principal == one.principal && call.action.eq_ignore_ascii_case(one.action));
+    let mut needs = requirements(route);
+    let settled = possible(route).into_iter().filter(was_seen).map(|one| Requirement { need: Need::Always, ..one });
+    needs.extend(settled);
+    needs
 }
 
 fn requirement(route: &Route, row: &Row, action: &'static str) -> Option<Requirement> {
@@ -112,20 +131,25 @@ fn requirement(route: &Route, row: &Row, action: &'static str) -> Option<Require
     let itself = || vec![(None, caller.calls_key(action, &owner, &key_region))];
     let calls = match row.through {
         Through::Nothing => {
-            let mut context = caller.calls(&owner, &route.source_region);
-            if row.object == Object::RecoveryPoint {
+            let at_home = action.starts_with("backup:") || matches!(row.actions, Actions::Share);
+            let region = if at_home { &route.source_region } else { &route.destination_region };
+            let mut context = caller.calls(&owner, region);
+            if action == "backup:CopyFromBackupVault" {
                 context.set_many("backup:CopyTargets", vec![route.destination_vault_arn.as_str().to_owned()]);
+            } else if row.object == Object::RecoveryPoint {
+                // AWS Backup tags what it makes, and its managed policy asks for the tag; what the value is matters to nobody.
+                context.set("aws:ResourceTag/aws:backup:source-resource", "present");
             }
             vec![(None, context)]
         }
         Through::Storage => through(storage),
-        Through::Backup => through("backup"),
+        Through::Backup | Through::BackupUnpublished => through("backup"),
         Through::StorageOrBackup => [through(storage), through("backup")].concat(),
         Through::Itself => itself(),
         Through::BackupOrItself => [through("backup"), itself()].concat(),
     };
     let (via, contexts) = calls.into_iter().unzip();
-    let own_policies_assumed = row.actor == Actor::Copier && row.through.by_backup();
+    let own_policies_assumed = row.actor == Actor::Copier && row.through.by_backup() || matches!(row.through, Through::BackupUnpublished);
     Some(Requirement {
         actor: row.actor,
         principal,

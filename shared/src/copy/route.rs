@@ -151,8 +151,8 @@ impl Route {
         }
         match self.resource_type.to_ascii_lowercase().as_str() {
             "ec2" => format!("arn:{partition}:ec2:{region}::image/*"),
-            "rds" => format!("arn:{partition}:rds:{region}:{account}:snapshot:*"),
-            "aurora" | "documentdb" | "neptune" => format!("arn:{partition}:rds:{region}:{account}:cluster-snapshot:*"),
+            "rds" => format!("arn:{partition}:rds:{region}:{account}:snapshot:awsbackup:*"),
+            "aurora" | "documentdb" | "neptune" => format!("arn:{partition}:rds:{region}:{account}:cluster-snapshot:awsbackup:*"),
             "fsx" => format!("arn:{partition}:fsx:{region}:{account}:backup/*"),
             "ebs" | "storage gateway" => format!("arn:{partition}:ec2:{region}::snapshot/*"),
             // Of a type that is not known here only the recovery point itself tells its form.

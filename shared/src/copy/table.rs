@@ -12,10 +12,39 @@ pub(super) struct Row {
     on: (Accounts, &'static [Family], &'static [Vaults]),
     pub(super) actor: Actor,
     pub(super) object: Object,
-    pub(super) actions: &'static [&'static str],
+    pub(super) actions: Actions,
     pub(super) through: Through,
     pub(super) need: Need,
     pub(super) source: &'static str,
+}
+
+/// Actions by name, or by what the service of the resource type calls them.
+#[derive(Clone, Copy)]
+pub(super) enum Actions {
+    These(&'static [&'static str]),
+    /// Lets another account read the snapshot.
+    Share,
+    /// Makes the copy.
+    Copy,
+}
+
+impl Actions {
+    pub(super) fn of_type(self, resource_type: &str) -> &'static [&'static str] {
+        match (self, resource_type.to_ascii_lowercase().as_str()) {
+            (Self::These(actions), _) => actions,
+            (Self::Share, "ebs" | "storage gateway") => &["ec2:ModifySnapshotAttribute"],
+            (Self::Share, "ec2") => &["ec2:ModifyImageAttribute"],
+            (Self::Share, "rds") => &["rds:ModifyDBSnapshotAttribute"],
+            (Self::Share, "aurora" | "documentdb" | "neptune") => &["rds:ModifyDBClusterSnapshotAttribute"],
+            (Self::Copy, "ebs" | "storage gateway") => &["ec2:CopySnapshot"],
+            (Self::Copy, "ec2") => &["ec2:CopyImage"],
+            (Self::Copy, "rds") => &["rds:CopyDBSnapshot"],
+            (Self::Copy, "aurora" | "documentdb" | "neptune") => &["rds:CopyDBClusterSnapshot"],
+            (Self::Copy, "fsx") => &["fsx:CopyBackup"],
+            // How FSx shares a backup is not documented; of a type that is not known here nothing is.
+            (Self::Share | Self::Copy, _) => &[],
+        }
+    }
 }
 
 /// Does the copy leave the account?
@@ -70,12 +99,14 @@ pub(super) enum Through {
     Itself,
     /// AWS Backup, or none; which is not documented.
     BackupOrItself,
+    /// AWS Backup, with a permission that the managed policy of the role does not show.
+    BackupUnpublished,
 }
 
 impl Through {
     /// Whether AWS Backup makes the call, or may make it.
     pub(super) fn by_backup(self) -> bool {
-        matches!(self, Self::Backup | Self::StorageOrBackup | Self::BackupOrItself)
+        matches!(self, Self::Backup | Self::StorageOrBackup | Self::BackupOrItself | Self::BackupUnpublished)
     }
 }
 
@@ -129,13 +160,18 @@ use Accounts::{Across, Any, Within};
 use Actor::{Copier, JobRole};
 use Need::{Always, Perhaps};
 use Object::{DestinationKey, DestinationVault, RecoveryPoint, SourceKey};
-use Through::{Backup, BackupOrItself, Itself, Nothing, Storage, StorageOrBackup};
+use Through::{Backup, BackupOrItself, BackupUnpublished, Itself, Nothing, Storage, StorageOrBackup};
 
 type Call = (Actor, Object, &'static [&'static str], Through);
 
 const fn row(on: (Accounts, &'static [Family], &'static [Vaults]), call: Call, need: Need, source: &'static str) -> Row {
     let (actor, object, actions, through) = call;
-    Row { on, actor, object, actions, through, need, source }
+    Row { on, actor, object, actions: Actions::These(actions), through, need, source }
+}
+
+/// What the job role does to the snapshot itself, by the API of its service. What the service-linked role does to it, nothing can deny.
+const fn snapshot(on: (Accounts, &'static [Family], &'static [Vaults]), actions: Actions, need: Need) -> Row {
+    Row { on, actor: JobRole, object: RecoveryPoint, actions, through: Nothing, need, source: SERVICE_ROLE }
 }
 
 /// What a copy calls on the source key through the service that stores the recovery point. The policy of the service-linked role admits these and
@@ -146,6 +182,10 @@ pub(super) const TABLE: &[Row] = &[
     // The vaults: the job role takes the recovery point out of one and puts it into the other.
     row((Any, EVERY, ALL), (JobRole, RecoveryPoint, &["backup:CopyFromBackupVault"], Nothing), Always, CROSS_ACCOUNT),
     row((Any, EVERY, ALL), (JobRole, DestinationVault, &["backup:CopyIntoBackupVault"], Nothing), Always, CROSS_ACCOUNT),
+    // The snapshot: shared with the other account by the job role, or copied by it within its own.
+    snapshot((Across, STORED, STANDARD), Actions::Share, Always),
+    snapshot((Within, STORED, STANDARD), Actions::Copy, Always),
+    snapshot((Any, STORED, INTO), Actions::Share, Perhaps),
     // Into another account, stored by EC2, RDS or FSx: the service-linked role of the destination copies.
     row((Across, STORED, STANDARD), (Copier, SourceKey, USE_AND_GRANT, Storage), Always, SERVICE_LINKED),
     row(
@@ -192,6 +232,9 @@ pub(super) const TABLE: &[Row] = &[
     row((Within, RDS_FSX, STANDARD), (JobRole, DestinationKey, DESCRIBE_AND_GRANT, Storage), Always, RDS_PERMISSIONS),
     row((Within, MANAGED, STANDARD), (JobRole, SourceKey, DESCRIBE_AND_GRANT, Backup), Perhaps, SERVICE_ROLE),
     row((Within, MANAGED, STANDARD), (JobRole, DestinationKey, DESCRIBE_AND_GRANT, Backup), Perhaps, SERVICE_ROLE),
+    // The role must have access to the key, says the document; the managed policy shows no such permission.
+    row((Within, MANAGED, STANDARD), (JobRole, SourceKey, &["kms:Decrypt"], BackupUnpublished), Perhaps, ENCRYPTION),
+    row((Within, MANAGED, STANDARD), (JobRole, DestinationKey, &["kms:GenerateDataKey"], BackupUnpublished), Perhaps, ENCRYPTION),
     // Air-gapped vaults under a customer managed key: both keys are shared with the copy role of the source.
     row((Any, EVERY, CUSTOMER_AIR_GAPPED), (JobRole, SourceKey, DESCRIBE_AND_GRANT, Backup), Always, AIR_GAPPED),
     row((Any, EVERY, CUSTOMER_AIR_GAPPED), (JobRole, DestinationKey, DESCRIBE_AND_GRANT, Backup), Always, AIR_GAPPED),

@@ -88,11 +88,11 @@ impl Call {
             action: requirement.action.to_owned(),
             resource: requirement.resource.as_str().to_owned(),
             pattern: match requirement.object {
-                Object::RecoveryPoint => route.recovery_points(),
+                Object::RecoveryPoint => recovery_points(route, requirement),
                 Object::SourceKey | Object::DestinationKey | Object::DestinationVault => requirement.resource.as_str().to_owned(),
             },
             owner: requirement.resource_account.as_str().to_owned(),
-            guard: if requirement.object.is_key() { Guard::Key } else { Guard::Vault },
+            guard: Guard::of(requirement.action, requirement.resource.as_str()),
             contexts: requirement.contexts.clone(),
             scope: granting.then(mark).into_iter().collect(),
             fixed_identity: requirement.actor == Actor::Copier,
@@ -202,6 +202,16 @@ impl Call {
             actions: vec![self.action.clone()],
         })
     }
+}
+
+/// The recovery points that the job role must reach, tomorrow's too. A copy into another Region is made there, so the permission holds in both.
+fn recovery_points(route: &Route, requirement: &Requirement) -> String {
+    let points = route.recovery_points();
+    let copies = requirement.action.split(':').nth(1).is_some_and(|operation| operation.starts_with("Copy"));
+    if requirement.action.starts_with("backup:") || !copies || !route.crosses_regions() {
+        return points;
+    }
+    points.replacen(&format!(":{}:", route.source_region), ":*:", 1)
 }
 
 /// The layer's documents, as people call them.

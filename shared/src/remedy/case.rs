@@ -3,7 +3,9 @@
 //! The smallest statement in the layer that lacks it: the resource policy, a policy of the caller, or both across accounts. Where something else
 //! blocks (an explicit deny, the organization, a boundary) the answer names it.
 
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::call::{Call, Change, Guard, Target};
 use super::draft::Draft;
@@ -13,47 +15,102 @@ use super::statement::{Form, Purpose, literal};
 use super::{NoPatch, stored};
 use crate::policy::case::{Case, Unreadable};
 
-/// Answers one line: `Ok` with `{id, patch, proof}` or `{id, reason, instead?}`, or `Err` with `{id?, error}` where the line holds no case.
-pub fn patch_line(line: &str) -> Result<Value, Value> {
-    let id = || serde_json::from_str::<Value>(line).ok().and_then(|value| value.get("id").cloned()).filter(Value::is_string);
-    let case = match Case::parse(line) {
-        Ok(case) => case,
-        Err(Unreadable::Principal(problem)) => return Ok(refusal(id(), &NoPatch::NotAPrincipal(problem))),
-        Err(problem) => {
-            let error = problem.to_string();
-            return Err(id().map_or_else(|| json!({"error": error}), |id| json!({"id": id, "error": error})));
-        }
-    };
-    // What was parsed as a case is JSON.
-    let raw = serde_json::from_str::<Value>(line).unwrap_or_default();
-    Ok(match patch(&case, &raw) {
-        Ok((changes, proof)) => {
-            let mut changes = changes.into_iter();
-            let mut first = changes.next().unwrap_or_default();
-            let also = changes.map(Value::Object).collect::<Vec<_>>();
-            if !also.is_empty() {
-                first.insert("also".to_owned(), also.into());
+/// The answer to one line. As JSON `{id, patch, proof}`, `{id, reason, instead?}` where no patch can work, or `{id?, line, error}` where the line
+/// holds no case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchReply {
+    /// Which line, from 1.
+    pub line: usize,
+    /// The id of the case as it was given. Untrusted.
+    pub id: Option<Value>,
+    /// The answer.
+    pub answer: Result<Result<CasePatch, NoPatch>, Unreadable>,
+}
+
+/// What must change so that a request is allowed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CasePatch {
+    /// The change; across accounts perhaps a second one in `also`.
+    pub patch: CaseChange,
+    /// The proof of both.
+    pub proof: Proof,
+}
+
+/// A change of one policy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CaseChange {
+    /// `resource` or `identity`.
+    pub layer: &'static str,
+    /// ARN of the object or of the caller.
+    pub target_arn: String,
+    /// The account that must do it.
+    pub account_id: String,
+    /// The call that does it, where there is one for policies of this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
+    /// The statements to add.
+    pub statements: Vec<Value>,
+    /// The resource policy with them; for the caller a policy of its own.
+    pub document: Value,
+    /// What must change besides: the first alone does not help.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<CaseChange>,
+}
+
+impl PatchReply {
+    /// Answers a line. A principal of a kind that is not modelled makes a case all the same, but none that can be patched.
+    pub fn to(line: usize, text: &str) -> Self {
+        let (answer, mut raw) = match Case::parse(text) {
+            // What was read as a case is JSON.
+            Ok(case) => {
+                let raw = serde_json::from_str::<Value>(text).unwrap_or_default();
+                (Ok(patch(&case, &raw)), raw)
             }
-            json!({"id": raw.get("id"), "patch": first, "proof": proof})
-        }
-        Err(no_patch) => refusal(raw.get("id").cloned(), &no_patch),
-    })
-}
-
-fn refusal(id: Option<Value>, no_patch: &NoPatch) -> Value {
-    let mut answer = Map::new();
-    answer.insert("id".to_owned(), id.unwrap_or_else(|| "".into()));
-    answer.insert("reason".to_owned(), no_patch.reason().into());
-    if let Some(instead) = no_patch.instead() {
-        answer.insert("instead".to_owned(), instead.into());
+            Err(unreadable) => {
+                let raw = serde_json::from_str::<Value>(text).unwrap_or_default();
+                let answer = match unreadable {
+                    Unreadable::Principal(problem) => Ok(Err(NoPatch::NotAPrincipal(problem))),
+                    unreadable => Err(unreadable),
+                };
+                (answer, raw)
+            }
+        };
+        Self { line, id: raw.get_mut("id").map(Value::take), answer }
     }
-    Value::Object(answer)
 }
 
-/// One change or two, the object's first, and the proof of them all.
-type Patched = (Vec<Map<String, Value>>, Proof);
+impl Serialize for PatchReply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reply = serializer.serialize_map(None)?;
+        match &self.answer {
+            Ok(answer) => {
+                reply.serialize_entry("id", &self.id)?;
+                match answer {
+                    Ok(found) => {
+                        reply.serialize_entry("patch", &found.patch)?;
+                        reply.serialize_entry("proof", &found.proof)?;
+                    }
+                    Err(no_patch) => {
+                        reply.serialize_entry("reason", &no_patch.reason())?;
+                        if let Some(instead) = no_patch.instead() {
+                            reply.serialize_entry("instead", &instead)?;
+                        }
+                    }
+                }
+            }
+            Err(unreadable) => {
+                if let Some(id) = &self.id {
+                    reply.serialize_entry("id", id)?;
+                }
+                reply.serialize_entry("line", &self.line)?;
+                reply.serialize_entry("error", &unreadable.to_string())?;
+            }
+        }
+        reply.end()
+    }
+}
 
-fn patch(case: &Case, raw: &Value) -> Result<Patched, NoPatch> {
+fn patch(case: &Case, raw: &Value) -> Result<CasePatch, NoPatch> {
     let call = call(case, raw);
     let lacks = call.lacks(&call.answers(&[]))?;
     let resource_policy = raw.get("resource_policy").filter(|policy| !policy.is_null());
@@ -66,9 +123,6 @@ fn patch(case: &Case, raw: &Value) -> Result<Patched, NoPatch> {
     }
     if lacks.identity {
         drafts.extend(Draft::for_caller(&calls, vec![0], Purpose::Case));
-    }
-    if drafts.is_empty() {
-        return Err(NoPatch::NothingDenied);
     }
     let organization = raw.pointer("/request/context").and_then(|context| value(context, "aws:PrincipalOrgID"));
     let grid = Grid::around(&[call], organization);
@@ -84,10 +138,13 @@ fn patch(case: &Case, raw: &Value) -> Result<Patched, NoPatch> {
     if !proof.holds() {
         return Err(NoPatch::NotProven(proof));
     }
-    Ok((drafts.into_iter().map(|draft| printed(draft, call)).collect(), proof))
+    let mut changes = drafts.into_iter().map(|draft| changed(draft, call));
+    let Some(mut patch) = changes.next() else { return Err(NoPatch::NothingDenied) };
+    patch.also = changes.collect();
+    Ok(CasePatch { patch, proof })
 }
 
-fn printed(draft: Draft, call: &Call) -> Map<String, Value> {
+fn changed(draft: Draft, call: &Call) -> CaseChange {
     let (layer, target, account) = match &draft.target {
         Target::Object(object) => ("resource", object, call.owner.as_str()),
         Target::Caller(caller) => ("identity", caller, call.principal.account()),
@@ -100,16 +157,15 @@ fn printed(draft: Draft, call: &Call) -> Map<String, Value> {
         (Target::Caller(caller), _) if caller.contains(":user/") => Some("iam:PutUserPolicy"),
         (Target::Caller(_), _) => Some("iam:PutRolePolicy"),
     };
-    let mut change = Map::new();
-    change.insert("layer".to_owned(), layer.into());
-    change.insert("target_arn".to_owned(), target.as_str().into());
-    change.insert("account_id".to_owned(), account.into());
-    if let Some(operation) = operation {
-        change.insert("operation".to_owned(), operation.into());
+    CaseChange {
+        layer,
+        target_arn: target.clone(),
+        account_id: account.to_owned(),
+        operation,
+        statements: draft.statements,
+        document: draft.document,
+        also: Vec::new(),
     }
-    change.insert("statements".to_owned(), draft.statements.into());
-    change.insert("document".to_owned(), draft.document);
-    change
 }
 
 fn call(case: &Case, raw: &Value) -> Call {

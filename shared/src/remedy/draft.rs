@@ -40,7 +40,7 @@ impl Draft {
         Some(Self::new(target, None, statements, empty(), calls))
     }
 
-    fn new(target: Target, form: Option<Form>, statements: Vec<Value>, stored: Value, calls: Vec<usize>) -> Self {
+    pub(super) fn new(target: Target, form: Option<Form>, statements: Vec<Value>, stored: Value, calls: Vec<usize>) -> Self {
         let document = with(&stored, &statements);
         let read = Document::read(&document);
         Self { target, form, statements, stored, document, read, calls }

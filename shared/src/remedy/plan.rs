@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::statement::Purpose;
 use super::{Admit, NoPatch, Patch, drafted, joined, lacking, object_of, proven, stored};
 use crate::arn::{AccountId, Arn};
-use crate::copy::{Object, Obstacle, Route, RoutePolicies, obstacles, requirements};
+use crate::copy::{Object, Obstacle, Route, RoutePolicies, SeenCall, obstacles, requirements_seen};
 use crate::policy::Layer;
 
 /// The stored documents of the policies that may be changed. `None`: not seen; for a vault the inner `None`: it has none.
@@ -62,7 +62,12 @@ impl Plan {
 
 /// Everything that a route needs changed.
 pub fn plan(route: &Route, policies: &RoutePolicies, documents: &Stored) -> Plan {
-    let needs = requirements(route);
+    plan_seen(route, policies, documents, &[])
+}
+
+/// The same, where AWS was seen to make calls that it is not documented to need.
+pub fn plan_seen(route: &Route, policies: &RoutePolicies, documents: &Stored, seen: &[SeenCall]) -> Plan {
+    let needs = requirements_seen(route, seen);
     let mut steps = obstacles(route).into_iter().map(|obstacle| blocked_by(route, obstacle)).collect::<Vec<_>>();
     let mut certain = !obstacles(route).iter().any(|obstacle| obstacle.is_certain());
     let calls = match needs.iter().map(|need| Call::of(route, need, policies)).collect::<Result<Vec<_>, _>>() {

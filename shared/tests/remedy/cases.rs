@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use guardian_core::policy::Decision;
 use guardian_core::policy::case::Case;
-use guardian_core::remedy::patch_line;
+use guardian_core::remedy::PatchReply;
 use serde_json::{Value, json};
 
 const HAND_MADE: &str = include_str!("../../../tests/facts/iam-cases.jsonl");
@@ -12,6 +12,11 @@ const MORE: &str = include_str!("../../../tests/facts/policy-cases.jsonl");
 
 fn cases(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The answer to a case as it is printed.
+fn answer(case: &Value) -> Value {
+    serde_json::to_value(PatchReply::to(1, &case.to_string())).unwrap()
 }
 
 fn decision(case: &Value) -> Decision {
@@ -40,7 +45,7 @@ fn a_denied_case_is_patched_or_says_why_not() {
     let mut counted = BTreeMap::new();
     for case in [cases(HAND_MADE), cases(MORE)].concat() {
         let id = case["id"].as_str().unwrap();
-        let answer = patch_line(&case.to_string()).unwrap();
+        let answer = answer(&case);
         assert_eq!(answer["id"], id);
         let parsed = Case::parse(&case.to_string());
         let before = parsed.as_ref().map_or(Decision::Uncertain, |case| case.evaluate().decision);
@@ -110,13 +115,13 @@ fn the_layer_that_lacks_it_is_changed_and_no_other() {
     ];
     for (id, expected) in table {
         let case = all.iter().find(|case| case["id"] == id).unwrap();
-        let answer = patch_line(&case.to_string()).unwrap();
+        let answer = answer(case);
         assert_eq!(layers(&answer), expected, "{id}: {answer}");
     }
     // Both sides lack it across accounts: one patch of two changes, either useless alone.
     let mut both = all.iter().find(|case| case["id"] == "xa-identity-only").unwrap().clone();
     both["identity_policies"] = json!([]);
-    let answer = patch_line(&both.to_string()).unwrap();
+    let answer = answer(&both);
     assert_eq!(layers(&answer), ["resource", "identity"]);
     assert_eq!(decision(&patched(&both, &answer["patch"])), Decision::Allowed);
     for change in [&answer["patch"], &answer["patch"]["also"][0]] {
@@ -131,7 +136,7 @@ fn statements_are_held_to_what_the_request_says_of_itself() {
     let all = cases(HAND_MADE);
     let of = |id: &str| {
         let case = all.iter().find(|case| case["id"] == id).unwrap();
-        patch_line(&case.to_string()).unwrap()["patch"]["statements"][0].clone()
+        answer(case)["patch"]["statements"][0].clone()
     };
     assert_eq!(of("via-service-wrong-region")["Condition"]["StringEquals"]["kms:ViaService"], "backup.eu-west-1.amazonaws.com");
     assert!(of("passrole-service-wrong")["Condition"]["StringEquals"]["iam:PassedToService"].is_string());
@@ -143,13 +148,13 @@ fn statements_are_held_to_what_the_request_says_of_itself() {
 #[test]
 fn a_line_that_is_no_case_is_answered_with_an_error() {
     for (line, error) in [
-        ("{", json!({"error": "the line is not a JSON object: EOF while parsing an object at line 1 column 1"})),
-        (r#"{"id": "a"}"#, json!({"id": "a", "error": "`request` is missing or not an object"})),
+        ("{", json!({"line": 7, "error": "the line is not a JSON object: EOF while parsing an object at line 1 column 1"})),
+        (r#"{"id": "a"}"#, json!({"id": "a", "line": 7, "error": "`request` is missing or not an object"})),
     ] {
-        assert_eq!(patch_line(line), Err(error));
+        assert_eq!(serde_json::to_value(PatchReply::to(7, line)).unwrap(), error);
     }
     // A principal of a kind that is not modelled is a case all the same.
     let federated =
         json!({"id": "f", "request": {"principal": "cognito", "action": "kms:Decrypt", "resource": "*", "resource_account": "1"}});
-    assert_eq!(patch_line(&federated.to_string()).unwrap()["reason"], "`cognito` is no principal that can be judged");
+    assert_eq!(answer(&federated)["reason"], "`cognito` is no principal that can be judged");
 }

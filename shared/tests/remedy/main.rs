@@ -54,7 +54,7 @@ fn with_vault(source_key: &Value, destination_vault: Option<&Value>) -> RoutePol
 /// A route whose every policy is right, but for the policy of the source key.
 fn policies(source_key: &Value, destination_vault: Option<&Value>) -> RoutePolicies {
     let role = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
-        "Action": ["backup:CopyFromBackupVault", "backup:CopyIntoBackupVault"]}]});
+        "Action": ["backup:CopyFromBackupVault", "backup:CopyIntoBackupVault", "ec2:ModifySnapshotAttribute"]}]});
     RoutePolicies {
         job_role: Some(vec![Document::read(&role)]),
         job_role_boundary: Some(None),
@@ -229,7 +229,7 @@ fn a_job_role_gets_a_policy_of_its_own_for_all_recovery_points_of_the_type() {
     assert_eq!(
         found.statements,
         [
-            json!({"Sid": "AllowBackupCopies", "Effect": "Allow", "Action": ["backup:CopyFromBackupVault"],
+            json!({"Sid": "AllowBackupCopies", "Effect": "Allow", "Action": ["backup:CopyFromBackupVault", "ec2:ModifySnapshotAttribute"],
                 "Resource": "arn:aws:ec2:eu-central-1::snapshot/*"}),
             json!({"Sid": "AllowBackupCopies2", "Effect": "Allow", "Action": ["backup:CopyIntoBackupVault"],
                 "Resource": "arn:aws:backup:eu-central-1:222222222222:backup-vault:central"}),
@@ -253,7 +253,7 @@ fn within_one_account_the_key_names_the_role_or_the_role_gets_a_policy() {
     let policies = RoutePolicies { job_role: Some(Vec::new()), ..documented.clone() };
     let found = patch_role(&route, &policies).unwrap();
     let actions = found.statements.iter().map(|statement| statement["Action"].to_string()).collect::<Vec<_>>();
-    assert_eq!(actions, [r#"["backup:CopyFromBackupVault"]"#, r#"["kms:DescribeKey"]"#, r#"["kms:CreateGrant"]"#]);
+    assert_eq!(actions, [r#"["backup:CopyFromBackupVault","rds:CopyDBSnapshot"]"#, r#"["kms:DescribeKey"]"#, r#"["kms:CreateGrant"]"#]);
     assert_eq!(found.statements[1]["Resource"].as_array().unwrap().len(), 2, "both keys in one statement");
     assert_eq!(found.statements[2]["Condition"], json!({"Bool": {"kms:GrantIsForAWSResource": "true"}}));
     // The key trusts nobody: its own policy names the role, and no other policy is needed.

@@ -1,8 +1,8 @@
 //! All the patches of a route at once.
 
-use guardian_core::copy::{Object, Outlook, Route, RoutePolicies, VaultKind, predict};
+use guardian_core::copy::{Object, Outlook, Route, RoutePolicies, SeenCall, VaultKind, predict};
 use guardian_core::policy::Document;
-use guardian_core::remedy::{NoPatch, Operation, Plan, Stored, plan};
+use guardian_core::remedy::{NoPatch, Operation, Plan, Stored, plan, plan_seen};
 use serde_json::{Value, json};
 
 use super::routes::{self, Vaults::Standard};
@@ -110,6 +110,20 @@ fn between_air_gapped_vaults_of_two_accounts_the_copy_role_is_admitted_on_both_s
     let role = of(Operation::PutRolePolicy, "111111111111");
     let grants = role.statements.iter().find(|statement| statement["Action"] == json!(["kms:CreateGrant"])).unwrap();
     assert_eq!(grants["Resource"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_refused_call_that_no_document_names_is_mended_too() {
+    let key = |account| document(&[owner(account), uses(), grants()]);
+    let stored = stored(&key("111111111111"), &key("222222222222"), Some(&vault()));
+    let only = json!({"Effect": "Allow", "Action": ["backup:*", "ec2:*"], "Resource": "*"});
+    let policies = RoutePolicies { job_role: Some(vec![routes::document(&[only])]), ..policies(&route(), &stored) };
+    assert_eq!(plan(&route(), &policies, &stored).steps, []);
+    let seen = SeenCall { principal: JOB_ROLE.to_owned(), action: "kms:ReEncryptFrom".to_owned() };
+    let plan = plan_seen(&route(), &policies, &stored, &[seen]);
+    let [patch] = plan.patches().collect::<Vec<_>>()[..] else { panic!("{:?}", outcomes(&plan)) };
+    assert_eq!((patch.operation, &patch.statements[0]["Action"]), (Operation::PutRolePolicy, &json!(["kms:ReEncryptFrom"])));
+    assert!(plan.complete);
 }
 
 #[test]

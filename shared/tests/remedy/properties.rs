@@ -60,6 +60,7 @@ fn role_policies() -> Vec<Value> {
     vec![
         BACKUP_ROLE.document(),
         allow(json!(["backup:Copy*"]), "*"),
+        allow(json!(["ec2:Modify*", "rds:Modify*", "ec2:Copy*"]), "arn:aws:*:eu-central-1:*:*"),
         allow(json!("backup:CopyIntoBackupVault"), "arn:aws:backup:*:222222222222:backup-vault:*"),
         allow(json!(["kms:DescribeKey", "kms:CreateGrant"]), "arn:aws:kms:*:111111111111:key/*"),
         json!({"Statement": [{"Effect": "Deny", "Action": "backup:DeleteBackupVault", "Resource": "*"}]}),
@@ -95,7 +96,7 @@ fn situations() -> impl Strategy<Value = Situation> {
     );
     let key = || subsequence(key_statements(), 0..6).prop_map(document);
     let vault = proptest::option::of(subsequence(vault_statements(), 0..=4).prop_map(document));
-    let role = subsequence(role_policies(), 0..=5);
+    let role = subsequence(role_policies(), 0..=6);
     let scps = select(vec![
         json!([]),
         json!([[{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}]]),
