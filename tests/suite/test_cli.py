@@ -46,7 +46,11 @@ def test_help_teaches_by_examples_that_can_be_copied(level: list[str]) -> None:
     commands = [line.strip() for line in text.splitlines() if re.match(r"  (guardian|echo|cat|export) ", line)]
     assert commands, "no example"
     assert all(len(line) <= 80 for line in commands), "an example that a terminal breaks cannot be copied"
-    offline = [line for line in commands if not re.search(r"replay|export|JOB_ID(?!.*--evidence)", line)]
+    offline = [
+        line
+        for line in commands
+        if not re.search(r"replay|export|preflight|collect|policy|JOB_ID(?!.*--evidence)", line)
+    ]
     for line in offline:
         if "failed-copy.json" in line and "--evidence" not in line:
             # Live: without credentials it still answers, from the event alone.

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from botocore.exceptions import ClientError
 
 from .command import COULD_NOT_TELL, EXAMPLES, FINDING, FINE, USAGE, Ended, compare, guardian, redacted
 from .organization import ROOT, SLR, Inbox, Lab, Route, ebs_route, grant_statement, key_policy, use_statement
@@ -176,14 +177,15 @@ def record(lab: Lab, route: Route, folder: Path) -> None:
     def keep(account: str, service: str, operation: str, **request: Any) -> None:
         client = lab.client(account, service)
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-        response = getattr(client, method)(**request)
-        response.pop("ResponseMetadata", None)
+        try:
+            answer = {"response": getattr(client, method)(**request)}
+            answer["response"].pop("ResponseMetadata", None)
+        except ClientError as refused:
+            answer = {"error": refused.response["Error"]["Code"]}
         at = datetime.now(UTC).isoformat()
         file = folder / account / lab.region / service / operation / f"{uuid.uuid4()}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(
-            json.dumps({"request": request, "response": response, "at": at}, default=lambda each: each.isoformat())
-        )
+        file.write_text(json.dumps({"request": request, **answer, "at": at}, default=lambda each: each.isoformat()))
 
     keep(route.source, "backup", "DescribeCopyJob", CopyJobId=route.jobs[0])
     keep(
@@ -199,7 +201,12 @@ def record(lab: Lab, route: Route, folder: Path) -> None:
     keep(route.source, "kms", "DescribeKey", KeyId=route.key_arn)
     # By hand people name a key by its id.
     keep(route.source, "kms", "GetKeyPolicy", KeyId=route.key_arn.split("/")[1], PolicyName="default")
+    keep(route.source, "kms", "ListGrants", KeyId=route.key_arn)
+    # The vault has no policy, and AWS answers so.
+    keep(route.source, "backup", "GetBackupVaultAccessPolicy", BackupVaultName=route.vault)
     keep(route.destination, "kms", "DescribeKey", KeyId=route.destination_key_arn)
+    keep(route.destination, "kms", "GetKeyPolicy", KeyId=route.destination_key_arn, PolicyName="default")
+    keep(route.destination, "kms", "ListGrants", KeyId=route.destination_key_arn)
     keep(route.destination, "cloudtrail", "LookupEvents")
     keep(route.source, "cloudtrail", "LookupEvents")
 
