@@ -131,6 +131,8 @@ pub(super) fn is_showable_command(command: &str) -> bool {
     command.len() <= LONGEST_COMMAND
         && command.chars().all(|c| matches!(c, ' '..='~'))
         && mentions(command) == command
+        // A link that a chat makes clickable; no command of ours has one.
+        && !command.to_ascii_lowercase().contains("http://")
         && fence(command) == command
         && !command.trim().is_empty()
 }
