@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from .command import COULD_NOT_TELL, EXAMPLES, FINDING, FINE, USAGE, Ended, compare, guardian, redacted
+from .guardian import Guardian
 from .organization import ROOT, SLR, Inbox, Lab, Route, ebs_route, grant_statement, key_policy, use_statement
 
 Json = dict[str, Any]
@@ -283,6 +284,7 @@ def test_what_is_no_event_is_sent_all_the_same_and_said_to_be_none(lab: Lab, inb
     first, second = ended.err.splitlines()
     assert first == f"guardian: `{tmp_path / 'note.txt'}` is not an event (not-json); it ends in the dead-letter queue"
     assert second.startswith("guardian: 2 sent, no alert")
+    assert Guardian(lab).dead_letters() == ["the copy failed"]
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     ended = in_lab(lab, "replay", tmp_path / "binary")
     assert (ended.code, ended.out) == (USAGE, "")
