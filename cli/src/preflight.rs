@@ -39,9 +39,11 @@ Examples:
 
 --format json prints one object:
   {routes: [{source_account, source_region, source_vault, resource_type, key, destination_vault, job_role, verdict,
-             denied: [{principal, action, resource, why}], obstacles: [text], patches: [], depends_on: [text], gaps: [gap]}],
+             denied: [{principal, action, resource, why}], obstacles: [text], patches: [patch], without_patch: [{reason, instead}],
+             depends_on: [text], gaps: [gap]}],
    not_known: [{account, region, plan, source_vault, destination_vault, why}], gaps: [gap],
    summary: {routes, works, will_fail, depends, not_known, gaps}}
+  patch = {account_id, target_arn, operation, statements, document, cli, proof}: for one policy, proven with the other patches of the route
   gap = {action, account_id, region, reason, detail}; what is not known is absent. Members are only ever added.
 
 Exit codes: 0 every copy will work, 1 some will fail, 2 wrong usage, 3 not everything could be seen."

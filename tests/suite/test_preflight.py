@@ -69,7 +69,7 @@ def test_a_healthy_route_works(terminal: Terminal, route: Route) -> None:
     assert (found["source_account"], found["source_region"]) == (route.source, route.source_region)
     assert (found["source_vault"], found["destination_vault"]) == (route.vault, route.destination_vault_arn)
     assert (found["resource_type"], found["key"]) == ("EBS", route.key_arn)
-    assert found["denied"] == found["depends_on"] == found["obstacles"] == found["gaps"] == []
+    assert found["denied"] == found["depends_on"] == found["obstacles"] == found["patches"] == found["gaps"] == []
     assert result.json["summary"] == {
         "routes": 1, "works": 1, "will_fail": 0, "depends": 0, "not_known": 0, "gaps": 0,
     }  # fmt: skip
@@ -89,10 +89,20 @@ def test_without_the_statement_for_grants_it_will_fail_and_says_why(terminal: Te
         (slr, "kms:CreateGrant", route.key_arn)
     ]
     assert result.code == 1
+    (patch,) = found["patches"]
+    assert (patch["account_id"], patch["target_arn"]) == (route.source, route.key_arn)
+    assert all(patch["proof"].values()) and found["without_patch"] == [], found
     text = terminal.run("preflight", *where(route))
     assert text.out.count(f"{slr} may not kms:CreateGrant on {route.key_arn}") == 1
     assert text.code == 1
+    for line in json.dumps(patch["statements"][0], indent=2).splitlines():
+        assert line in text.out, text.out
     assert route.copy()["State"] == "FAILED"
+    # What is foretold of the patch holds as well.
+    route.put_key_policy(patch["document"])
+    mended = terminal.run("preflight", *where(route), "--format", "json")
+    assert (only(mended.json)["verdict"], mended.code) == ("works", 0), mended.out
+    assert route.copy()["State"] == "COMPLETED"
 
 
 def test_equal_causes_are_told_once(terminal: Terminal, route: Route) -> None:
@@ -108,7 +118,8 @@ def test_equal_causes_are_told_once(terminal: Terminal, route: Route) -> None:
     route.put_key_policy(key_policy(route.source, use_statement(slr)))
     result = terminal.run("preflight", *where(route))
     assert result.out.startswith("2 routes: 2 will fail"), result.out
-    assert result.out.count("kms:CreateGrant") == 1, result.out
+    assert result.out.count(" may not kms:CreateGrant") == 1, result.out
+    assert result.out.count('"kms:CreateGrant"') == 1, result.out
     assert second in result.out
 
 

@@ -1,16 +1,38 @@
 //! What there is to tell about every route.
 
 use anyhow::Context as _;
-use guardian_core::copy::{Forecast, NotYetKnown, Verdict, forecast};
-use guardian_core::evidence::Gap;
+use guardian_core::copy::{Forecast, LegFacts, NotYetKnown, Verdict, forecast};
+use guardian_core::evidence::{Fact, Gap, KeyPolicy};
+use guardian_core::remedy::{NoPatch, Patch, Plan, Stored, plan};
 
 use super::survey::Survey;
+
+/// A route, and what would mend it.
+#[derive(Debug)]
+pub(super) struct Finding {
+    /// Will its next copy work?
+    pub(super) forecast: Forecast,
+    /// What to change, where something was seen to be denied.
+    plan: Option<Plan>,
+}
+
+impl Finding {
+    /// The patches, each proven with all others applied.
+    pub(super) fn patches(&self) -> impl Iterator<Item = &Patch> {
+        self.plan.iter().flat_map(Plan::patches)
+    }
+
+    /// What no patch mends, and why.
+    pub(super) fn without_patch(&self) -> impl Iterator<Item = &NoPatch> {
+        self.plan.iter().flat_map(|plan| &plan.steps).filter_map(|step| step.outcome.as_ref().err())
+    }
+}
 
 /// Everything there is to tell.
 #[derive(Debug)]
 pub(super) struct Findings {
     /// One for each route.
-    pub(super) routes: Vec<Forecast>,
+    pub(super) routes: Vec<Finding>,
     /// Copy actions whose kind of backups is not known.
     pub(super) unknown: Vec<NotYetKnown>,
     /// What kept routes from being found.
@@ -22,16 +44,28 @@ pub(super) fn findings(survey: Survey, organization_id: Option<&str>) -> anyhow:
     let mut routes = Vec::new();
     for (leg, facts) in &survey.legs {
         if let Some(judged) = forecast(leg, facts, organization_id) {
-            routes.push(judged.with_context(|| format!("the role `{}` cannot be judged", leg.job_role_arn))?);
+            let forecast = judged.with_context(|| format!("the role `{}` cannot be judged", leg.job_role_arn))?;
+            let plan = (!forecast.denied.is_empty()).then(|| plan(&forecast.route, &forecast.policies, &stored(facts)));
+            routes.push(Finding { forecast, plan });
         }
     }
     Ok(Findings { routes, unknown: survey.unknown, gaps: survey.gaps })
 }
 
+/// The documents that a patch would replace.
+fn stored(facts: &LegFacts) -> Stored {
+    let key = |policy: &Fact<KeyPolicy>| policy.known().map(|policy| policy.document.clone());
+    Stored {
+        source_key: key(&facts.source_key_policy),
+        destination_key: key(&facts.destination_key_policy),
+        destination_vault: facts.destination_vault_policy.known().map(|policy| policy.document.clone()),
+    }
+}
+
 impl Findings {
     /// The routes with a verdict.
-    pub(super) fn with(&self, verdict: Verdict) -> impl Iterator<Item = &Forecast> {
-        self.routes.iter().filter(move |route| route.verdict == verdict)
+    pub(super) fn with(&self, verdict: Verdict) -> impl Iterator<Item = &Finding> {
+        self.routes.iter().filter(move |finding| finding.forecast.verdict == verdict)
     }
 
     /// Whether every route was found and judged.

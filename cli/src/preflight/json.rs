@@ -1,10 +1,11 @@
 //! The machine form. Its members are in `--help`, and only ever added to.
 
-use guardian_core::copy::{Forecast, Judged, NotYetKnown, Verdict};
+use guardian_core::copy::{Judged, NotYetKnown, Verdict};
+use guardian_core::remedy::{NoPatch, Patch, cli};
 use guardian_core::report::inert_text;
 use serde_json::{Value, json};
 
-use super::finding::{Findings, NOT_KNOWN};
+use super::finding::{Finding, Findings, NOT_KNOWN};
 
 pub(super) fn json(findings: &Findings) -> Value {
     let count = |verdict| findings.with(verdict).count();
@@ -23,7 +24,8 @@ pub(super) fn json(findings: &Findings) -> Value {
     }))
 }
 
-fn route(forecast: &Forecast) -> Value {
+fn route(finding: &Finding) -> Value {
+    let forecast = &finding.forecast;
     let route = &forecast.route;
     let mut value = json!({
         "source_account": route.source_account,
@@ -40,7 +42,8 @@ fn route(forecast: &Forecast) -> Value {
         },
         "denied": forecast.denied.iter().map(denied).collect::<Vec<_>>(),
         "obstacles": forecast.blockers.iter().map(|blocker| blocker.reason()).collect::<Vec<_>>(),
-        "patches": [],
+        "patches": finding.patches().map(patch).collect::<Vec<_>>(),
+        "without_patch": finding.without_patch().map(without_patch).collect::<Vec<_>>(),
         "depends_on": forecast.open,
         "gaps": forecast.gaps,
     });
@@ -57,6 +60,25 @@ fn denied(judged: &Judged) -> Value {
     json!({"principal": need.principal, "action": need.action, "resource": need.resource, "why": judged.reason()})
 }
 
+fn patch(patch: &Patch) -> Value {
+    json!({
+        "account_id": patch.account_id,
+        "target_arn": patch.target_arn,
+        "operation": patch.operation.action(),
+        "statements": patch.statements,
+        "document": patch.document,
+        "cli": cli(patch),
+        "proof": patch.proof,
+    })
+}
+
+fn without_patch(no_patch: &NoPatch) -> Value {
+    match no_patch.instead() {
+        Some(instead) => json!({"reason": no_patch.reason(), "instead": instead}),
+        None => json!({"reason": no_patch.reason()}),
+    }
+}
+
 fn not_known(unknown: &NotYetKnown) -> Value {
     json!({
         "account": unknown.account_id,
@@ -68,12 +90,18 @@ fn not_known(unknown: &NotYetKnown) -> Value {
     })
 }
 
-/// Names, Sids and error codes are other people's text, wherever they stand.
+/// Names, Sids and error codes are other people's text, wherever they stand. A patch is not touched: changed, it would be another patch, and JSON
+/// and its command are inert by their own escapes.
 fn inert(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(inert_text(&text)),
         Value::Array(items) => Value::Array(items.into_iter().map(inert).collect()),
-        Value::Object(members) => Value::Object(members.into_iter().map(|(name, value)| (name, inert(value))).collect()),
+        Value::Object(members) => Value::Object(members.into_iter().map(member).collect()),
         value => value,
     }
+}
+
+fn member((name, value): (String, Value)) -> (String, Value) {
+    let value = if name == "patches" { value } else { inert(value) };
+    (name, value)
 }

@@ -1,11 +1,14 @@
 //! For a tired reader: first what will fail, each cause once with the routes that share it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use guardian_core::arn::Arn;
 use guardian_core::copy::{Forecast, Judged, Verdict};
 use guardian_core::evidence::Gap;
+use guardian_core::remedy::Patch;
 use guardian_core::report::inert_text;
 
-use super::finding::{Findings, NOT_KNOWN};
+use super::finding::{Finding, Findings, NOT_KNOWN};
 
 pub(super) fn text(findings: &Findings) -> String {
     let mut page = Page::default();
@@ -17,15 +20,22 @@ pub(super) fn text(findings: &Findings) -> String {
         let total = findings.routes.len();
         page.line(0, &format!("{total} {}: {fail} will fail, {depend} depend on what is not known, {work} work", noun(total, "route")));
     }
-    let failing = findings.with(Verdict::WillFail).flat_map(|forecast| causes(forecast).into_iter().map(move |cause| (cause, forecast)));
+    let failing = findings
+        .with(Verdict::WillFail)
+        .map(|finding| &finding.forecast)
+        .flat_map(|forecast| causes(forecast).into_iter().map(move |cause| (cause, forecast)));
     page.grouped("WILL FAIL", failing);
-    let depending = findings.with(Verdict::Depends).flat_map(|forecast| forecast.open.iter().cloned().map(move |open| (open, forecast)));
+    page.mend(&findings.routes);
+    let depending = findings
+        .with(Verdict::Depends)
+        .map(|finding| &finding.forecast)
+        .flat_map(|forecast| forecast.open.iter().cloned().map(move |open| (open, forecast)));
     page.grouped("DEPENDS", depending);
     let works = findings.with(Verdict::Works).collect::<Vec<_>>();
     if !works.is_empty() {
         page.title("WORKS");
-        for forecast in works {
-            page.line(1, &route(forecast));
+        for finding in works {
+            page.line(1, &route(&finding.forecast));
         }
     }
     if !findings.unknown.is_empty() {
@@ -36,7 +46,7 @@ pub(super) fn text(findings: &Findings) -> String {
             page.line(2, &format!("plan {}: {from} -> {into}", unknown.plan));
         }
     }
-    let mut gaps = findings.gaps.iter().chain(findings.routes.iter().flat_map(|forecast| &forecast.gaps)).collect::<Vec<_>>();
+    let mut gaps = findings.gaps.iter().chain(findings.routes.iter().flat_map(|finding| &finding.forecast.gaps)).collect::<Vec<_>>();
     gaps.sort();
     gaps.dedup();
     if !gaps.is_empty() {
@@ -65,6 +75,40 @@ impl Page {
         self.line(0, title);
     }
 
+    /// What mends the routes: for each policy every statement once, whichever route it came from.
+    fn mend(&mut self, findings: &[Finding]) {
+        let mut changes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for patch in findings.iter().flat_map(Finding::patches) {
+            let statements = changes.entry(lacking(patch)).or_default();
+            for statement in &patch.statements {
+                let statement = format!("{statement:#}");
+                if !statements.contains(&statement) {
+                    statements.push(statement);
+                }
+            }
+        }
+        let by_hand = findings.iter().flat_map(Finding::without_patch).map(|no_patch| {
+            let instead = no_patch.instead().map(|instead| format!(": {instead}")).unwrap_or_default();
+            format!("{}{instead}", no_patch.reason())
+        });
+        let by_hand = by_hand.collect::<BTreeSet<_>>();
+        if changes.is_empty() && by_hand.is_empty() {
+            return;
+        }
+        self.title("WHAT MENDS IT");
+        for (change, statements) in changes {
+            self.line(1, &change);
+            for line in statements.iter().flat_map(|statement| statement.lines()) {
+                // Two spaces for each level of the JSON, as for each of ours.
+                let told = line.trim_start_matches(' ');
+                self.line(2 + (line.len() - told.len()) / 2, told);
+            }
+        }
+        for reason in by_hand {
+            self.line(1, &reason);
+        }
+    }
+
     /// Each cause with its routes, those of most routes first.
     fn grouped<'a>(&mut self, title: &str, found: impl Iterator<Item = (String, &'a Forecast)>) {
         let mut groups: Vec<(String, Vec<String>)> = Vec::new();
@@ -86,6 +130,12 @@ impl Page {
             }
         }
     }
+}
+
+/// Whose policy lacks what.
+fn lacking(patch: &Patch) -> String {
+    let what = if patch.policy_name.is_some() { "give another policy to" } else { "add to the policy of" };
+    format!("account {}: {what} {} ({})", patch.account_id, patch.target_arn, patch.operation.action())
 }
 
 /// Why a route will fail: the denied requests of one principal on one object for one reason are one cause.
