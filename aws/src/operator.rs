@@ -11,7 +11,7 @@ use guardian_core::arn::{Arn, Region};
 use guardian_core::ports::PortError;
 
 use crate::classify::port_error;
-use crate::session::{Cloud, ReaderRole, our_account_in};
+use crate::session::{Cloud, ReaderRole, our_account, our_account_in};
 
 /// Name of the role for people.
 pub const OPERATOR_ROLE: &str = "backup-guardian-operator";
@@ -19,9 +19,13 @@ pub const OPERATOR_ROLE: &str = "backup-guardian-operator";
 const TRUSTED: [&str; 2] = [OPERATOR_ROLE, "backup-guardian-function-"];
 
 impl Cloud {
-    /// Access for a person with the credentials of the environment. `region` is where sessions are asked for: that of the job.
-    pub async fn for_person(region: &Region, reader: ReaderRole) -> Self {
-        Self::new(as_operator(our_account_in(region).await).await, reader)
+    /// Access for a person with the credentials of the environment. Sessions are asked for in `region`, or else in that of the environment.
+    pub async fn for_person(region: Option<&Region>, reader: ReaderRole) -> Self {
+        let config = match region {
+            Some(region) => our_account_in(region).await,
+            None => our_account().await,
+        };
+        Self::new(as_operator(config).await, reader)
     }
 
     /// Access for a person at a lab: from its administrator role on like anybody in the guardian account.

@@ -6,25 +6,28 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use diagnose_job::config::for_reading;
-use guardian_aws::Cloud;
 use guardian_core::report::inert_text;
 
+use crate::cloud;
 use crate::evidence::{Collected, Once, Readers, Recorder};
 use crate::output::{Exit, Format, Output, complain};
 use crate::preflight::{Chosen, Places, survey, unread};
 
 /// Read what decides the copies of some accounts, and write every answer of AWS down.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Only reads are made. The folder holds `<account>/<region|global>/<service>/<Operation>/<hash of request>.json` with
-{request, response | error, at, principal}, and `manifest.json`, written last. It holds policies, ARNs and names, no data of backups.
+#[command(after_help = "Examples:
+  guardian collect --account 111111111111 --region eu-central-1 --out evidence
+  guardian preflight --evidence evidence
 
-Examples:
-  guardian collect --out ./evidence --account 111111111111 --region eu-central-1
-  guardian preflight --evidence ./evidence
+Only reads are made. The folder holds
+`<account>/<region|global>/<service>/<Operation>/<hash of request>.json` with
+{request, response | error, at, principal}, and `manifest.json`, written last.
+It holds policies, ARNs and names, no data of backups.
 
-Exit codes: 0 everything was read, 2 wrong usage, 3 something could not be read; it is in the folder as an error."
-)]
+Live, it needs what `guardian explain job --help` says.
+
+Exit codes: 0 everything was read, 2 wrong usage, 3 something could not be
+read; it is in the folder as an error.")]
 pub(crate) struct Collect {
     /// Folder to write into; it is made where it is missing.
     #[arg(long, value_name = "DIR")]
@@ -39,7 +42,7 @@ pub(crate) struct Collect {
 impl Collect {
     pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
         let (reader, _) = for_reading().context("the environment cannot be used")?;
-        let recorder = Recorder::into_folder(Cloud::from_env(reader).await, &self.out, self.force)?;
+        let recorder = Recorder::into_folder(cloud::open(reader, self.places.first_region()).await?, &self.out, self.force)?;
         let readers = Arc::new(Readers::over(Once::over(recorder)));
         match self.places.choose(&readers).await? {
             Chosen::Places(places) => survey(Arc::clone(&readers), places).await?,

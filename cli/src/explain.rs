@@ -22,8 +22,8 @@ use guardian_core::incident::identify;
 use guardian_core::report::{self, Kind, Names};
 use jiff::Timestamp;
 
+use crate::cloud;
 use crate::evidence::{Folder, NoStore, Readers};
-use crate::lab::Lab;
 use crate::output::{Exit, Format, Output, complain};
 
 /// Time for evidence at a terminal: nobody is paged by it, and CloudTrail is slow.
@@ -124,13 +124,7 @@ impl Source {
         if let Some(dir) = &self.evidence {
             return Ok(Evidence::Recorded(Readers::over(Folder::open(dir)?), scope));
         }
-        // Somebody with a session of his own wants that one, in a lab too.
-        let chosen = std::env::var_os("AWS_SESSION_TOKEN").is_some_and(|token| !token.is_empty());
-        let lab = Lab::from_env().filter(|_| !chosen).and_then(|lab| lab.info().ok());
-        let cloud = match lab {
-            Some(info) => Cloud::for_person_in_lab(&info.administrator()?, region, reader).await.context("the lab lets nobody in")?,
-            None => Cloud::for_person(region, reader).await,
-        };
+        let cloud = cloud::open(reader, Some(region)).await?;
         Ok(Evidence::Live(Box::new(cloud), scope))
     }
 }

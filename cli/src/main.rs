@@ -1,5 +1,6 @@
 //! The `guardian` command: wiring.
 
+mod cloud;
 mod collect;
 mod evidence;
 mod explain;
@@ -30,7 +31,7 @@ use output::{Exit, Output};
   guardian explain BKD-001
   guardian explain --list
   guardian policy eval cases.jsonl
-  guardian policy patch denied.jsonl
+  guardian policy patch cases.jsonl
   guardian preflight --account 111111111111 --region eu-central-1
   guardian collect --out ./evidence
   guardian replay failed-copy.json --times 5

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use diagnose_job::config::for_reading;
-use guardian_aws::Cloud;
 use guardian_aws::answers::Answers;
 use guardian_core::copy::Verdict;
 
+use crate::cloud;
 use crate::evidence::{Folder, Once, Readers};
 use crate::output::{Exit, Format, Output, complain};
 pub(crate) use places::{Chosen, Places};
@@ -24,30 +24,39 @@ pub(crate) use text::unread;
 
 /// Look at every route that a backup plan copies along, and tell whether its next copy will work.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "A route is: source account, Region and vault, resource type, key of the backups, destination vault. The routes are the copy actions of
-the backup plans, for the kinds of recovery points that are in their vaults. Each is judged by the policies of both vaults and
-keys, grants, job role, SCPs and RCPs, and by the state of vaults, keys and role.
-
-  works      everything that a copy needs, or may need, was seen and is there
-  will-fail  something that it needs was seen and is not there
-  depends    it depends on what could not be read, or on what AWS does not document
-
-Examples:
+#[command(after_help = "Examples:
   guardian preflight --account 111111111111 --region eu-central-1
-  guardian collect --out ./evidence && guardian preflight --evidence ./evidence --format json
+  guardian preflight --evidence ./evidence
+  guardian preflight --evidence ./evidence --format json
+
+A route is: source account, Region and vault, resource type, key of the
+backups, destination vault. The routes are the copy actions of the backup
+plans, for the kinds of recovery points that are in their vaults. Each is
+judged by the policies of both vaults and keys, grants, job role, SCPs and
+RCPs, and by the state of vaults, keys and role:
+
+  works      all that a copy needs, or may need, was seen and is there
+  will-fail  something that it needs was seen and is not there
+  depends    on what could not be read, or on what AWS does not document
 
 --format json prints one object:
-  {routes: [{source_account, source_region, source_vault, resource_type, key, destination_vault, job_role, verdict,
-             denied: [{principal, action, resource, why}], obstacles: [text], patches: [patch], without_patch: [{reason, instead}],
-             depends_on: [text], gaps: [gap]}],
-   not_known: [{account, region, plan, source_vault, destination_vault, why}], gaps: [gap],
+  {routes: [{source_account, source_region, source_vault, resource_type, key,
+             destination_vault, job_role, verdict,
+             denied: [{principal, action, resource, why}],
+             obstacles: [text], patches: [patch],
+             without_patch: [{reason, instead}], depends_on: [text], gaps: [gap]}],
+   not_known: [{account, region, plan, source_vault, destination_vault, why}],
+   gaps: [gap],
    summary: {routes, works, will_fail, depends, not_known, gaps}}
-  patch = {account_id, target_arn, operation, statements, document, cli, proof}: for one policy, proven with the other patches of the route
-  gap = {action, account_id, region, reason, detail}; what is not known is absent. Members are only ever added.
+  patch = {account_id, target_arn, operation, statements, document, cli, proof},
+          for one policy, proven together with the other patches of the route
+  gap = {action, account_id, region, reason, detail}
+What is not known is absent. Members are only ever added.
 
-Exit codes: 0 every copy will work, 1 some will fail, 2 wrong usage, 3 not everything could be seen."
-)]
+Live, it needs what `guardian explain job --help` says.
+
+Exit codes: 0 every copy will work, 1 some will fail, 2 wrong usage,
+3 not everything could be seen.")]
 pub(crate) struct Preflight {
     /// Folder that `guardian collect` made. Without it AWS is asked.
     #[arg(long, value_name = "DIR")]
@@ -73,7 +82,7 @@ impl Preflight {
                 tell(Readers::over(Once::over(folder)), places, organization_id.as_deref(), output).await
             }
             None => {
-                let readers = Readers::over(Once::over(Cloud::from_env(reader).await));
+                let readers = Readers::over(Once::over(cloud::open(reader, self.places.first_region()).await?));
                 match self.places.choose(&readers).await? {
                     Chosen::Places(places) => tell(readers, places, organization_id.as_deref(), output).await,
                     Chosen::CouldNotTell(why) => {

@@ -36,7 +36,10 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
 }
 
 # What people at a terminal may do: read the accounts, as the functions do, and nothing else.
-OPERATOR = {("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}")}
+OPERATOR = {
+    ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+    ("sts:AssumeRole", "OrganizationRoleArn"),
+}
 
 # AWS defines no resource for these (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
 UNSCOPABLE = {

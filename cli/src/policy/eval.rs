@@ -12,20 +12,27 @@ use crate::output::{Exit, Format, Output};
 
 /// Would AWS allow it? JSON Lines in, JSON Lines out.
 #[derive(Debug, Args)]
-#[command(after_help = "Each line is a case:
-  {\"id\", \"request\": {\"principal\", \"action\", \"resource\", \"resource_account\", \"context\": {}},
-   \"identity_policies\": [], \"permission_boundary\", \"session_policy\", \"scps\": [[]], \"rcps\": [[]], \"resource_policy\",
-   \"grants\": [], \"management_account\", \"aws_managed_key\", \"unknown_context\": []}
-`context` is complete: a key that is neither there nor in `unknown_context` is absent from the request. `scps` and `rcps` hold one
-list per level, organization root first; `[]`: none apply. `grants` are as `kms:ListGrants` gives them.
-
-Each answer: {\"id\", \"decision\": Allowed | ImplicitlyDenied | ExplicitlyDenied | Uncertain, \"why\"}. A line that holds no case is
-answered with {\"line\", \"error\"}, and the exit code is 2 then.
-
-Examples:
+#[command(after_help = "Examples:
   guardian policy eval cases.jsonl
-  guardian policy eval < cases.jsonl | jq -r 'select(.decision != \"Allowed\") | .id'
-  guardian policy eval cases.jsonl --format text")]
+  guardian policy eval cases.jsonl --format text
+  guardian policy eval < cases.jsonl | jq 'select(.decision != \"Allowed\")'
+
+A case, on one line:
+  {\"id\", \"request\": {\"principal\", \"action\", \"resource\", \"resource_account\",
+   \"context\": {}}, \"identity_policies\": [], \"permission_boundary\",
+   \"session_policy\", \"scps\": [[]], \"rcps\": [[]], \"resource_policy\",
+   \"grants\": [], \"management_account\", \"aws_managed_key\",
+   \"unknown_context\": []}
+`context` is complete: a key that is neither there nor in `unknown_context` is
+absent from the request. `scps` and `rcps` hold one list per level, the root of
+the organization first; `[]`: none apply. `grants` are as `kms:ListGrants`
+gives them.
+
+An answer: {\"id\", \"decision\", \"why\"}; the decision is Allowed,
+ImplicitlyDenied, ExplicitlyDenied or Uncertain. A line that holds no case is
+answered with {\"line\", \"error\"}, and the next one is read.
+
+Exit codes: 0 every line was read and answered, 2 one could not be read.")]
 pub(crate) struct Eval {
     /// File with one case on each line; `-` or nothing reads standard input.
     #[arg(value_name = "FILE", default_value = "-")]

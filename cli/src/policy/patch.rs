@@ -12,17 +12,23 @@ use crate::output::{Exit, Format, Output};
 
 /// What is the smallest statement that allows it? JSON Lines in, JSON Lines out.
 #[derive(Debug, Args)]
-#[command(after_help = "Each line is a case as for `guardian policy eval`.
+#[command(after_help = "Examples:
+  guardian policy patch cases.jsonl
+  guardian policy patch cases.jsonl --format text
+  guardian policy patch < cases.jsonl | jq '.patch.statements'
 
-Each answer: {\"id\", \"patch\", \"proof\"}, or {\"id\", \"reason\", \"instead\"?} where nothing is denied or no patch can work. A line that holds no
-case is answered with {\"line\", \"error\"}, and the exit code is 2 then.
-A patch: {\"layer\": resource | identity, \"target_arn\", \"account_id\", \"operation\"?, \"statements\", \"document\", \"also\"?}; `document` is the
-resource policy with the statements, or a policy for the caller to have besides; `also` lists what the other account must change as well.
+A case is one as for `guardian policy eval`.
 
-Examples:
-  guardian policy patch denied.jsonl
-  guardian policy patch < denied.jsonl | jq '.patch.statements'
-  guardian policy patch denied.jsonl --format text")]
+An answer: {\"id\", \"patch\", \"proof\"}, or {\"id\", \"reason\", \"instead\"?} where
+nothing is denied or no patch can work. A line that holds no case is answered
+with {\"line\", \"error\"}, and the next one is read.
+
+A patch: {\"layer\", \"target_arn\", \"account_id\", \"operation\"?, \"statements\",
+\"document\", \"also\"?}. The layer is resource or identity; `document` is the
+resource policy with the statements, or a policy for the caller to have
+besides; `also` lists what the other account must change as well.
+
+Exit codes: 0 every line was read and answered, 2 one could not be read.")]
 pub(crate) struct Patch {
     /// File with one case on each line; `-` or nothing reads standard input.
     #[arg(value_name = "FILE", default_value = "-")]

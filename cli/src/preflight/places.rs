@@ -41,6 +41,11 @@ pub(crate) enum Chosen {
 }
 
 impl Places {
+    /// The first Region that was named: good for asking for sessions.
+    pub(crate) fn first_region(&self) -> Option<&Region> {
+        self.regions.first()
+    }
+
     /// Those of a folder, or of them those that were named.
     pub(crate) fn among(&self, recorded: &BTreeSet<Place>) -> Vec<Place> {
         let wanted = |(account, region): &&Place| {
