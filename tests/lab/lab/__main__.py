@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -55,9 +56,10 @@ def main() -> None:
     )
     if given.verbose:
         logging.getLogger("lab").setLevel(logging.DEBUG)
-    stop = threading.Event()
+    # A signal handler that sets an event this thread is just going to wait for would wait for itself; putting cannot block.
+    stop: queue.SimpleQueue[None] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.put(None))
     if given.exit_with_parent:
         threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
 
@@ -72,16 +74,16 @@ def main() -> None:
     )
     try:
         print(json.dumps(running.info(), sort_keys=True), file=out, flush=True)
-        stop.wait()
+        stop.get()
     finally:
         running.close()
     logging.getLogger(lab.__name__).info("ended")
 
 
-def _until_closed(stop: threading.Event) -> None:
+def _until_closed(stop: queue.SimpleQueue[None]) -> None:
     while sys.stdin.buffer.read(4096):
         pass
-    stop.set()
+    stop.put(None)
 
 
 if __name__ == "__main__":
