@@ -67,19 +67,7 @@ impl NoPatch {
             Self::PolicyUnseen => "the policy was not seen or cannot be read".to_owned(),
             Self::AwsManagedKey => "the policy of an AWS managed key cannot be changed".to_owned(),
             Self::NotAcrossAccounts(action) => format!("{} works within the account of the object only", inert(action)),
-            Self::Obstacle(obstacle) => match obstacle {
-                Obstacle::SourceKeyAwsManaged => {
-                    "the recovery point is under an AWS managed key, whose policy cannot be changed and which no other account can use"
-                }
-                Obstacle::DestinationKeyAwsManaged => {
-                    "the destination vault is under an AWS managed key; that of AWS Backup cannot take copies of this type from another account"
-                }
-                Obstacle::DefaultVault => "the vault `Default` takes no copies from other accounts",
-                Obstacle::NeverCopied => "backups of this type cannot be copied",
-                Obstacle::NotAcrossAccounts => "backups of this type cannot be copied into another account",
-                Obstacle::NotIntoAirGapped => "backups of this type cannot be copied into a logically air-gapped vault",
-            }
-            .to_owned(),
+            Self::Obstacle(obstacle) => obstacle.reason().to_owned(),
             Self::TooLarge { size, limit } => format!("the document would have {size} bytes, and AWS accepts {limit}"),
             Self::NotProven(_) => "no statement could be proven to be right".to_owned(),
             Self::NotAPrincipal(problem) => format!("{} is no principal that can be judged", inert(&problem.0)),
@@ -90,7 +78,8 @@ impl NoPatch {
     pub fn instead(&self) -> Option<String> {
         Some(match self {
             Self::NothingDenied => return None,
-            Self::Uncertain(_) | Self::PolicyUnseen => "let the reader role see the missing policies and ask again".to_owned(),
+            Self::Uncertain(_) => "settle that first: let the reader role see what is missing, or make the call and look for its denial".to_owned(),
+            Self::PolicyUnseen => "let the reader role see the policy and ask again".to_owned(),
             // These are the role's own: there is nobody else to keep denied.
             Self::ExplicitDeny { layer: Layer::Identity | Layer::Boundary | Layer::Session, .. } => {
                 "a person must decide: take the action, or this object, out of that statement".to_owned()
