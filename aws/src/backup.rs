@@ -178,6 +178,7 @@ impl BackupReader for Cloud {
                 resource_type: text(answer.resource_type()),
                 resource_name: text(answer.resource_name()),
                 vault_type: text(answer.vault_type().map(|kind| kind.as_str())),
+                delete_at: answer.calculated_lifecycle().and_then(|lifecycle| timestamp(lifecycle.delete_at())),
             },
             ACTION,
         )

@@ -14,6 +14,7 @@ mod incidents;
 mod item;
 mod keys;
 pub mod lambda;
+mod later;
 mod operator;
 mod organization;
 pub mod pace;
@@ -23,15 +24,14 @@ pub mod session;
 mod sink;
 mod trail;
 mod turns;
-mod work;
 
 pub use claims::ClaimTable;
 pub use denials::DenialTable;
-pub use incidents::IncidentTable;
+pub use incidents::WorkTable;
+pub use later::FollowUpQueue;
 pub use operator::OPERATOR_ROLE;
 pub use session::{Cloud, ReaderRole};
 pub use sink::Topics;
-pub use work::WorkTable;
 
 #[cfg(test)]
 mod canned;

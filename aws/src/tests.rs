@@ -2,7 +2,9 @@
 
 mod access;
 mod answers;
+mod incidents;
 mod reads;
+mod table;
 mod tables;
 mod topics;
 mod trails;

@@ -13,8 +13,9 @@ use crate::evidence::{
     Bound, Change, Denial, Fact, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint, Role, Search, Vault,
     VaultPolicy,
 };
-use crate::incident::IncidentId;
-use crate::report::Message;
+use crate::incident::pace::{Permit, Sender};
+use crate::incident::{Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success};
+use crate::report::{Alert, Message};
 
 /// Reads AWS Backup in the account that owns the object.
 pub trait BackupReader: Send + Sync {
@@ -117,41 +118,95 @@ pub trait Claims: Send + Sync {
     fn release(&self, key: &JobKey, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// What joining an incident found.
+/// An incident after something happened to it, and what is to be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Joined {
-    /// Nobody was told yet: announce it, then say [`Incidents::announced`].
-    First,
-    /// Announced before, and the repeat interval is not over.
-    Silent {
-        /// Jobs of the incident so far, this one included.
-        jobs_total: u64,
-    },
-    /// Announced before, the repeat interval is over: remind.
-    Remind {
-        /// Jobs of the incident so far, this one included.
-        jobs_total: u64,
-        /// When the incident was opened.
-        opened_at: Timestamp,
-    },
-    /// Someone else is announcing it: end in an error, so that the message comes again.
-    Held,
+pub struct Happened {
+    /// The incident as it is kept now.
+    pub incident: Incident,
+    /// What is due. A message that is ours to send is claimed until the end of the lease.
+    pub due: Due,
 }
 
-/// Keeps incidents and their members.
+/// Keeps incidents and their members. Every change is one conditional write: who was overtaken looks again.
 pub trait Incidents: Send + Sync {
-    /// Adds a job to an incident, and claims its announcement where one is due.
-    fn join(
+    /// The open incident that a diagnosis found lately for jobs of this lane and text, if people were told of it.
+    fn known(&self, provisional: &IncidentId, now: Timestamp) -> impl Future<Output = Result<Option<Incident>, PortError>> + Send;
+    /// Adds a failed job to the incident that it belongs to.
+    fn join(&self, failure: &Failure, moment: &Moment) -> impl Future<Output = Result<Happened, PortError>> + Send;
+    /// The message was accepted. Its machine form is kept for those that follow.
+    fn told(
         &self,
         id: &IncidentId,
-        job: &Job,
+        alert: &Alert,
+        standing: Option<&Standing>,
         now: Timestamp,
-        lease_until: Timestamp,
-    ) -> impl Future<Output = Result<Joined, PortError>> + Send;
-    /// The announcement was accepted.
-    fn announced(&self, id: &IncidentId, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
-    /// The announcement failed: whoever comes next may make it. Another's claim stays.
-    fn release(&self, id: &IncidentId, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// The message failed: whoever comes next may send it. Another's claim stays.
+    fn not_told(&self, id: &IncidentId, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// The message waits for the next digest, which says what its machine form says.
+    fn defer(&self, id: &IncidentId, alert: &Alert, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// What a completed job can end.
+pub trait Recoveries: Send + Sync {
+    /// The open incidents that have failed jobs in a route, with the lane of each.
+    fn lanes(&self, route: &Lane) -> impl Future<Output = Result<Vec<(IncidentId, Lane)>, PortError>> + Send;
+    /// Tells an incident that a job completed in the route of one of its lanes.
+    fn complete(
+        &self,
+        id: &IncidentId,
+        lane: &Lane,
+        success: &Success,
+        moment: &Moment,
+    ) -> impl Future<Output = Result<Option<Happened>, PortError>> + Send;
+    /// Keeps the newest good copy of a resource in a route.
+    fn keep_good(&self, success: &Success, at: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// When the newest good copy of a resource in a route was made.
+    fn last_good(&self, route: &Lane, resource: &str) -> impl Future<Output = Result<Option<Timestamp>, PortError>> + Send;
+}
+
+/// What happens to incidents later.
+pub trait IncidentKeeper: Send + Sync {
+    /// An incident.
+    fn incident(&self, id: &IncidentId) -> impl Future<Output = Result<Option<Incident>, PortError>> + Send;
+    /// The last message about it.
+    fn last_alert(&self, id: &IncidentId) -> impl Future<Output = Result<Option<Alert>, PortError>> + Send;
+    /// Its jobs, all openings, as `<account>/<region>/<type>/<job id>`.
+    fn jobs(&self, id: &IncidentId) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+    /// All open incidents.
+    fn open(&self) -> impl Future<Output = Result<Vec<IncidentId>, PortError>> + Send;
+    /// Those that wait for the next digest.
+    fn deferred(&self) -> impl Future<Output = Result<Vec<IncidentId>, PortError>> + Send;
+    /// Somebody looked again for evidence.
+    fn look(
+        &self,
+        id: &IncidentId,
+        standing: &Standing,
+        searched_until: Timestamp,
+        moment: &Moment,
+    ) -> impl Future<Output = Result<Option<Happened>, PortError>> + Send;
+    /// Time passed.
+    fn wait(&self, id: &IncidentId, moment: &Moment) -> impl Future<Output = Result<Option<Happened>, PortError>> + Send;
+    /// Follow-up number `number` of an opening is done. `false`: it was done before.
+    fn followed_up(&self, id: &IncidentId, opening: u32, number: u32) -> impl Future<Output = Result<bool, PortError>> + Send;
+    /// Somebody takes it on. `None`: there is no such incident.
+    fn acknowledge(
+        &self,
+        id: &IncidentId,
+        acknowledgement: &Acknowledgement,
+    ) -> impl Future<Output = Result<Option<Incident>, PortError>> + Send;
+}
+
+/// Keeps the pace of all messages together.
+pub trait Pace: Send + Sync {
+    /// Asks for one message.
+    fn permit(&self, sender: &Sender, now: Timestamp) -> impl Future<Output = Result<Permit, PortError>> + Send;
+}
+
+/// Work for later: a queue with delays of at most 15 minutes.
+pub trait Later: Send + Sync {
+    /// Puts work off.
+    fn put_off(&self, work: &str, by: Duration) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Sends messages.

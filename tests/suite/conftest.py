@@ -28,6 +28,7 @@ def lab() -> Iterator[Lab]:
 def inbox(lab: Lab) -> Iterator[Inbox]:
     lab.cloudtrail_delay(0)
     lab.control("sqs", {"retry_seconds": RETRY_SECONDS})
+    Guardian(lab).let_a_minute_pass()
     box = Inbox(lab)
     box.drain()
     yield box

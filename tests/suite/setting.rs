@@ -40,6 +40,7 @@ pub(crate) fn world() -> World {
                 resource_type: Some("EBS".to_owned()),
                 resource_name: None,
                 vault_type: None,
+                delete_at: None,
             },
         );
         for (name, key) in [(LOCAL, KEY), (CENTRAL, "arn:aws:kms:eu-central-1:222222222222:key/central")] {
@@ -81,7 +82,7 @@ pub(crate) fn scope() -> Scope {
     Scope { backup_accounts: [account("222222222222")].into(), ..Scope::default() }
 }
 
-pub(crate) type Function = Arc<Handler<World, World, World, World>>;
+pub(crate) type Function = Arc<Handler<World, World, World, World, World>>;
 
 /// One instance of the function over a world.
 pub(crate) fn function(world: &World) -> Function {
@@ -90,6 +91,7 @@ pub(crate) fn function(world: &World) -> Function {
         denials: world.clone(),
         work: world.clone(),
         alerts: world.clone(),
+        later: world.clone(),
         now: world.clock(),
         metrics: world.metrics(),
     };

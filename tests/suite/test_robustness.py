@@ -153,7 +153,7 @@ READS = [
     ("cloudtrail", LOOKUP, "backup"),
 ]
 # The guardian's own: other tests take them away.
-OWN = {"dynamodb", "sns", "sts"}
+OWN = {"dynamodb", "sns", "sqs", "sts"}
 
 
 @pytest.mark.usefixtures("unhurried")

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test support fails loudly")]
 
+pub mod incidents;
 pub mod world;
 
 pub use world::{Mode, World};

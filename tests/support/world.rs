@@ -9,13 +9,12 @@ use guardian_core::evidence::{
     Bound, Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
     Role, Search, SearchEnd, Vault, VaultPolicy,
 };
-use guardian_core::incident::IncidentId;
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, Incidents, Joined, KeyReader, OrganizationReader, PortError,
-    RoleReader, TrailReader,
+    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, Later, OrganizationReader, PortError, RoleReader,
+    TrailReader,
 };
 use guardian_core::report::Message;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// How a part of the cloud behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +46,7 @@ pub struct State {
     pub table: Mode,
     pub topic: Mode,
     pub store: Mode,
+    pub queue: Mode,
     /// How long each answer of a reader takes.
     pub answers_after: std::time::Duration,
     pub jobs: BTreeMap<String, JobDescription>,
@@ -65,17 +65,10 @@ pub struct State {
     pub sent: Vec<Message>,
     pub lookups: Vec<DenialQuery>,
     pub metrics: Vec<String>,
-    claims: BTreeMap<JobKey, (bool, Timestamp)>,
-    incidents: BTreeMap<IncidentId, Incident>,
-    repeat_after: SignedDuration,
-}
-
-#[derive(Debug, Default)]
-struct Incident {
-    members: BTreeSet<String>,
-    opened_at: Timestamp,
-    announced_at: Option<Timestamp>,
-    announcing_until: Option<Timestamp>,
+    /// Work that was put off, and by how much.
+    pub put_off: Vec<(String, std::time::Duration)>,
+    pub(crate) claims: BTreeMap<JobKey, (bool, Timestamp)>,
+    pub(crate) kept_incidents: crate::incidents::Kept,
 }
 
 impl World {
@@ -84,12 +77,11 @@ impl World {
         let world = Self::default();
         world.set(|state| {
             state.clock = "2026-11-02T05:37:40Z".parse().unwrap();
-            state.repeat_after = SignedDuration::from_hours(4);
         });
         world
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -159,7 +151,7 @@ impl World {
         }
     }
 
-    async fn table(&self) -> Result<(), PortError> {
+    pub(crate) async fn table(&self) -> Result<(), PortError> {
         let mode = self.get(|state| state.table);
         self.write("dynamodb:UpdateItem", mode).await
     }
@@ -339,48 +331,11 @@ impl Claims for World {
     }
 }
 
-impl Incidents for World {
-    async fn join(&self, id: &IncidentId, job: &Job, now: Timestamp, lease_until: Timestamp) -> Result<Joined, PortError> {
-        self.table().await?;
-        let mut state = self.lock();
-        let due = now - state.repeat_after;
-        let incident = state.incidents.entry(id.clone()).or_insert_with(|| Incident { opened_at: now, ..Incident::default() });
-        let key = job.key();
-        incident.members.insert(format!("{}/{}/{}", key.account, key.region, key.job_id.as_str()));
-        let jobs_total = incident.members.len() as u64;
-        let told = incident.announced_at.is_some_and(|at| at > due);
-        if told {
-            return Ok(Joined::Silent { jobs_total });
-        }
-        if incident.announcing_until.is_some_and(|until| until > now) {
-            return Ok(Joined::Held);
-        }
-        incident.announcing_until = Some(lease_until);
-        Ok(match incident.announced_at {
-            None => Joined::First,
-            Some(_) => Joined::Remind { jobs_total, opened_at: incident.opened_at },
-        })
-    }
-
-    async fn announced(&self, id: &IncidentId, now: Timestamp) -> Result<(), PortError> {
-        self.table().await?;
-        self.set(|state| {
-            let incident = state.incidents.entry(id.clone()).or_default();
-            incident.announced_at = Some(now);
-            incident.announcing_until = None;
-        });
-        Ok(())
-    }
-
-    async fn release(&self, id: &IncidentId, lease_until: Timestamp) -> Result<(), PortError> {
-        self.table().await?;
-        self.set(|state| {
-            if let Some(incident) = state.incidents.get_mut(id)
-                && incident.announcing_until == Some(lease_until)
-            {
-                incident.announcing_until = None;
-            }
-        });
+impl Later for World {
+    async fn put_off(&self, work: &str, by: std::time::Duration) -> Result<(), PortError> {
+        let mode = self.get(|state| state.queue);
+        self.write("sqs:SendMessage", mode).await?;
+        self.set(|state| state.put_off.push((work.to_owned(), by)));
         Ok(())
     }
 }

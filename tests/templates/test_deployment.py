@@ -98,7 +98,9 @@ def test_cfn_lint_finds_nothing() -> None:
 
 def test_what_is_not_configured_is_absent_not_empty(aws: None) -> None:
     outputs = create_guardian(REQUIRED)
-    assert environment("diagnose-job") == {
+    given = environment("diagnose-job")
+    assert given.pop("GUARDIAN_FOLLOW_UP_QUEUE_URL").startswith("https://sqs.")
+    assert given == {
         "GUARDIAN_TABLE": outputs["GuardianTableName"],
         "GUARDIAN_DENIALS_TABLE": outputs["DenialsTableName"],
         "GUARDIAN_ALERT_TOPIC_ARN": outputs["AlertTopicArn"],
@@ -128,7 +130,11 @@ def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
     create("agent-regional", TEMPLATES["agent-regional"].read_text(encoding="utf-8"), AGENT)
     events = boto3.client("events")
     names = sorted(rule["Name"] for rule in events.list_rules()["Rules"])
-    assert names == ["backup-guardian-denial-events", "backup-guardian-problem-events"]
+    assert names == [
+        "backup-guardian-completed-events",
+        "backup-guardian-denial-events",
+        "backup-guardian-problem-events",
+    ]
     hub = outputs["HubBusArn"].replace("123456789012", "444444444444")
     for name in names:
         (target,) = events.list_targets_by_rule(Rule=name)["Targets"]

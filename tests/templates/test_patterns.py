@@ -95,6 +95,14 @@ def test_what_is_no_problem_stays_out_of_the_queue(side: str, what: str) -> None
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_completed_backups_and_copies_are_recorded(side: str) -> None:
+    matches = pattern(side, "CompletedEventsRule").matches_event
+    assert matches(job("Backup", state="COMPLETED")) and matches(job("Copy", state="COMPLETED"))
+    for other in (job("Copy", state="FAILED"), job("Copy", state="RUNNING"), job("Restore", status="COMPLETED")):
+        assert not matches(other), other
+
+
+@pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("what", DENIALS)
 def test_a_denial_is_collected(side: str, what: str) -> None:
     assert pattern(side, "DenialEventsRule").matches_event(DENIALS[what])

@@ -15,17 +15,40 @@ from .deployed import ROOT, as_list, load, properties, resources, role_statement
 LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${%sLogGroup}:*"
 KEY_ACTIONS = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
 QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+# What keeping incidents takes.
+INCIDENTS = ("BatchGetItem", "DeleteItem", "PutItem")
 
 EXPECTED: dict[str, set[tuple[str, str]]] = {
     "DiagnoseJobRole": {
         *((action, LOGS % "DiagnoseJob") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
         *((action, "ProblemEventsQueue") for action in QUEUE_ACTIONS),
-        *((f"dynamodb:{verb}", "GuardianTable") for verb in ("GetItem", "PutItem", "UpdateItem")),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "GetItem", "UpdateItem")),
         ("dynamodb:Query", "DenialsTable"),
+        ("sqs:SendMessage", "FollowUpQueue"),
         ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
         ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
         ("sts:AssumeRole", "OrganizationRoleArn"),
+    },
+    "FollowUpRole": {
+        *((action, LOGS % "FollowUp") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "FollowUpQueue") for action in QUEUE_ACTIONS),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query", "UpdateItem")),
+        ("dynamodb:Query", "DenialsTable"),
+        ("sqs:SendMessage", "FollowUpQueue"),
+        ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "OrganizationRoleArn"),
+    },
+    "RecordSuccessRole": {
+        *((action, LOGS % "RecordSuccess") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "CompletedEventsQueue") for action in QUEUE_ACTIONS),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
+        ("sqs:SendMessage", "FollowUpQueue"),
+        ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
     },
     "CollectDenialsRole": {
         *((action, LOGS % "CollectDenials") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),

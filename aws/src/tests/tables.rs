@@ -1,17 +1,15 @@
 use std::time::Duration;
 
 use guardian_core::arn::Arn;
-use guardian_core::diagnosis::Cause;
 use guardian_core::event::{Job, JobId, JobState, JobType};
 use guardian_core::evidence::cloudtrail::Record;
 use guardian_core::evidence::{GapReason, SearchEnd};
-use guardian_core::incident::{IncidentId, Object, identify};
-use guardian_core::ports::{Claim, Claims, DenialQuery, DenialStore, Incidents, Joined};
+use guardian_core::ports::{Claim, Claims, DenialQuery, DenialStore};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::canned::{Canned, Reply, account, error, ok, region};
-use crate::{ClaimTable, DenialTable, IncidentTable};
+use crate::{ClaimTable, DenialTable};
 
 fn now() -> Timestamp {
     "2026-11-02T05:37:40Z".parse().unwrap()
@@ -26,10 +24,6 @@ fn job() -> Job {
     job.job_id = Some(JobId::from("47C8EF56".to_owned()));
     job.state = JobState::Failed;
     job
-}
-
-fn incident() -> IncidentId {
-    identify(Cause::NotFound, &Object::Provisional { account_id: account("111111111111"), route: "r".to_owned() })
 }
 
 fn refused(item: Value) -> Reply {
@@ -97,74 +91,6 @@ async fn errors_of_the_table_say_whether_a_retry_may_help() {
     let hanging = Canned::new(|_, _| None);
     let failed = ClaimTable::new(&hanging.config(), "guardian").claim(&job().key(), now(), lease()).await.unwrap_err();
     assert_eq!((failed.code.as_str(), failed.retryable), ("timeout", true));
-}
-
-fn incidents(canned: &Canned) -> IncidentTable {
-    IncidentTable::new(&canned.config(), "guardian", Duration::from_secs(4 * 3600))
-}
-
-#[tokio::test]
-async fn the_first_job_of_an_incident_is_added_counted_and_announced() {
-    let canned = Canned::new(|number, _| {
-        Some(if number == 0 { ok("{}") } else { ok(json!({"Attributes": {"jobs_total": {"N": "1"}, "opened_at": {"N": "1"}}})) })
-    });
-    assert_eq!(incidents(&canned).join(&incident(), &job(), now(), lease()).await, Ok(Joined::First));
-    let calls = canned.calls();
-    assert_eq!(canned.operations(), ["DynamoDB_20120810.TransactWriteItems", "DynamoDB_20120810.UpdateItem"]);
-    let items = &calls[0].body["TransactItems"];
-    assert_eq!(items[0]["Put"]["Item"]["sk"]["S"], "job#111111111111#eu-central-1#copy#47c8ef56");
-    assert_eq!(items[0]["Put"]["Item"]["v"]["N"], "1");
-    assert_eq!(items[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk)");
-    assert_eq!(items[1]["Update"]["Key"]["sk"]["S"], "head");
-}
-
-#[tokio::test]
-async fn a_known_member_is_not_counted_again_and_the_head_decides_what_is_said() {
-    let cancelled = || {
-        let body = json!({"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "no",
-            "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]});
-        (400, vec![], body.to_string())
-    };
-    let head = |announced: Option<i64>| {
-        let mut item = json!({"jobs_total": {"N": "7"}, "opened_at": {"N": "1793600000000"}, "announcing_until": {"N": "9999999999999"}});
-        if let Some(announced) = announced {
-            item["announced_at"] = json!({"N": announced.to_string()});
-        }
-        item
-    };
-    let lately = now().as_millisecond() - 60_000;
-    for (announced, joined) in [(Some(lately), Joined::Silent { jobs_total: 7 }), (None, Joined::Held)] {
-        let canned = Canned::new(move |number, _| {
-            Some(match number {
-                0 => cancelled(),
-                1 => refused(Value::Null),
-                _ => ok(json!({"Item": head(announced)})),
-            })
-        });
-        assert_eq!(incidents(&canned).join(&incident(), &job(), now(), lease()).await, Ok(joined));
-    }
-    let canned = Canned::new(move |number, _| {
-        Some(if number == 0 { cancelled() } else { ok(json!({"Attributes": head(Some(1_793_000_000_000))})) })
-    });
-    let opened_at = Timestamp::from_millisecond(1_793_600_000_000).unwrap();
-    assert_eq!(incidents(&canned).join(&incident(), &job(), now(), lease()).await, Ok(Joined::Remind { jobs_total: 7, opened_at }));
-}
-
-#[tokio::test(start_paused = true)]
-async fn jobs_that_meet_on_the_head_try_again() {
-    let conflict = || {
-        let body = json!({"__type": "TransactionCanceledException", "Message": "no",
-            "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}]});
-        (400, vec![], body.to_string())
-    };
-    let canned = Canned::new(move |number, _| {
-        Some(match number {
-            0 | 1 => conflict(),
-            2 => ok("{}"),
-            _ => ok(json!({"Attributes": {"jobs_total": {"N": "2"}}})),
-        })
-    });
-    assert_eq!(incidents(&canned).join(&incident(), &job(), now(), lease()).await, Ok(Joined::First));
 }
 
 fn record() -> Record {

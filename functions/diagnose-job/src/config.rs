@@ -24,21 +24,30 @@ pub enum ConfigError {
     },
 }
 
-/// The configuration of the function.
+/// The configuration of a function that diagnoses.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `GUARDIAN_TABLE`.
-    pub table: String,
+    /// What every function needs that tells people something.
+    pub telling: Telling,
     /// `GUARDIAN_DENIALS_TABLE`.
     pub denials_table: String,
+    /// The tunables of a diagnosis.
+    pub scope: Scope,
+}
+
+/// The configuration of a function that tells people something.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// `GUARDIAN_TABLE`.
+    pub table: String,
     /// `GUARDIAN_ALERT_TOPIC_ARN`.
     pub alert_topic_arn: String,
     /// `GUARDIAN_CHAT_TOPIC_ARN`, optional.
     pub chat_topic_arn: Option<String>,
+    /// `GUARDIAN_FOLLOW_UP_QUEUE_URL`.
+    pub follow_up_queue_url: String,
     /// `GUARDIAN_READER_ROLE_NAME`, `GUARDIAN_EXTERNAL_ID` and `GUARDIAN_ORGANIZATION_ROLE_ARN`.
     pub reader: ReaderRole,
-    /// The tunables of a diagnosis.
-    pub scope: Scope,
     /// `GUARDIAN_REPEAT_AFTER_MINUTES`: an open incident is told again after this time. Default 4 hours.
     pub repeat_after: Duration,
 }
@@ -126,11 +135,6 @@ fn role_name(value: &str) -> bool {
 }
 
 impl Config {
-    /// The account we run in: its alert topic says so.
-    pub fn account(&self) -> Option<AccountId> {
-        Arn::parse(&self.alert_topic_arn).ok().and_then(|topic| topic.account())
-    }
-
     /// Reads the configuration from the environment of the process.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(|name| std::env::var(name).ok())
@@ -139,26 +143,41 @@ impl Config {
     /// Reads the configuration through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let env = Reader(get);
-        let chat_topic_arn =
-            env.optional("GUARDIAN_CHAT_TOPIC_ARN").map(|value| env.topic("GUARDIAN_CHAT_TOPIC_ARN", value)).transpose()?;
         env.list("GUARDIAN_REGIONS", "a list of Region codes", |part| Region::parse(part).ok())?;
+        let denials_table = env.required("GUARDIAN_DENIALS_TABLE")?;
         Ok(Self {
-            table: env.checked("GUARDIAN_TABLE", env.required("GUARDIAN_TABLE")?, "the name of a table", table_name)?,
-            denials_table: env.checked(
-                "GUARDIAN_DENIALS_TABLE",
-                env.required("GUARDIAN_DENIALS_TABLE")?,
-                "the name of a table",
-                table_name,
-            )?,
-            alert_topic_arn: env.topic("GUARDIAN_ALERT_TOPIC_ARN", env.required("GUARDIAN_ALERT_TOPIC_ARN")?)?,
-            chat_topic_arn,
-            reader: reader_role(&env)?,
+            denials_table: env.checked("GUARDIAN_DENIALS_TABLE", denials_table, "the name of a table", table_name)?,
             scope: scope(&env)?,
-            repeat_after: Duration::from_secs(
-                60 * env.number("GUARDIAN_REPEAT_AFTER_MINUTES", 240, 1..=43_200, "a number of minutes up to 30 days")?,
-            ),
+            telling: telling(&env)?,
         })
     }
+}
+
+impl Telling {
+    /// The account we run in: its alert topic says so.
+    pub fn account(&self) -> Option<AccountId> {
+        Arn::parse(&self.alert_topic_arn).ok().and_then(|topic| topic.account())
+    }
+
+    /// Reads the configuration from the environment of the process.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        telling(&Reader(|name: &str| std::env::var(name).ok()))
+    }
+}
+
+fn telling<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Telling, ConfigError> {
+    const QUEUE: &str = "GUARDIAN_FOLLOW_UP_QUEUE_URL";
+    const REPEAT: &str = "GUARDIAN_REPEAT_AFTER_MINUTES";
+    let is_url = |value: &str| value.starts_with("https://") || value.starts_with("http://");
+    let chat_topic_arn = env.optional("GUARDIAN_CHAT_TOPIC_ARN").map(|value| env.topic("GUARDIAN_CHAT_TOPIC_ARN", value)).transpose()?;
+    Ok(Telling {
+        table: env.checked("GUARDIAN_TABLE", env.required("GUARDIAN_TABLE")?, "the name of a table", table_name)?,
+        alert_topic_arn: env.topic("GUARDIAN_ALERT_TOPIC_ARN", env.required("GUARDIAN_ALERT_TOPIC_ARN")?)?,
+        chat_topic_arn,
+        follow_up_queue_url: env.checked(QUEUE, env.required(QUEUE)?, "the URL of an SQS queue", is_url)?,
+        reader: reader_role(env)?,
+        repeat_after: Duration::from_secs(60 * env.number(REPEAT, 240, 1..=43_200, "a number of minutes up to 30 days")?),
+    })
 }
 
 /// The reader role and the tunables alone, which is all that a diagnosis from the terminal needs.
@@ -220,6 +239,7 @@ mod tests {
             ("GUARDIAN_DENIALS_TABLE", "denials"),
             ("GUARDIAN_ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:444444444444:alerts"),
             ("GUARDIAN_BACKUP_ACCOUNT_IDS", "222222222222, 222222222223"),
+            ("GUARDIAN_FOLLOW_UP_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/444444444444/follow-up"),
         ]);
         env.extend(changes.iter().copied());
         Config::read(|name| env.get(name).map(|value| (*value).to_owned()))
@@ -228,12 +248,12 @@ mod tests {
     #[test]
     fn the_defaults_of_the_contract_hold_and_empty_means_absent() {
         let config = read(&[("GUARDIAN_CHAT_TOPIC_ARN", ""), ("GUARDIAN_EXTERNAL_ID", " ")]).unwrap();
-        assert_eq!(config.reader.name, "backup-guardian-reader");
+        assert_eq!(config.telling.reader.name, "backup-guardian-reader");
         assert_eq!(config.scope.window, Duration::from_millis(1000));
         assert_eq!(config.scope.lookups, 20);
         assert_eq!(config.scope.backup_accounts.len(), 2);
-        assert_eq!(config.repeat_after, Duration::from_secs(4 * 3600));
-        assert!(config.chat_topic_arn.is_none() && config.reader.external_id.is_none());
+        assert_eq!(config.telling.repeat_after, Duration::from_secs(4 * 3600));
+        assert!(config.telling.chat_topic_arn.is_none() && config.telling.reader.external_id.is_none());
     }
 
     #[test]
@@ -244,6 +264,8 @@ mod tests {
             ("GUARDIAN_ALERT_TOPIC_ARN", "alerts"),
             ("GUARDIAN_ALERT_TOPIC_ARN", "arn:aws:sqs:eu-central-1:444444444444:alerts"),
             ("GUARDIAN_CHAT_TOPIC_ARN", "chat"),
+            ("GUARDIAN_FOLLOW_UP_QUEUE_URL", ""),
+            ("GUARDIAN_FOLLOW_UP_QUEUE_URL", "follow-up"),
             ("GUARDIAN_READER_ROLE_NAME", "path/role"),
             ("GUARDIAN_ORGANIZATION_ROLE_ARN", "organization-reader"),
             ("GUARDIAN_ORGANIZATION_ROLE_ARN", "arn:aws:iam::333333333333:user/somebody"),

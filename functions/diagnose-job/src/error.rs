@@ -11,6 +11,12 @@ pub enum Outcome {
     Announced,
     /// A known incident was announced again after the repeat interval.
     Reminded,
+    /// A surer verdict was announced.
+    Upgraded,
+    /// The end of an incident was announced.
+    Resolved,
+    /// Too many messages are on their way: the next digest tells it.
+    Deferred,
     /// The job joined an incident that was announced already.
     Joined,
     /// This delivery was handled before.
@@ -26,6 +32,9 @@ impl fmt::Display for Outcome {
         f.write_str(match self {
             Self::Announced => "announced",
             Self::Reminded => "reminded",
+            Self::Upgraded => "upgraded",
+            Self::Resolved => "resolved",
+            Self::Deferred => "deferred",
             Self::Joined => "joined",
             Self::AlreadyDone => "already-done",
             Self::NoProblem => "no-problem",
@@ -52,8 +61,8 @@ pub enum ItemError {
     /// The table is down and this instance has sent its share of alerts without it.
     #[error("the table is down and the limit for alerts without it is reached")]
     Limited,
-    /// The alert was not accepted.
-    #[error("the alert was not sent: {0}")]
+    /// The topic, the table or the queue did not accept something that must not be lost.
+    #[error("not accepted: {0}")]
     NotSent(#[from] PortError),
     /// The invocation ends too soon to finish this.
     #[error("no time left in this invocation")]

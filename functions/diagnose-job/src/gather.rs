@@ -6,6 +6,7 @@
 
 mod searches;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
@@ -29,8 +30,36 @@ const STORE_SHARE: f64 = 0.3;
 /// Adapters answer a little before the end of the window, so that what they have is not lost.
 const MARGIN: Duration = Duration::from_millis(20);
 
+/// What gathering brought.
+pub enum Gathered<T> {
+    /// The evidence, as far as the window allowed.
+    Whole(Box<Evidence>),
+    /// The first facts were enough for whoever asked.
+    Familiar(T),
+}
+
 /// Gathers the evidence of a job. Never fails, and never takes longer than the window.
 pub async fn gather<R, D>(readers: &R, store: &D, job: Job, now: Timestamp, scope: &Scope) -> Evidence
+where
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
+    D: DenialStore,
+{
+    match gather_unless(readers, store, job, now, scope, async |_| None::<Infallible>).await {
+        Gathered::Whole(evidence) => *evidence,
+        Gathered::Familiar(never) => match never {},
+    }
+}
+
+/// The same, unless the job is familiar: never longer than the window and what `familiar` takes. That is shown the first facts,
+/// the key among them, and may end it: nobody searches for what is known.
+pub async fn gather_unless<R, D, T>(
+    readers: &R,
+    store: &D,
+    job: Job,
+    now: Timestamp,
+    scope: &Scope,
+    familiar: impl AsyncFnOnce(&Evidence) -> Option<T>,
+) -> Gathered<T>
 where
     R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
     D: DenialStore,
@@ -44,15 +73,26 @@ where
     let (tell, told) = oneshot::channel();
     // CloudTrail wants to know roles, accounts and the key; it waits for them a while, not for ever.
     let patience = Instant::now() + scope.window.mul_f64(0.4);
-    let chain = describe(readers, store, event_only.clone(), scope, end, tell);
+    let chain = async {
+        let known = describe(readers, store, event_only.clone(), end).await;
+        if let Some(found) = familiar(&known).await {
+            return Err(found);
+        }
+        // Nobody may be listening any more; then CloudTrail is being searched by what the event told.
+        let _ = tell.send(known.clone());
+        Ok(decide(readers, known, scope, end).await)
+    };
     let trail = async {
         let known = match timeout_at(patience, told).await {
             Ok(Ok(known)) => known,
             Ok(Err(_)) | Err(_) => event_only.clone(),
         };
-        look_up(readers, &known, scope, end).await
+        Ok(look_up(readers, &known, scope, end).await)
     };
-    let (mut evidence, found) = tokio::join!(chain, trail);
+    let (mut evidence, found) = match tokio::try_join!(chain, trail) {
+        Ok(both) => both,
+        Err(found) => return Gathered::Familiar(found),
+    };
     evidence.denials.extend(found.denials);
     evidence.searches.extend(found.searches);
     evidence.denials.sort();
@@ -60,7 +100,7 @@ where
     // What only a denial of CloudTrail could tell: that the job role was refused.
     let access = access(readers, &evidence, end).await;
     access.into(&mut evidence);
-    evidence
+    Gathered::Whole(Box::new(evidence))
 }
 
 /// What decides over the job role.
@@ -142,18 +182,10 @@ async fn still<T>(fact: Fact<T>, question: impl Future<Output = Fact<T>>) -> Fac
     if matches!(fact, Fact::NotAsked) { question.await } else { fact }
 }
 
-/// The store of denials, the job, its recovery point, vaults and keys, and what changed at the key. That needs the key, so it waits for it as
-/// long as there is time: the search for denials may have to begin earlier, without it.
-async fn describe<R, D>(
-    readers: &R,
-    store: &D,
-    mut evidence: Evidence,
-    scope: &Scope,
-    end: Instant,
-    tell: oneshot::Sender<Evidence>,
-) -> Evidence
+/// What identifies the cause: the store of denials, the job, its recovery point and vaults.
+async fn describe<R, D>(readers: &R, store: &D, mut evidence: Evidence, end: Instant) -> Evidence
 where
-    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
+    R: BackupReader,
     D: DenialStore,
 {
     let job = evidence.job.clone();
@@ -195,9 +227,15 @@ where
     evidence.vault = vault;
     evidence.destination_vault = destination;
     evidence.destination_vault_policy = policy;
-    // Nobody may be listening any more; then CloudTrail is being searched by what the event told.
-    let _ = tell.send(evidence.clone());
+    evidence
+}
 
+/// What decides: keys, policies, grants, roles, and what changed at the key. That needs the key, so it waits for it as long as there is time: the
+/// search for denials may have to begin earlier, without it.
+async fn decide<R>(readers: &R, mut evidence: Evidence, scope: &Scope, end: Instant) -> Evidence
+where
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
+{
     let source_key = protecting_key(&evidence);
     let destination_key = evidence.destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
     let source_policy_of = source_key.as_ref().filter(|key| key.is_kms_key());

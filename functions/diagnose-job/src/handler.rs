@@ -1,72 +1,86 @@
 //! The handler: claim → gather → decide → join the incident → send → record.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use guardian_aws::lambda::{InvocationError, count, each};
+use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::diagnosis::{Verdict, diagnose};
 use guardian_core::event::{self, Job, JobKey, Parsed};
 use guardian_core::evidence::Evidence;
-use guardian_core::incident::{IncidentId, identify};
+use guardian_core::incident::{self, Incident, IncidentId, Lane, Moment};
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialStore, Incidents, Joined, KeyReader, OrganizationReader, PortError, RoleReader,
-    TrailReader,
+    AlertSink, BackupReader, Claim, Claims, DenialStore, Happened, Incidents, KeyReader, Later, OrganizationReader, Pace, Recoveries,
+    RoleReader, TrailReader,
 };
-use guardian_core::report::{self, Kind, Names};
-use jiff::Timestamp;
+use guardian_core::report::{self, Alert, Kind, Names};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::config::Scope;
 use crate::error::{ItemError, Outcome};
-use crate::gather::gather;
-use crate::limiter::{Limiter, Permit};
+use crate::gather::{Gathered, gather, gather_unless};
+use crate::later::Look;
+use crate::messenger::{Due, Messenger};
 
 /// Name of the function in metrics.
 const FUNCTION: &str = "diagnose-job";
-/// Longest wait for one answer of the table. With a table that hangs the alert is late by this much, not lost.
-const TABLE_PATIENCE: Duration = Duration::from_millis(1_400);
-/// Longest wait for the topic.
-const TOPIC_PATIENCE: Duration = Duration::from_secs(15);
-/// What an item needs besides the evidence window: the table four times, and the topic once in good health.
+/// What an item needs besides the evidence window: the table a few times, and the topic once in good health.
 const OVERHEAD: Duration = Duration::from_secs(10);
 /// A lease outlives the invocation by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// Longest wait for the answer whether a job is of a known incident: it spares a search, and is not worth a late alert.
+const FAMILIAR_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The outside of the handler.
-pub struct Ports<R, D, W, S> {
+pub struct Ports<R, D, W, S, L> {
     /// Reads jobs, vaults, keys and event histories.
     pub readers: R,
     /// Denials that arrived as events.
     pub denials: D,
-    /// Claims and incidents.
+    /// Claims, incidents and the pace.
     pub work: W,
     /// Where alerts go.
     pub alerts: S,
+    /// Work for later.
+    pub later: L,
     /// The clock.
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Where metrics go, line by line.
     pub metrics: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// The function.
-pub struct Handler<R, D, W, S> {
-    ports: Ports<R, D, W, S>,
-    scope: Scope,
-    limiter: Limiter,
+/// What a job turned out to be that looks like one of a known incident.
+enum Familiar {
+    /// It joined the incident, and nothing is due.
+    Joined,
+    /// Something is due that needs a diagnosis.
+    NotQuite,
 }
 
-impl<R, D, W, S> Handler<R, D, W, S>
+/// The function.
+pub struct Handler<R, D, W, S, L> {
+    readers: R,
+    denials: D,
+    messenger: Messenger<W, S, L>,
+    scope: Scope,
+    repeat_after: SignedDuration,
+}
+
+impl<R, D, W, S, L> Handler<R, D, W, S, L>
 where
     R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader + 'static,
     D: DenialStore + 'static,
-    W: Claims + Incidents + 'static,
+    W: Claims + Incidents + Pace + Recoveries + 'static,
     S: AlertSink + 'static,
+    L: Later + 'static,
 {
     /// A handler over these ports.
-    pub fn new(ports: Ports<R, D, W, S>, scope: Scope, repeat_after: Duration) -> Self {
-        Self { ports, scope, limiter: Limiter::new(repeat_after) }
+    pub fn new(ports: Ports<R, D, W, S, L>, scope: Scope, repeat_after: Duration) -> Self {
+        let Ports { readers, denials, work, alerts, later, now, metrics } = ports;
+        let messenger = Messenger::new(FUNCTION, (work, alerts, later), now, metrics, repeat_after);
+        let repeat_after = SignedDuration::try_from(repeat_after).unwrap_or(SignedDuration::MAX);
+        Self { readers, denials, messenger, scope, repeat_after }
     }
 
     /// One invocation: a batch of SQS, or one bare EventBridge event.
@@ -85,7 +99,7 @@ where
             Parsed::Job(job) if job.is_problem() => self.job(*job, deadline).await,
             Parsed::Job(_) => Ok(Outcome::NoProblem),
             Parsed::Degraded(degraded) => {
-                self.count("degraded", "unreadable-job");
+                self.messenger.count("degraded", "unreadable-job");
                 self.job(degraded.as_job(), deadline).await
             }
             Parsed::Trail(_) => Ok(self.ignored("trail")),
@@ -97,163 +111,128 @@ where
             Parsed::Quarantine(quarantine) => {
                 let reason = quarantine.reason.as_str();
                 tracing::error!(reason, what = %quarantine.what.chars().take(512).collect::<String>(), "message quarantined");
-                self.count("quarantined", reason);
+                self.messenger.count("quarantined", reason);
                 Err(ItemError::Quarantined { reason: reason.to_owned() })
             }
         }
     }
 
     async fn job(&self, job: Job, deadline: Instant) -> Result<Outcome, ItemError> {
-        let now = (self.ports.now)();
+        let now = (self.messenger.now)();
         let key = job.key();
         let left = deadline.saturating_duration_since(Instant::now());
         let lease_until = later(now, left + LEASE_MARGIN);
-        let claimed = match self.table(deadline, "claim", self.ports.work.claim(&key, now, lease_until)).await {
+        let moment = Moment { now, lease_until, repeat_after: self.repeat_after };
+        let claimed = match self.messenger.table(deadline, "claim", self.messenger.work.claim(&key, now, lease_until)).await {
             Ok(Claim::Mine) => true,
             Ok(Claim::Done) => return Ok(Outcome::AlreadyDone),
             Ok(Claim::Held) => return Err(ItemError::Claimed),
             Err(error) => {
-                self.fail_open(&error, "claim");
+                self.messenger.fail_open(&error, "claim");
                 false
             }
         };
-        let outcome = self.claimed(job, now, lease_until, deadline).await;
+        let outcome = self.claimed(job, &moment, deadline).await;
         match &outcome {
-            Ok(_) => self.record(deadline, "done", self.ports.work.done(&key, (self.ports.now)())).await,
-            Err(_) if claimed => self.record(deadline, "release", Claims::release(&self.ports.work, &key, lease_until)).await,
+            Ok(_) => self.messenger.record(deadline, "done", self.messenger.work.done(&key, (self.messenger.now)())).await,
+            Err(_) if claimed => self.messenger.record(deadline, "release", Claims::release(&self.messenger.work, &key, lease_until)).await,
             Err(_) => {}
         }
         log(&key, &outcome);
         outcome
     }
 
-    async fn claimed(&self, job: Job, now: Timestamp, lease_until: Timestamp, deadline: Instant) -> Result<Outcome, ItemError> {
-        let evidence = gather(&self.ports.readers, &self.ports.denials, job, now, &self.scope).await;
+    async fn claimed(&self, job: Job, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+        let familiar = async |evidence: &Evidence| self.familiar(evidence, moment).await;
+        let (readers, denials) = (&self.readers, &self.denials);
+        let evidence = match gather_unless(readers, denials, job.clone(), moment.now, &self.scope, familiar).await {
+            Gathered::Whole(evidence) => *evidence,
+            Gathered::Familiar(Familiar::Joined) => return Ok(Outcome::Joined),
+            Gathered::Familiar(Familiar::NotQuite) => gather(readers, denials, job, moment.now, &self.scope).await,
+        };
         let verdict = diagnose(&evidence);
-        let incident = identify(verdict.cause, &verdict.object);
         if Instant::now() >= deadline {
             return Err(ItemError::OutOfTime);
         }
-        let joined = self.table(deadline, "join", self.ports.work.join(&incident, &evidence.job, now, lease_until)).await;
-        match joined {
-            Ok(Joined::Silent { jobs_total }) => {
-                tracing::info!(incident_id = %incident, jobs_total, "job joined an announced incident");
-                Ok(Outcome::Joined)
-            }
-            Ok(Joined::Held) => Err(ItemError::BeingAnnounced(incident.to_string())),
-            Ok(Joined::First) => self.announce(&evidence, &verdict, Kind::Failure, &incident, 1, lease_until, deadline).await,
-            Ok(Joined::Remind { jobs_total, .. }) => {
-                self.announce(&evidence, &verdict, Kind::Reminder, &incident, jobs_total, lease_until, deadline).await
-            }
-            Err(error) => {
-                self.fail_open(&error, "join");
-                match self.limiter.ask(&incident) {
-                    Permit::Told => Ok(Outcome::Joined),
-                    Permit::Wait => Err(ItemError::Limited),
-                    Permit::Send => {
-                        self.send(&evidence, &verdict, Kind::Failure, &incident, 1, deadline).await?;
-                        self.limiter.told(&incident);
-                        // The table may be back by now; if not, the next job of the incident is announced once more.
-                        self.record(deadline, "announced", self.ports.work.announced(&incident, (self.ports.now)())).await;
-                        Ok(Outcome::Announced)
-                    }
-                }
-            }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the pieces of one announcement, used once")]
-    async fn announce(
-        &self,
-        evidence: &Evidence,
-        verdict: &Verdict,
-        kind: Kind,
-        incident: &IncidentId,
-        jobs_total: u64,
-        lease_until: Timestamp,
-        deadline: Instant,
-    ) -> Result<Outcome, ItemError> {
-        if let Err(error) = self.send(evidence, verdict, kind, incident, jobs_total, deadline).await {
-            self.record(deadline, "release", Incidents::release(&self.ports.work, incident, lease_until)).await;
-            return Err(error);
-        }
-        self.limiter.told(incident);
-        self.record(deadline, "announced", self.ports.work.announced(incident, (self.ports.now)())).await;
-        Ok(if kind == Kind::Reminder { Outcome::Reminded } else { Outcome::Announced })
-    }
-
-    async fn send(
-        &self,
-        evidence: &Evidence,
-        verdict: &Verdict,
-        kind: Kind,
-        incident: &IncidentId,
-        jobs_total: u64,
-        deadline: Instant,
-    ) -> Result<(), ItemError> {
-        let alert = report::build(evidence, verdict, kind, incident, jobs_total, &Names::default());
-        let message = report::render(&alert);
-        within(deadline, TOPIC_PATIENCE, "sns:Publish", self.ports.alerts.send(&message)).await?;
-        tracing::info!(
-            incident_id = %incident,
-            cause = %verdict.cause,
-            certainty = verdict.certainty.as_str(),
-            severity = verdict.severity.as_str(),
-            gaps = verdict.gaps.len(),
-            "alert sent"
+        let failure = incident::failure(&evidence, &verdict);
+        let (joined, last_good) = tokio::join!(
+            self.messenger.table(deadline, "join", self.messenger.work.join(&failure, moment)),
+            self.last_good(&evidence, &failure.resource, deadline),
         );
-        self.count("alerts", verdict.cause.label());
-        Ok(())
-    }
-
-    async fn table<T>(
-        &self,
-        deadline: Instant,
-        operation: &'static str,
-        call: impl Future<Output = Result<T, PortError>>,
-    ) -> Result<T, PortError> {
-        within(deadline, TABLE_PATIENCE, operation, call).await
-    }
-
-    /// A write whose failure only costs a repetition.
-    async fn record(&self, deadline: Instant, operation: &'static str, call: impl Future<Output = Result<(), PortError>>) {
-        if let Err(error) = self.table(deadline, operation, call).await {
-            tracing::error!(step = operation, operation = error.operation, code = %error.code, "not recorded; at worst it is told twice");
-            self.count("not-recorded", operation);
+        let look = |incident: &IncidentId, opening| Look::first(incident.clone(), opening, &evidence.job);
+        match joined {
+            Ok(Happened { incident, due }) => match due {
+                incident::Due::Nothing => {
+                    tracing::info!(incident_id = %incident.id, jobs_total = incident.jobs_total, "job joined an announced incident");
+                    Ok(Outcome::Joined)
+                }
+                incident::Due::Held => Err(ItemError::BeingAnnounced(incident.id.to_string())),
+                incident::Due::Deferred => {
+                    self.messenger.arrange_digest(deadline).await?;
+                    Ok(Outcome::Deferred)
+                }
+                incident::Due::Tell(kind) => {
+                    let alert = alert(&evidence, &verdict, kind, &incident, last_good);
+                    let look = (kind == Kind::Failure).then(|| look(&incident.id, Some(incident.opening)));
+                    let standing = Some(&failure.standing);
+                    let lease_until = moment.lease_until;
+                    self.messenger.tell(Due { incident: &incident, alert: &alert, standing, lease_until, look }, deadline).await
+                }
+            },
+            Err(error) => {
+                self.messenger.fail_open(&error, "join");
+                let unseen = Incident::unseen(failure.identity.clone(), moment.now);
+                let alert = alert(&evidence, &verdict, Kind::Failure, &unseen, last_good);
+                self.messenger.tell_anyway(&alert, &failure.standing, look(&failure.identity, None), deadline).await
+            }
         }
     }
 
-    fn fail_open(&self, error: &PortError, step: &'static str) {
-        tracing::error!(step, operation = error.operation, code = %error.code, retryable = error.retryable, "the table is down; going on without it");
-        self.count("failed-open", step);
+    /// Whether the job has the lane and the text of those of an incident that people know of. Then it joins it, and nobody searches for what
+    /// is known.
+    async fn familiar(&self, evidence: &Evidence, moment: &Moment) -> Option<Familiar> {
+        let deadline = Instant::now() + FAMILIAR_PATIENCE;
+        let provisional = incident::provisional(evidence);
+        let known = self.messenger.table(deadline, "known", self.messenger.work.known(&provisional, moment.now)).await.ok()??;
+        let failure = incident::another(evidence, &known)?;
+        let deadline = Instant::now() + FAMILIAR_PATIENCE * 4;
+        let Happened { incident, due } = self.messenger.table(deadline, "join", self.messenger.work.join(&failure, moment)).await.ok()?;
+        match due {
+            incident::Due::Nothing => {
+                tracing::info!(incident_id = %incident.id, jobs_total = incident.jobs_total, "job is one of an announced incident");
+                Some(Familiar::Joined)
+            }
+            incident::Due::Tell(_) => {
+                let release = self.messenger.work.not_told(&incident.id, moment.lease_until);
+                self.messenger.record(deadline, "not-told", release).await;
+                Some(Familiar::NotQuite)
+            }
+            incident::Due::Held | incident::Due::Deferred => Some(Familiar::NotQuite),
+        }
+    }
+
+    /// When the newest good copy of the resource was made, if the table tells in time.
+    async fn last_good(&self, evidence: &Evidence, resource: &str, deadline: Instant) -> Option<Timestamp> {
+        let route = Lane::of(evidence);
+        self.messenger.table(deadline, "last-good", self.messenger.work.last_good(&route, resource)).await.ok().flatten()
     }
 
     fn ignored(&self, reason: &str) -> Outcome {
-        self.count("ignored", reason);
+        self.messenger.count("ignored", reason);
         Outcome::Ignored
     }
-
-    fn count(&self, metric: &str, reason: &str) {
-        (self.ports.metrics)(&count(FUNCTION, metric, reason, (self.ports.now)()));
-    }
 }
 
-/// A call that may take `patience`, and never longer than the invocation lasts.
-async fn within<T>(
-    deadline: Instant,
-    patience: Duration,
-    operation: &'static str,
-    call: impl Future<Output = Result<T, PortError>>,
-) -> Result<T, PortError> {
-    let end = deadline.min(Instant::now() + patience);
-    match tokio::time::timeout_at(end, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(PortError { operation, code: "timeout".to_owned(), retryable: true }),
-    }
+/// The message about an incident, from the evidence of one of its jobs.
+pub fn alert(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Incident, last_good: Option<Timestamp>) -> Alert {
+    let mut alert = report::build(evidence, verdict, kind, &incident.id, incident.jobs_total, &Names::default());
+    report::of_incident(&mut alert, incident, last_good);
+    alert
 }
 
-fn later(now: Timestamp, by: Duration) -> Timestamp {
-    jiff::SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+/// `now` and so much.
+pub fn later(now: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| now.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
 
 fn log(key: &JobKey, outcome: &Result<Outcome, ItemError>) {

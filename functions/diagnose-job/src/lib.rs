@@ -7,8 +7,10 @@ pub mod config;
 mod error;
 pub mod gather;
 mod handler;
+pub mod later;
 pub mod limiter;
+pub mod messenger;
 
 pub use config::Config;
 pub use error::{ItemError, Outcome};
-pub use handler::{Handler, Ports};
+pub use handler::{Handler, Ports, alert, later as after};

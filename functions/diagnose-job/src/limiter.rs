@@ -1,7 +1,7 @@
 //! How many alerts one instance may send while the table is down and nobody can tell which were sent before.
 //!
-//! The bound of the whole function is this limit times its reserved concurrency: with the default of 5 instances at most 10 alerts at once and
-//! then one per second, far below the 10 e-mails per second above which SNS disables a subscription.
+//! The bound of the whole function is this limit times its reserved concurrency: with the default of 5 instances at most 10 alerts in any second
+//! and 60 in any minute. Above 10 e-mails per second SNS disables a subscription.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Alerts that may be sent at once.
 const BURST: u32 = 2;
 /// One more after this time.
-const REFILL: Duration = Duration::from_secs(5);
+const REFILL: Duration = Duration::from_secs(6);
 /// Incidents remembered; the oldest is forgotten first.
 const REMEMBERED: usize = 512;
 

@@ -4,28 +4,27 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use diagnose_job::{Config, Handler, Ports};
-use guardian_aws::{ClaimTable, Cloud, DenialTable, IncidentTable, Topics, WorkTable, lambda};
+use guardian_aws::{Cloud, DenialTable, FollowUpQueue, Topics, WorkTable, lambda};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::log_as_json();
     let config = Config::from_env().inspect_err(|error| tracing::error!(%error, "configuration refused"))?;
-    let account = config.account();
-    let cloud = Cloud::from_env(config.reader).await.sharing_turns(config.table.clone());
+    let Config { telling, denials_table, scope } = config;
+    let account = telling.account();
+    let cloud = Cloud::from_env(telling.reader).await.sharing_turns(telling.table.clone());
     let base = cloud.base().clone();
     let ports = Ports {
-        denials: DenialTable::new(&base, config.denials_table).of_account(account),
-        work: WorkTable {
-            claims: ClaimTable::new(&base, config.table.clone()),
-            incidents: IncidentTable::new(&base, config.table, config.repeat_after),
-        },
-        alerts: Topics::new(&base, config.alert_topic_arn, config.chat_topic_arn),
+        denials: DenialTable::new(&base, denials_table).of_account(account),
+        work: WorkTable::new(&base, telling.table),
+        alerts: Topics::new(&base, telling.alert_topic_arn, telling.chat_topic_arn),
+        later: FollowUpQueue::new(&base, telling.follow_up_queue_url),
         readers: cloud,
         now: Box::new(jiff::Timestamp::now),
         metrics: Box::new(lambda::emit),
     };
-    let handler = Arc::new(Handler::new(ports, config.scope, config.repeat_after));
+    let handler = Arc::new(Handler::new(ports, scope, telling.repeat_after));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let handler = Arc::clone(&handler);
         async move {

@@ -54,6 +54,9 @@ pub struct RecoveryPoint {
     pub resource_name: Option<String>,
     #[serde(default)]
     pub vault_type: Option<String>,
+    /// `CalculatedLifecycle.DeleteAt`: absent where it is kept for ever.
+    #[serde(default)]
+    pub delete_at: Option<jiff::Timestamp>,
 }
 
 /// `DescribeBackupVault`.

@@ -3,11 +3,23 @@
 //! Identity is (cause, object that must change), plus the source account where that object is not known: one broken central vault policy is one
 //! incident with 500 accounts in it, 500 broken key policies are 500. Text that a member account can choose never enters the identity.
 
+mod lane;
+mod life;
+pub mod pace;
+
+pub use lane::Lane;
+pub use life::{
+    Acknowledgement, Due, Failure, Incident, LaneState, Member, Moment, Standing, Success, Told, View, acknowledged, another, choose,
+    completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, told, waited,
+};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::arn::AccountId;
 use crate::diagnosis::Cause;
+use crate::diagnosis::facts::reading;
+use crate::evidence::Evidence;
 
 /// The id of an incident: 26 characters, derived, so that the same cause gives the same id wherever it is computed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +27,18 @@ use crate::diagnosis::Cause;
 pub struct IncidentId(String);
 
 impl IncidentId {
+    /// An id as it was kept.
+    pub fn from_kept(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// What a digest of incidents is called. It is no incident: the id only tells one digest from another.
+    pub fn of_digest(ids: &[&Self], at: jiff::Timestamp) -> Self {
+        let at = at.to_string();
+        let fields = ids.iter().map(|id| id.as_str()).chain([at.as_str()]).collect::<Vec<_>>();
+        Self(format!("bg-{}", digest("backup-guardian/digest/v1", &fields)))
+    }
+
     /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -49,27 +73,33 @@ pub enum Object {
 
 /// The incident of a cause and an object.
 pub fn identify(cause: Cause, object: &Object) -> IncidentId {
-    let mut hash = Sha256::new();
-    // Length-prefixed, so that no field can flow into its neighbour.
-    let mut field = |text: &str| {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
+    let fields = match object {
+        Object::Known { arn, account_id } => ["known", account_id.as_str(), arn],
+        Object::Provisional { account_id, route } => ["provisional", account_id.as_str(), route],
     };
-    field("backup-guardian/incident/v1");
-    field(cause.label());
-    match object {
-        Object::Known { arn, account_id } => {
-            field("known");
-            field(account_id.as_str());
-            field(arn);
-        }
-        Object::Provisional { account_id, route } => {
-            field("provisional");
-            field(account_id.as_str());
-            field(route);
-        }
+    let [kind, account, name] = fields;
+    IncidentId(format!("bg-{}", digest("backup-guardian/incident/v1", &[cause.label(), kind, account, name])))
+}
+
+/// What an incident is called before its object is known: jobs of one lane with one class of text. The account in the lane is that of the
+/// envelope, so nobody can choose a name that belongs to another account.
+pub fn provisional(evidence: &Evidence) -> IncidentId {
+    let lane = Lane::of(evidence).id();
+    IncidentId(format!("bg-{}", digest("backup-guardian/provisional/v1", &[&lane, &reading(evidence).fingerprint])))
+}
+
+/// A short name for the ARN of a resource: ARNs may be longer than a key of the table.
+pub fn name_of(resource: &str) -> String {
+    digest("backup-guardian/resource/v1", &[resource])
+}
+
+/// A short name for some fields. Length-prefixed, so that no field can flow into its neighbour.
+fn digest(kind: &str, fields: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for field in std::iter::once(&kind).chain(fields) {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field.as_bytes());
     }
-    let digest = hash.finalize();
-    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    IncidentId(format!("bg-{}", hex.chars().take(23).collect::<String>()))
+    let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    hex.chars().take(23).collect()
 }

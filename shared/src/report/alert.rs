@@ -98,6 +98,12 @@ pub struct Alert {
     /// Human names of the accounts that the alert mentions, as far as they are known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub account_names: BTreeMap<AccountId, String>,
+    /// The incidents of a digest; only in `storm`. Each stays an incident of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<IncidentLine>,
+    /// Where the whole list is: all incidents and all job ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_uri: Option<String>,
     /// The job that proves the recovery; only in `resolved`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proved_by: Option<AlertJob>,
@@ -210,6 +216,25 @@ pub struct Impact {
     pub unprotected_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good_copy_at: Option<Timestamp>,
+    /// Resources whose newest copy or backup failed and was not made since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncopied_total: Option<u64>,
+    /// When the first recovery point that was not copied expires: until then it can be copied after all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_expires_at: Option<Timestamp>,
+}
+
+/// An incident in a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct IncidentLine {
+    pub incident_id: IncidentId,
+    pub severity: Severity,
+    pub title: String,
+    pub cause: Cause,
+    pub certainty: Certainty,
+    pub act_in: ActIn,
+    pub jobs_total: u64,
 }
 
 /// One line of evidence.

@@ -23,7 +23,7 @@ pub struct Names {
 
 /// Builds the machine form. Its texts are inert already.
 pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &IncidentId, jobs_total: u64, names: &Names) -> Alert {
-    let job = alert_job(evidence, names);
+    let job = job_of(evidence, names);
     let account_name = names.account.get(&job.account_id).map(|name| inert::text(name)).filter(|name| !name.is_empty());
     let title_job = AlertJob {
         resource_name: job.resource_name.as_deref().map(inert::text).filter(|name| !name.is_empty()),
@@ -54,6 +54,8 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
         evaluation: verdict.evaluation.clone(),
         patch: verdict.patch.clone(),
         changed: changed(evidence, verdict),
+        incidents: Vec::new(),
+        report_uri: None,
         proved_by: (kind == Kind::Resolved).then(|| job.clone()),
         jobs: vec![job],
         jobs_total: jobs_total.max(1),
@@ -93,7 +95,8 @@ fn mentions(evidence: &Evidence, verdict: &Verdict, id: &AccountId) -> bool {
         || evidence.searches.iter().any(|search| &search.account_id == id)
 }
 
-fn alert_job(evidence: &Evidence, names: &Names) -> AlertJob {
+/// A job as alerts tell it. Its texts are not inert yet.
+pub fn job_of(evidence: &Evidence, names: &Names) -> AlertJob {
     let job = &evidence.job;
     let description = evidence.description.known();
     let resource_arn = job.resource_arn.as_ref().or_else(|| description.and_then(|d| d.resource_arn.as_ref()));
@@ -145,7 +148,7 @@ fn impact(evidence: &Evidence, verdict: &Verdict, kind: Kind) -> Option<Impact> 
         && !matches!(job.state, JobState::Other(ref state) if state.is_empty())
         && kind != Kind::Resolved;
     let since = job.created_at.or_else(|| evidence.description.known()?.created_at).or(ended_at(job));
-    since.filter(|_| hole).map(|since| Impact { unprotected_since: Some(since), last_good_copy_at: None })
+    since.filter(|_| hole).map(|since| Impact { unprotected_since: Some(since), ..Impact::default() })
 }
 
 /// The last write on the object that must change, before the failure.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::alert::{Alert, NextStep};
 use super::words::{self, cut};
-use super::{email, message};
+use super::{Kind, email, message};
 
 const LONGEST_TITLE: usize = 250;
 const LONGEST_DESCRIPTION: usize = 8_000;
@@ -57,6 +57,9 @@ pub(super) fn chat(alert: &Alert) -> String {
 
 /// The essence, one line per question; whole lines are left out where the limit is reached.
 fn description(alert: &Alert) -> String {
+    if alert.kind == Kind::Storm {
+        return storm(alert);
+    }
     let mut lines = vec![format!("*Cause* ({}): {}", words::certainty(alert), cut(&plain(&alert.summary), 1500))];
     if let Some(since) = alert.impact.as_ref().and_then(|impact| impact.unprotected_since) {
         lines.push(format!("*Unprotected since*: {} at the latest", words::minute(since)));
@@ -85,6 +88,21 @@ fn description(alert: &Alert) -> String {
         lines.push(format!("*AWS says*: {}", code(&cut(message, 600))));
     }
     lines.extend(alert.gaps.iter().take(MOST).map(|gap| plain(&words::gap(alert, gap))));
+    lines_within(lines)
+}
+
+/// A digest: one line per incident.
+fn storm(alert: &Alert) -> String {
+    let mut lines = vec![plain(&alert.summary)];
+    for line in &alert.incidents {
+        let jobs = words::count(line.jobs_total, "job");
+        lines.push(format!("{}: {} ({jobs}, `{}`)", line.severity.as_str(), plain(&cut(&line.title, 200)), line.incident_id));
+    }
+    lines.extend(alert.report_uri.as_ref().map(|uri| format!("*All job ids*: {}", code(uri))));
+    lines_within(lines)
+}
+
+fn lines_within(lines: Vec<String>) -> String {
     let mut text = String::new();
     for line in lines {
         if text.chars().count() + line.chars().count() + 1 > LONGEST_DESCRIPTION {

@@ -7,7 +7,7 @@
 //! INVARIANT: [`text`] is idempotent, and its result holds no line break, no control or format character, no mention, no live link to a host
 //! other than the AWS documentation, and no run of five hyphens (the fence of the machine block).
 
-use super::alert::{ActIn, Alert, AlertJob, Changed, EvidenceLine, NextStep, Route};
+use super::alert::{ActIn, Alert, AlertJob, Changed, EvidenceLine, IncidentLine, NextStep, Route};
 use crate::diagnosis::{Denied, Evaluation, Patch};
 use crate::event::Problem;
 use crate::evidence::Gap;
@@ -173,6 +173,8 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         jobs,
         jobs_total,
         account_names,
+        incidents,
+        report_uri,
         proved_by,
         route,
         impact,
@@ -198,13 +200,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         rule: option(rule.as_ref()),
         certainty: *certainty,
         summary: text(summary),
-        act_in: ActIn {
-            account_id: act_in.account_id.clone(),
-            account_name: option(act_in.account_name.as_ref()),
-            region: act_in.region.clone(),
-            resource_arn: option(act_in.resource_arn.as_ref()),
-            side: act_in.side,
-        },
+        act_in: acting(act_in),
         denied: denied.as_ref().map(|denied| Denied {
             principal: text(&denied.principal),
             action: text(&denied.action),
@@ -224,6 +220,11 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         jobs: jobs.iter().map(job).collect(),
         jobs_total: *jobs_total,
         account_names: account_names.iter().map(|(id, name)| (id.clone(), text(name))).filter(|(_, name)| !name.is_empty()).collect(),
+        incidents: incidents
+            .iter()
+            .map(|line| IncidentLine { title: text(&line.title), act_in: acting(&line.act_in), ..line.clone() })
+            .collect(),
+        report_uri: option(report_uri.as_ref()),
         proved_by: proved_by.as_ref().map(job),
         route: route.as_ref().map(|route| Route {
             source_account: option(route.source_account.as_ref()),
@@ -246,6 +247,16 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         links: links.iter().filter(|link| is_showable_link(link)).cloned().collect(),
         fingerprint: option(fingerprint.as_ref()),
         truncated: truncated.iter().map(|cut| text(cut)).filter(|cut| !cut.is_empty()).collect(),
+    }
+}
+
+fn acting(raw: &ActIn) -> ActIn {
+    ActIn {
+        account_id: raw.account_id.clone(),
+        account_name: option(raw.account_name.as_ref()),
+        region: raw.region.clone(),
+        resource_arn: option(raw.resource_arn.as_ref()),
+        side: raw.side,
     }
 }
 

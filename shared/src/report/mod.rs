@@ -3,6 +3,7 @@
 //! [`build`] turns evidence and verdict into the machine form; [`render`] turns the machine form into one text per sink. Renderers know nothing
 //! that is not in the [`Alert`], so what a person reads and what a machine reads cannot differ.
 
+mod again;
 pub mod alert;
 mod build;
 mod chat;
@@ -20,8 +21,9 @@ mod subject;
 mod terminal;
 mod words;
 
+pub use again::{again, digest, of_incident};
 pub use alert::{Alert, Kind};
-pub use build::{Names, build};
+pub use build::{Names, build, job_of};
 pub use message::{Message, SNS_LIMIT};
 pub use page::{page, prose};
 pub use terminal::{Look, terminal};

@@ -1,7 +1,8 @@
 //! What an alert says, in the order a tired person needs it: what is unprotected, why, what changed, who must act, what to do, how to check, how
 //! many share it, and what was not seen. Sinks lay the sections out; none changes their order. A section without content does not exist.
 
-use super::alert::{Alert, AlertJob, EvidenceLine, NextStep};
+use super::Kind;
+use super::alert::{Alert, AlertJob, EvidenceLine, Impact, IncidentLine, NextStep};
 use super::words::{self, cut, minute, second};
 use crate::diagnosis::{Cause, Certainty};
 
@@ -36,7 +37,11 @@ pub(super) enum Line {
 
 /// The sections of an alert whose texts are inert.
 pub(super) fn sections(alert: &Alert) -> Vec<Section> {
-    [
+    let left_out = ("LEFT OUT OF THIS MESSAGE", alert.truncated.iter().map(|cut| Line::Bullet(cut.clone())).collect());
+    if alert.kind == Kind::Storm {
+        return filled([("WHAT HAPPENED", storm(alert)), ("INCIDENTS", incidents(alert)), ("READ ON", links(alert)), left_out]);
+    }
+    filled([
         ("WHAT HAPPENED", what(alert)),
         ("CAUSE", cause(alert)),
         ("WHAT CHANGED", changed(alert)),
@@ -50,12 +55,36 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
         ("GAPS", gaps(alert)),
         ("IT MAY ALSO BE", candidates(alert)),
         ("READ ON", links(alert)),
-        ("LEFT OUT OF THIS MESSAGE", alert.truncated.iter().map(|cut| Line::Bullet(cut.clone())).collect()),
-    ]
-    .into_iter()
-    .filter(|(_, lines)| !lines.is_empty())
-    .map(|(heading, lines)| Section { heading, lines })
-    .collect()
+        left_out,
+    ])
+}
+
+/// The sections that have something to say.
+fn filled<const N: usize>(sections: [(&'static str, Vec<Line>); N]) -> Vec<Section> {
+    sections.into_iter().filter(|(_, lines)| !lines.is_empty()).map(|(heading, lines)| Section { heading, lines }).collect()
+}
+
+fn storm(alert: &Alert) -> Vec<Line> {
+    let mut lines = vec![Line::Text(alert.summary.clone())];
+    lines.extend(alert.report_uri.as_ref().map(|uri| Line::Field("all job ids", uri.clone())));
+    lines
+}
+
+/// One line per incident: what, where, why, and how many jobs.
+fn incidents(alert: &Alert) -> Vec<Line> {
+    let line = |line: &IncidentLine| {
+        let severity = line.severity.as_str().to_uppercase();
+        let jobs = words::count(line.jobs_total, "job");
+        let account = words::account(alert, &line.act_in.account_id);
+        Line::Bullet(format!(
+            "{severity} {}; {} ({}), {jobs}, act in {account}, {}",
+            line.title,
+            line.cause,
+            line.certainty.as_str(),
+            line.incident_id
+        ))
+    };
+    alert.incidents.iter().map(line).collect()
 }
 
 fn what(alert: &Alert) -> Vec<Line> {
@@ -71,6 +100,9 @@ fn what(alert: &Alert) -> Vec<Line> {
             };
             lines.push(Line::Text(format!("{missing} since {} at the latest, when this job was created. {good}", minute(since))));
         }
+    }
+    if let Some(impact) = alert.impact.as_ref().filter(|_| alert.kind != Kind::Failure) {
+        lines.extend(uncopied(impact));
     }
     if let Some(opened_at) = alert.opened_at {
         lines.push(Line::Text(format!("This incident is open since {}.", minute(opened_at))));
@@ -93,6 +125,13 @@ fn what(alert: &Alert) -> Vec<Line> {
     }
     more(&mut lines, alert.unread.len(), "field");
     lines
+}
+
+/// How many resources still wait, and until when they can be copied after all.
+fn uncopied(impact: &Impact) -> Option<Line> {
+    let total = impact.uncopied_total.filter(|total| *total > 0)?;
+    let until = impact.first_expires_at.map(|at| format!("; the first recovery point expires at {}", minute(at))).unwrap_or_default();
+    Some(Line::Text(format!("Still open: {}{until}.", words::count(total, "resource"))))
 }
 
 fn job_text(alert: &Alert, job: &AlertJob) -> String {

@@ -1,7 +1,7 @@
 //! One SMS of one part: at most 140 bytes, only characters that every GSM alphabet has in one septet.
 
 use super::alert::Alert;
-use super::{headline, words};
+use super::{Kind, headline, words};
 use crate::diagnosis::Cause;
 
 /// Bytes of one part (<https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html>).
@@ -10,6 +10,9 @@ pub(super) const LONGEST: usize = 140;
 /// `HIGH Copy failed: payroll-data (EBS). Act in 111111111111: kms-key-policy-missing-destination (supported)`.
 pub(super) fn sms(alert: &Alert) -> String {
     let severity = alert.severity.as_str().to_uppercase();
+    if alert.kind == Kind::Storm {
+        return gsm(&words::cut(&format!("{severity} {}. The e-mail lists them.", alert.title), LONGEST));
+    }
     let what = match alert.jobs.first() {
         Some(job) => words::cut(&headline::what(alert.kind, alert.cause, job), 44),
         None => "Alert".to_owned(),

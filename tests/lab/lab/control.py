@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from lab import bus, clock
+from lab import bus, clock, queues
 
 if TYPE_CHECKING:
     from lab.server import Lab
@@ -71,7 +71,9 @@ class Control:
         return (lambda request: function(_fields(request))) if function else None
 
     def _clock(self, request: Request) -> Any:
-        return {"now": clock.advance(_number(_fields(request, "advance_seconds"), "advance_seconds")).isoformat()}
+        now = clock.advance(_number(_fields(request, "advance_seconds"), "advance_seconds"))
+        queues.wake()
+        return {"now": now.isoformat()}
 
     def _cloudtrail_delay(self, request: Request) -> Any:
         given = _fields(request, "lookup_seconds", "event_seconds")

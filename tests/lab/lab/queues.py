@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from lab import work
+from lab import clock, work
 
 if TYPE_CHECKING:
     from lab.functions import Functions
@@ -32,7 +32,7 @@ _arrivals = 0
 def install() -> None:
     """Mend moto's queues: no invocation while a message is sent, and no message lost between a send and a delete."""
     from moto.awslambda.models import LambdaBackend
-    from moto.sqs.models import Queue, SQSBackend
+    from moto.sqs.models import Message, Queue, SQSBackend
 
     create, add, delete, receive = (
         LambdaBackend.create_event_source_mapping,
@@ -68,10 +68,20 @@ def install() -> None:
         with backend.get_queue(queue_name)._messages_lock:
             return receive(backend, queue_name, *args, **kwargs)
 
+    def delay(message: Any, delay_seconds: int) -> None:
+        message.delayed_until = _now_millis() + int(delay_seconds) * 1000
+
+    # A delayed message waits on the lab's clock, so that nobody sleeps for a quarter of an hour.
+    Message.delay = delay
+    Message.delayed = property(lambda message: _now_millis() < message.delayed_until)
     LambdaBackend.create_event_source_mapping = create_without_push
     Queue.add_message = add_and_wake
     Queue.delete_message = delete_alone
     SQSBackend.receive_message = receive_alone
+
+
+def _now_millis() -> float:
+    return clock.now().timestamp() * 1000
 
 
 def wake() -> None:
@@ -125,6 +135,7 @@ class Pollers:
     def pending(self) -> int:
         """Messages of mapped queues that are visible, under way, or become so within the idle horizon."""
         horizon = (time.time() + work.IDLE_HORIZON_SECONDS) * 1000
+        delay_horizon = _now_millis() + work.IDLE_HORIZON_SECONDS * 1000
         with self._lock:
             busy = sum(self._busy.values())
         waiting = 0
@@ -133,7 +144,7 @@ class Pollers:
                 queue = _queue(mapping.event_source_arn)
                 if queue is not None:
                     waiting += sum(
-                        message.visible_at <= horizon and message.delayed_until <= horizon
+                        message.visible_at <= horizon and message.delayed_until <= delay_horizon
                         for message in list(queue._messages)
                     )
         return busy + waiting

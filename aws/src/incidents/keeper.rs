@@ -1,0 +1,89 @@
+//! What happens to incidents later, and what people ask about them.
+
+use guardian_core::incident::{self, Acknowledgement, Incident, IncidentId, Moment, Standing, View};
+use guardian_core::ports::{Happened, IncidentKeeper, PortError};
+use guardian_core::report::Alert;
+use jiff::Timestamp;
+
+use super::items::{key, of_incident, read_json};
+use super::{Place, WorkTable, happened};
+use crate::item::read_str;
+
+/// A change of the incident alone.
+fn head<T>(view: View, decide: impl FnOnce(Incident) -> (Incident, T)) -> Option<(View, T)> {
+    let (incident, answer) = decide(view.incident?);
+    Some((View { incident: Some(incident), ..View::default() }, answer))
+}
+
+fn at(id: &IncidentId) -> Place<'_> {
+    Place { id, lane: None, job: None }
+}
+
+impl IncidentKeeper for WorkTable {
+    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, PortError> {
+        let [found] = self.behind([id]).await?;
+        Ok(found)
+    }
+
+    async fn last_alert(&self, id: &IncidentId) -> Result<Option<Alert>, PortError> {
+        let items = self.read(vec![key(of_incident(id), "alert")]).await?;
+        Ok(items.first().and_then(|item| read_json(item, "body")))
+    }
+
+    async fn jobs(&self, id: &IncidentId) -> Result<Vec<String>, PortError> {
+        let items = self.partition(of_incident(id), Some("job#")).await?;
+        let name = |sk: &str| sk.strip_prefix("job#").map(|rest| rest.replace('#', "/"));
+        Ok(items.iter().filter_map(|item| name(read_str(item, "sk")?)).collect())
+    }
+
+    async fn open(&self) -> Result<Vec<IncidentId>, PortError> {
+        Ok(self
+            .partition("open".to_owned(), None)
+            .await?
+            .iter()
+            .filter_map(|item| read_str(item, "sk").map(IncidentId::from_kept))
+            .collect())
+    }
+
+    async fn deferred(&self) -> Result<Vec<IncidentId>, PortError> {
+        Ok(self
+            .partition("digest".to_owned(), None)
+            .await?
+            .iter()
+            .filter_map(|item| read_str(item, "sk").map(IncidentId::from_kept))
+            .collect())
+    }
+
+    async fn look(
+        &self,
+        id: &IncidentId,
+        standing: &Standing,
+        searched_until: Timestamp,
+        moment: &Moment,
+    ) -> Result<Option<Happened>, PortError> {
+        let decide = |view| head(view, |incident| incident::looked(incident, standing, searched_until, moment));
+        let answer = self.change(at(id), moment.now, decide).await?.and_then(happened);
+        let identity = incident::identify(standing.cause, &standing.object);
+        let learnt = answer.as_ref().is_some_and(|answer| answer.incident.standing.as_ref() == Some(standing) && identity != *id);
+        // Jobs of other lanes find it by what it turned out to be, unless that is open as an incident of its own.
+        if learnt && self.incident(&identity).await?.is_none_or(|other| !other.is_open()) {
+            self.name(&[&identity], id, moment.now).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn wait(&self, id: &IncidentId, moment: &Moment) -> Result<Option<Happened>, PortError> {
+        let decide = |view| head(view, |incident| incident::waited(incident, moment));
+        Ok(self.change(at(id), moment.now, decide).await?.and_then(happened))
+    }
+
+    async fn followed_up(&self, id: &IncidentId, opening: u32, number: u32) -> Result<bool, PortError> {
+        let decide = |view| head(view, |incident| incident::followed_up(incident, opening, number));
+        Ok(self.change(at(id), Timestamp::UNIX_EPOCH, decide).await?.is_some_and(|(_, first)| first))
+    }
+
+    async fn acknowledge(&self, id: &IncidentId, acknowledgement: &Acknowledgement) -> Result<Option<Incident>, PortError> {
+        let decide = |view| head(view, |incident| (incident::acknowledged(incident, acknowledgement.clone()), ()));
+        Ok(self.change(at(id), Timestamp::UNIX_EPOCH, decide).await?.and_then(|(view, ())| view.incident))
+    }
+}

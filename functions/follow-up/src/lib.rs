@@ -1,0 +1,224 @@
+//! Comes back to incidents: looks again for evidence that was late, upgrades the verdict, reminds, and sends the digest of what could not be told
+//! one by one.
+//!
+//! A look puts the next one into the queue before it marks itself as done, so that a crash never ends the chain; a look that comes twice finds
+//! its mark and ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diagnose_job::config::Scope;
+use diagnose_job::gather::gather;
+use diagnose_job::later::{Look, Work};
+use diagnose_job::messenger::{DIGEST_AFTER, Due, LOOKS, Messenger};
+use diagnose_job::{ItemError, Outcome, Ports, after, alert};
+use guardian_aws::lambda::{InvocationError, each};
+use guardian_core::diagnosis::diagnose;
+use guardian_core::event::Job;
+use guardian_core::incident::pace::Sender;
+use guardian_core::incident::{self, Incident, Moment, Standing};
+use guardian_core::ports::{
+    AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, Later, OrganizationReader, Pace, PortError,
+    RoleReader, TrailReader,
+};
+use guardian_core::report::{self, Alert};
+use jiff::SignedDuration;
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// Name of the function in metrics.
+const FUNCTION: &str = "follow-up";
+/// What an item needs besides the evidence window.
+const OVERHEAD: Duration = Duration::from_secs(10);
+/// A claim on a message outlives the invocation by this much.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+/// The function.
+pub struct Handler<R, D, W, S, L> {
+    readers: R,
+    denials: D,
+    messenger: Messenger<W, S, L>,
+    scope: Scope,
+    repeat_after: SignedDuration,
+}
+
+/// Something that is due about an incident.
+struct News<'a> {
+    incident: &'a Incident,
+    due: incident::Due,
+    /// The message, where a diagnosis made one.
+    alert: Option<Alert>,
+    standing: Option<&'a Standing>,
+}
+
+impl<R, D, W, S, L> Handler<R, D, W, S, L>
+where
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader + 'static,
+    D: DenialStore + 'static,
+    W: Incidents + IncidentKeeper + Pace + 'static,
+    S: AlertSink + 'static,
+    L: Later + 'static,
+{
+    /// A handler over these ports.
+    pub fn new(ports: Ports<R, D, W, S, L>, scope: Scope, repeat_after: Duration) -> Self {
+        let Ports { readers, denials, work, alerts, later, now, metrics } = ports;
+        let messenger = Messenger::new(FUNCTION, (work, alerts, later), now, metrics, repeat_after);
+        let repeat_after = SignedDuration::try_from(repeat_after).unwrap_or(SignedDuration::MAX);
+        Self { readers, denials, messenger, scope, repeat_after }
+    }
+
+    /// One invocation: a batch of the follow-up queue.
+    pub async fn handle(self: Arc<Self>, payload: Value, deadline: Instant) -> Result<Value, InvocationError> {
+        let needed = self.scope.window + OVERHEAD;
+        each(payload, deadline, needed, |body| {
+            let handler = Arc::clone(&self);
+            async move { handler.work(&body, deadline).await }
+        })
+        .await
+    }
+
+    /// One piece of work.
+    pub async fn work(&self, body: &[u8], deadline: Instant) -> Result<Outcome, ItemError> {
+        match serde_json::from_slice::<Work>(body) {
+            Ok(Work::Look(look)) => self.look(look, deadline).await,
+            Ok(Work::Digest) => self.digest(deadline).await,
+            Err(error) => {
+                tracing::error!(%error, "message quarantined");
+                self.messenger.count("quarantined", "not-work");
+                Err(ItemError::Quarantined { reason: "not-work".to_owned() })
+            }
+        }
+    }
+
+    fn moment(&self, deadline: Instant) -> Moment {
+        let now = (self.messenger.now)();
+        let lease_until = after(now, deadline.saturating_duration_since(Instant::now()) + LEASE_MARGIN);
+        Moment { now, lease_until, repeat_after: self.repeat_after }
+    }
+
+    async fn look(&self, look: Look, deadline: Instant) -> Result<Outcome, ItemError> {
+        if look.left > 0 {
+            let left = Duration::from_secs(look.left);
+            let (look, hop) = look.after(left);
+            self.put_off(Work::Look(look), hop, deadline).await?;
+            return Ok(Outcome::Ignored);
+        }
+        let work = &self.messenger.work;
+        let Some(incident) = self.messenger.table(deadline, "incident", work.incident(&look.incident)).await? else {
+            return Ok(Outcome::Ignored);
+        };
+        let done = incident.follow_up > look.number || look.opening.is_some_and(|opening| opening != incident.opening);
+        if done || !incident.is_open() {
+            return Ok(Outcome::AlreadyDone);
+        }
+        let moment = self.moment(deadline);
+        let outcome = match (&look.job, LOOKS.get(usize::try_from(look.number).unwrap_or(usize::MAX))) {
+            (Some(job), Some(_)) => self.again(&incident, job, &moment, deadline).await?,
+            _ => self.wait(&incident, &moment, deadline).await?,
+        };
+        self.next(look, &incident, deadline).await?;
+        Ok(outcome)
+    }
+
+    /// Diagnoses the job again: what was late may be there by now.
+    async fn again(&self, incident: &Incident, job: &Job, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+        let evidence = gather(&self.readers, &self.denials, job.clone(), moment.now, &self.scope).await;
+        let verdict = diagnose(&evidence);
+        let standing = Standing::of(&verdict);
+        let work = &self.messenger.work;
+        let looked = self.messenger.table(deadline, "look", work.look(&incident.id, &standing, moment.now, moment)).await?;
+        let Some(Happened { incident, due }) = looked else { return Ok(Outcome::Ignored) };
+        let alert = match due {
+            incident::Due::Tell(kind) => Some(alert(&evidence, &verdict, kind, &incident, None)),
+            _ => None,
+        };
+        self.tell(News { incident: &incident, due, alert, standing: Some(&standing) }, moment, deadline).await
+    }
+
+    /// Time passed: a reminder may be due, or an end that nobody told.
+    async fn wait(&self, incident: &Incident, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+        let work = &self.messenger.work;
+        let waited = self.messenger.table(deadline, "wait", work.wait(&incident.id, moment)).await?;
+        let Some(Happened { incident, due }) = waited else { return Ok(Outcome::Ignored) };
+        self.tell(News { incident: &incident, due, alert: None, standing: None }, moment, deadline).await
+    }
+
+    async fn tell(&self, news: News<'_>, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+        let News { incident, due, alert, standing } = news;
+        let incident::Due::Tell(kind) = due else {
+            return if due == incident::Due::Held { Err(ItemError::BeingAnnounced(incident.id.to_string())) } else { Ok(Outcome::Ignored) };
+        };
+        let work = &self.messenger.work;
+        let alert = match alert {
+            Some(alert) => Some(alert),
+            None => {
+                let last = self.messenger.table(deadline, "last-alert", work.last_alert(&incident.id)).await?;
+                last.map(|last| report::again(&last, kind, incident, moment.now))
+            }
+        };
+        match alert {
+            Some(alert) => {
+                let due = Due { incident, alert: &alert, standing, lease_until: moment.lease_until, look: None };
+                self.messenger.tell(due, deadline).await
+            }
+            None => {
+                self.messenger.record(deadline, "not-told", work.not_told(&incident.id, moment.lease_until)).await;
+                Ok(Outcome::Ignored)
+            }
+        }
+    }
+
+    /// Arranges the next look, then marks this one as done.
+    async fn next(&self, look: Look, incident: &Incident, deadline: Instant) -> Result<(), ItemError> {
+        let number = look.number;
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        let by = match (LOOKS.get(place), LOOKS.get(place.saturating_add(1)), &look.job) {
+            (Some(this), Some(next), Some(_)) => next.saturating_sub(*this),
+            _ => {
+                let now = (self.messenger.now)();
+                let fresh = self.messenger.table(deadline, "incident", self.messenger.work.incident(&incident.id)).await?;
+                let Some(at) = fresh.and_then(|fresh| incident::remind_at(&fresh, self.repeat_after)) else { return Ok(()) };
+                // Never at once: what is due and could not be told waits a little.
+                at.duration_since(now).max(SignedDuration::from_secs(60)).unsigned_abs()
+            }
+        };
+        let (next, hop) = Look { number: number.saturating_add(1), ..look }.after(by);
+        let (id, opening) = (next.incident.clone(), incident.opening);
+        self.put_off(Work::Look(next), hop, deadline).await?;
+        self.messenger.table(deadline, "followed-up", self.messenger.work.followed_up(&id, opening, number)).await?;
+        Ok(())
+    }
+
+    /// Tells what waits in one message.
+    async fn digest(&self, deadline: Instant) -> Result<Outcome, ItemError> {
+        let work = &self.messenger.work;
+        let mut waiting = Vec::new();
+        for id in self.messenger.table(deadline, "deferred", work.deferred()).await? {
+            let incident = self.messenger.table(deadline, "incident", work.incident(&id)).await?;
+            let alert = self.messenger.table(deadline, "last-alert", work.last_alert(&id)).await?;
+            waiting.extend(incident.filter(|incident| incident.deferred).zip(alert));
+        }
+        let now = (self.messenger.now)();
+        let Some(digest) = report::digest(&waiting, None, now) else { return Ok(Outcome::AlreadyDone) };
+        if !self.messenger.turn(&Sender::Digest, deadline).await? {
+            self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
+            return Ok(Outcome::Deferred);
+        }
+        self.messenger.send(&digest, deadline).await?;
+        for (incident, alert) in &waiting {
+            let look = Look { incident: incident.id.clone(), opening: Some(incident.opening), number: 0, left: 0, job: None };
+            let repeat_after = self.repeat_after.unsigned_abs();
+            let (look, hop) = look.after(repeat_after);
+            self.put_off(Work::Look(look), hop, deadline).await?;
+            self.messenger.table(deadline, "told", work.told(&incident.id, alert, incident.standing.as_ref(), now)).await?;
+        }
+        Ok(Outcome::Announced)
+    }
+
+    async fn put_off(&self, work: Work, by: Duration, deadline: Instant) -> Result<(), ItemError> {
+        if self.messenger.arrange(&work, by, deadline).await {
+            return Ok(());
+        }
+        Err(PortError { operation: "sqs:SendMessage", code: "not accepted".to_owned(), retryable: true }.into())
+    }
+}

@@ -1,0 +1,535 @@
+//! The life of an incident: what a failure, a success, a look for late evidence or the passing of time does to it, and which message is due.
+//!
+//! Pure: whoever keeps incidents reads a [`View`], asks here, and writes the answer on the condition that nobody wrote in between.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{IncidentId, Lane, Object};
+use crate::diagnosis::{Cause, Certainty, Severity, Verdict};
+use crate::event::JobKey;
+use crate::evidence::Evidence;
+use crate::report::Kind;
+use crate::report::alert::AlertJob;
+
+/// What is held to be the cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The cause.
+    pub cause: Cause,
+    /// What must change.
+    pub object: Object,
+    /// How sure.
+    pub certainty: Certainty,
+    /// How bad.
+    pub severity: Severity,
+}
+
+impl Standing {
+    /// What a verdict holds.
+    pub fn of(verdict: &Verdict) -> Self {
+        Self { cause: verdict.cause, object: verdict.object.clone(), certainty: verdict.certainty, severity: verdict.severity }
+    }
+
+    /// Whether a person who was told `self` should hear of `other`: only what is surer is news.
+    fn is_improved_by(&self, other: &Self) -> bool {
+        other.certainty > self.certainty
+    }
+}
+
+/// A job that failed, as incidents see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The job.
+    pub job: JobKey,
+    /// When it was created: only a job created later can prove the fix.
+    pub created_at: Timestamp,
+    /// Where it ran.
+    pub lane: Lane,
+    /// What it should have kept: ARN of the resource, or of the recovery point where that is all there is.
+    pub resource: String,
+    /// What the diagnosis holds.
+    pub standing: Standing,
+    /// The incident of that cause and object.
+    pub identity: IncidentId,
+    /// The incident of the route, the key and the class of the text: what it is before the object is known.
+    pub provisional: IncidentId,
+    /// When the recovery point that was not copied expires.
+    pub expires_at: Option<Timestamp>,
+    /// Whether this very job was diagnosed, or taken for one of a known incident by its lane and text.
+    pub diagnosed: bool,
+}
+
+/// A job that completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Success {
+    /// The job, as alerts tell it.
+    pub job: AlertJob,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Where it ran.
+    pub lane: Lane,
+    /// What it kept.
+    pub resource: String,
+}
+
+/// Somebody who took the incident on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Who. Untrusted text.
+    pub owner: String,
+    /// Why no reminder is wanted. Untrusted text.
+    pub reason: String,
+    /// Until when. Reminders come again after it: there is no permanent mute.
+    pub until: Timestamp,
+}
+
+/// The last message that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// When.
+    pub at: Timestamp,
+    /// What was said. Absent in items of the first release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// An incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id.
+    pub id: IncidentId,
+    /// How often it was opened: one that was resolved opens again under its id.
+    pub opening: u32,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// What is held now. Absent in items of the first release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+    /// Jobs of this opening.
+    pub jobs_total: u64,
+    /// Resources in their lanes that failed.
+    pub members_total: u64,
+    /// Of these, the recovered ones.
+    pub members_recovered: u64,
+    /// When the first of what was not copied expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_expires_at: Option<Timestamp>,
+    /// The last message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// Somebody is sending a message, and has until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telling_until: Option<Timestamp>,
+    /// It waits for the next digest, because too many messages went out when it opened.
+    #[serde(default)]
+    pub deferred: bool,
+    /// A partial recovery was told.
+    #[serde(default)]
+    pub recovering_told: bool,
+    /// Who took it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+    /// Until when CloudTrail was searched without a result that explains it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched_until: Option<Timestamp>,
+    /// Number of the follow-up that is due next: one that comes twice is done once.
+    #[serde(default)]
+    pub follow_up: u32,
+    /// The last job that proved something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved_by: Option<Box<AlertJob>>,
+    /// When a job proved the fix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// The jobs of an incident in one lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneState {
+    /// The opening of the incident that it belongs to.
+    pub opening: u32,
+    /// The lane.
+    pub lane: Lane,
+    /// Counts up when the lane fails again after it was proved: older members are history then.
+    pub round: u32,
+    /// Resources that failed in this round.
+    pub members: u64,
+    /// Of these, the recovered ones.
+    pub recovered: u64,
+    /// Creation of the newest failed job.
+    pub newest_failure: Timestamp,
+    /// Creation of the job that proved the lane as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<Timestamp>,
+}
+
+/// A resource in a lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The opening of the incident that it belongs to.
+    pub opening: u32,
+    /// The round of its lane that it belongs to.
+    pub round: u32,
+    /// What is not kept.
+    pub resource: String,
+    /// Creation of its newest failed job.
+    pub newest_failure: Timestamp,
+    /// Creation of a later job that kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<Timestamp>,
+}
+
+/// What is known of an incident in the eyes of one job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// The incident, if it was ever opened.
+    pub incident: Option<Incident>,
+    /// The lane of the job in it.
+    pub lane: Option<LaneState>,
+    /// The resource of the job in that lane.
+    pub member: Option<Member>,
+    /// The opening in which this very job was counted.
+    pub job_counted: Option<u32>,
+}
+
+/// The moment of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Now.
+    pub now: Timestamp,
+    /// When a claim on a message that is made now ends.
+    pub lease_until: Timestamp,
+    /// An open incident is told again after this time.
+    pub repeat_after: SignedDuration,
+}
+
+/// What is to be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send this; the claim on it is ours.
+    Tell(Kind),
+    /// Nothing.
+    Nothing,
+    /// Somebody else is about to send it: come again.
+    Held,
+    /// It waits for the next digest: see to it that there is one.
+    Deferred,
+}
+
+impl Incident {
+    /// An incident that was told without being kept.
+    pub fn unseen(id: IncidentId, now: Timestamp) -> Self {
+        Self {
+            id,
+            opening: 1,
+            opened_at: now,
+            standing: None,
+            jobs_total: 1,
+            members_total: 0,
+            members_recovered: 0,
+            first_expires_at: None,
+            told: None,
+            telling_until: None,
+            deferred: false,
+            recovering_told: false,
+            acknowledged: None,
+            searched_until: None,
+            follow_up: 0,
+            proved_by: None,
+            resolved_at: None,
+        }
+    }
+
+    fn open(failure: &Failure, id: IncidentId, opening: u32, now: Timestamp) -> Self {
+        Self { opening, jobs_total: 0, standing: Some(failure.standing.clone()), ..Self::unseen(id, now) }
+    }
+
+    /// Whether it still concerns somebody.
+    pub fn is_open(&self) -> bool {
+        self.resolved_at.is_none()
+    }
+
+    /// Whether everything that failed has recovered.
+    pub fn is_recovered(&self) -> bool {
+        self.members_total > 0 && self.members_recovered >= self.members_total
+    }
+
+    fn is_acknowledged(&self, now: Timestamp) -> bool {
+        self.acknowledged.as_ref().is_some_and(|acknowledged| acknowledged.until > now)
+    }
+
+    /// Takes over a better standing. The best is kept: a look that saw less changes nothing.
+    fn learn(&mut self, standing: &Standing) {
+        let better = self.standing.as_ref().is_none_or(|held| held.is_improved_by(standing));
+        if better {
+            let worst = self.standing.as_ref().map_or(standing.severity, |held| held.severity.max(standing.severity));
+            self.standing = Some(Standing { severity: worst, ..standing.clone() });
+        }
+    }
+
+    /// The message that is due by what is held, what was said and the time.
+    fn due(&self, moment: &Moment) -> Option<Kind> {
+        let Some(told) = &self.told else { return Some(Kind::Failure) };
+        if self.is_recovered() {
+            return Some(Kind::Resolved);
+        }
+        let news = match (&told.standing, &self.standing) {
+            (Some(said), Some(held)) => said.is_improved_by(held),
+            (None, _) | (_, None) => false,
+        };
+        if news {
+            return Some(Kind::Upgrade);
+        }
+        let over = moment.now.duration_since(told.at) >= moment.repeat_after;
+        (over && !self.is_acknowledged(moment.now)).then_some(Kind::Reminder)
+    }
+
+    /// Claims the message, unless somebody else has it or it waits for a digest.
+    fn claim(&mut self, due: Option<Kind>, moment: &Moment) -> Due {
+        let Some(kind) = due else { return Due::Nothing };
+        if self.deferred && kind == Kind::Failure {
+            return Due::Deferred;
+        }
+        if self.telling_until.is_some_and(|until| until > moment.now) {
+            return Due::Held;
+        }
+        self.telling_until = Some(moment.lease_until);
+        Due::Tell(kind)
+    }
+}
+
+/// Which incident a failure belongs to: `identity` is the open one of its cause and object, `provisional` the open one of its route and text.
+pub fn choose(identity: Option<&Incident>, provisional: Option<&Incident>, failure: &Failure) -> Option<IncidentId> {
+    if let Some(incident) = identity.filter(|incident| incident.is_open()) {
+        return Some(incident.id.clone());
+    }
+    let incident = provisional.filter(|incident| incident.is_open())?;
+    let held = incident.standing.as_ref()?;
+    // The same route and text for another object that both are sure of: the first cause was mended, and the next one shows.
+    let other = match (&held.object, &failure.standing.object) {
+        (Object::Known { arn: one, .. }, Object::Known { arn: two, .. }) => one != two || held.cause != failure.standing.cause,
+        (Object::Provisional { .. }, _) | (_, Object::Provisional { .. }) => false,
+    };
+    let sure = held.certainty >= Certainty::Supported && failure.standing.certainty >= Certainty::Supported;
+    (!(other && sure)).then(|| incident.id.clone())
+}
+
+/// A job failed.
+pub fn failed(view: View, failure: &Failure, id: &IncidentId, moment: &Moment) -> (View, Due) {
+    let View { incident, lane, member, job_counted } = view;
+    let proved_later = |lane: &LaneState| lane.proved.is_some_and(|proved| proved >= failure.created_at);
+    let mut incident = match incident {
+        Some(incident) if incident.is_open() => incident,
+        // Its event is late: the lane was proved after this job was made, so nothing is open because of it.
+        Some(over) if lane.as_ref().is_some_and(|lane| lane.opening == over.opening && proved_later(lane)) => over,
+        Some(over) => Incident::open(failure, over.id, over.opening.saturating_add(1), moment.now),
+        None => Incident::open(failure, id.clone(), 1, moment.now),
+    };
+    let opening = incident.opening;
+    let mut lane = lane.filter(|lane| lane.opening == opening);
+    let mut member = member.filter(|member| member.opening == opening);
+    if job_counted != Some(opening) {
+        incident.jobs_total = incident.jobs_total.saturating_add(1);
+        incident.first_expires_at = [incident.first_expires_at, failure.expires_at].into_iter().flatten().min();
+        if !lane.as_ref().is_some_and(proved_later) {
+            (lane, member) = fail_member(&mut incident, lane, member, failure);
+        }
+    }
+    let due = if incident.is_open() {
+        incident.learn(&failure.standing);
+        // That it recovered is told by those who wait for it.
+        let due = incident.due(moment).filter(|kind| *kind != Kind::Resolved);
+        incident.claim(due, moment)
+    } else {
+        Due::Nothing
+    };
+    (View { incident: Some(incident), lane, member, job_counted: Some(opening) }, due)
+}
+
+fn fail_member(
+    incident: &mut Incident,
+    lane: Option<LaneState>,
+    member: Option<Member>,
+    failure: &Failure,
+) -> (Option<LaneState>, Option<Member>) {
+    let mut lane = lane.unwrap_or_else(|| LaneState {
+        opening: incident.opening,
+        lane: failure.lane.clone(),
+        round: 1,
+        members: 0,
+        recovered: 0,
+        newest_failure: failure.created_at,
+        proved: None,
+    });
+    if lane.proved.is_some() {
+        // It worked, and fails again: the lane starts anew.
+        incident.members_total = incident.members_total.saturating_sub(lane.members);
+        incident.members_recovered = incident.members_recovered.saturating_sub(lane.recovered);
+        lane = LaneState { round: lane.round.saturating_add(1), members: 0, recovered: 0, proved: None, ..lane };
+    }
+    lane.newest_failure = lane.newest_failure.max(failure.created_at);
+    let member = match member.filter(|member| member.round == lane.round) {
+        Some(member) if member.proved.is_some_and(|proved| proved >= failure.created_at) => member,
+        Some(member) => {
+            if member.proved.is_some() {
+                lane.recovered = lane.recovered.saturating_sub(1);
+                incident.members_recovered = incident.members_recovered.saturating_sub(1);
+            }
+            Member { newest_failure: member.newest_failure.max(failure.created_at), proved: None, ..member }
+        }
+        None => {
+            lane.members = lane.members.saturating_add(1);
+            incident.members_total = incident.members_total.saturating_add(1);
+            let (opening, round, resource) = (incident.opening, lane.round, failure.resource.clone());
+            Member { opening, round, resource, newest_failure: failure.created_at, proved: None }
+        }
+    };
+    (Some(lane), Some(member))
+}
+
+/// A job completed in the route of a lane of the incident. Proof is a job created after the failure: for the lane, of the same key, role and
+/// type; else for its own resource alone.
+pub fn completed(view: View, success: &Success, moment: &Moment) -> (View, Due) {
+    let View { incident: Some(mut incident), lane: Some(mut lane), mut member, job_counted } = view else {
+        return (view, Due::Nothing);
+    };
+    if !incident.is_open() || lane.opening != incident.opening {
+        return (View { incident: Some(incident), lane: Some(lane), member, job_counted }, Due::Nothing);
+    }
+    let before = incident.members_recovered;
+    if lane.lane.is_proved_by(&success.lane) && success.created_at > lane.newest_failure {
+        let open = lane.members.saturating_sub(lane.recovered);
+        incident.members_recovered = incident.members_recovered.saturating_add(open);
+        lane.recovered = lane.members;
+        lane.proved = lane.proved.max(Some(success.created_at));
+    } else if lane.proved.is_none()
+        && let Some(member) = member.as_mut().filter(|member| {
+            let of_now = member.opening == incident.opening && member.round == lane.round && member.proved.is_none();
+            of_now && member.resource == success.resource && success.created_at > member.newest_failure
+        })
+    {
+        lane.recovered = lane.recovered.saturating_add(1);
+        incident.members_recovered = incident.members_recovered.saturating_add(1);
+        member.proved = Some(success.created_at);
+    }
+    if incident.members_recovered > before {
+        incident.proved_by = Some(Box::new(success.job.clone()));
+    }
+    let partly = incident.members_recovered > before && !incident.recovering_told && !incident.is_acknowledged(moment.now);
+    let due = match (&incident.told, incident.is_recovered()) {
+        // The failure comes first, by those who saw it.
+        (None, _) => None,
+        // Until it was told, whoever sees a success tells it.
+        (Some(_), true) => Some(Kind::Resolved),
+        (Some(_), false) => partly.then_some(Kind::Recovering),
+    };
+    let due = incident.claim(due, moment);
+    (View { incident: Some(incident), lane: Some(lane), member, job_counted }, due)
+}
+
+/// Somebody looked again for evidence that was late, until `searched_until`.
+pub fn looked(mut incident: Incident, standing: &Standing, searched_until: Timestamp, moment: &Moment) -> (Incident, Due) {
+    if !incident.is_open() {
+        return (incident, Due::Nothing);
+    }
+    incident.searched_until = incident.searched_until.max(Some(searched_until));
+    incident.learn(standing);
+    let due = incident.due(moment).filter(|kind| *kind == Kind::Upgrade);
+    let due = incident.claim(due, moment);
+    (incident, due)
+}
+
+/// Time passed.
+pub fn waited(mut incident: Incident, moment: &Moment) -> (Incident, Due) {
+    if !incident.is_open() || incident.told.is_none() {
+        return (incident, Due::Nothing);
+    }
+    let due = incident.due(moment);
+    let due = incident.claim(due, moment);
+    (incident, due)
+}
+
+/// When the next reminder is due, if nothing happens.
+pub fn remind_at(incident: &Incident, repeat_after: SignedDuration) -> Option<Timestamp> {
+    let told = incident.told.as_ref().filter(|_| incident.is_open())?;
+    let due = told.at.checked_add(repeat_after).unwrap_or(Timestamp::MAX);
+    Some(incident.acknowledged.as_ref().map_or(due, |acknowledged| due.max(acknowledged.until)))
+}
+
+/// A message was accepted.
+pub fn told(mut incident: Incident, kind: Kind, standing: Option<&Standing>, now: Timestamp) -> Incident {
+    let standing = standing.cloned().or_else(|| incident.told.as_ref().and_then(|told| told.standing.clone()));
+    incident.told = Some(Told { at: now, standing });
+    incident.telling_until = None;
+    incident.deferred = false;
+    match kind {
+        Kind::Resolved => incident.resolved_at = Some(now),
+        Kind::Recovering => incident.recovering_told = true,
+        _ => {}
+    }
+    incident
+}
+
+/// A message was not accepted: whoever comes next may send it. The claim of another stays.
+pub fn not_told(mut incident: Incident, lease_until: Timestamp) -> Incident {
+    // Whoever keeps incidents may keep milliseconds.
+    if incident.telling_until.is_some_and(|until| until.as_millisecond() == lease_until.as_millisecond()) {
+        incident.telling_until = None;
+    }
+    incident
+}
+
+/// Too many messages are on their way: the next digest tells it.
+pub fn deferred(mut incident: Incident, lease_until: Timestamp) -> Incident {
+    if incident.told.is_none() && incident.is_open() {
+        incident.deferred = true;
+    }
+    not_told(incident, lease_until)
+}
+
+/// Follow-up number `number` of an opening is done; whether it is the first time. The next one has the number after it.
+pub fn followed_up(mut incident: Incident, opening: u32, number: u32) -> (Incident, bool) {
+    let first = incident.opening == opening && incident.follow_up <= number;
+    if first {
+        incident.follow_up = number.saturating_add(1);
+    }
+    (incident, first)
+}
+
+/// Somebody took the incident on.
+pub fn acknowledged(mut incident: Incident, acknowledgement: Acknowledgement) -> Incident {
+    if incident.is_open() {
+        incident.acknowledged = Some(acknowledgement);
+    }
+    incident
+}
+
+/// What incidents need to know of a job that was diagnosed.
+pub fn failure(evidence: &Evidence, verdict: &Verdict) -> Failure {
+    of_job(evidence, Standing::of(verdict), super::identify(verdict.cause, &verdict.object), true)
+}
+
+/// The same for a job that has the lane and the text of those of an incident, which need not be diagnosed one by one. `None`: it is not known
+/// what the incident stands for.
+pub fn another(evidence: &Evidence, incident: &Incident) -> Option<Failure> {
+    Some(of_job(evidence, incident.standing.clone()?, incident.id.clone(), false))
+}
+
+fn of_job(evidence: &Evidence, standing: Standing, identity: IncidentId, diagnosed: bool) -> Failure {
+    let job = &evidence.job;
+    let resource = job.resource_arn.as_ref().or_else(|| evidence.description.known()?.resource_arn.as_ref());
+    Failure {
+        job: job.key(),
+        created_at: job.created_at.or(job.event_time).unwrap_or(evidence.now),
+        lane: Lane::of(evidence),
+        resource: resource
+            .or(evidence.recovery_point_arn())
+            .map_or_else(|| job.key().job_id.as_str().to_owned(), |arn| arn.as_str().to_owned()),
+        standing,
+        identity,
+        provisional: super::provisional(evidence),
+        expires_at: evidence.recovery_point.known().and_then(|point| point.delete_at),
+        diagnosed,
+    }
+}

@@ -1,0 +1,107 @@
+//! Messages about an incident that people know of: from the last message and what happened since.
+
+use jiff::Timestamp;
+
+use super::alert::{ActIn, Alert, IncidentLine, SCHEMA};
+use super::{Kind, headline, inert};
+use crate::arn::AccountId;
+use crate::diagnosis::{Cause, Certainty, Severity};
+use crate::incident::{Incident, IncidentId};
+
+/// Incidents that a digest lists; the report has them all.
+const LISTED: usize = 40;
+
+/// Adds what the incident as a whole says: how many share it, since when, and what can still be copied.
+pub fn of_incident(alert: &mut Alert, incident: &Incident, last_good: Option<Timestamp>) {
+    alert.jobs_total = incident.jobs_total.max(1);
+    alert.opened_at = (alert.kind != Kind::Failure).then_some(incident.opened_at);
+    if let Some(impact) = &mut alert.impact {
+        impact.last_good_copy_at = last_good.or(impact.last_good_copy_at);
+        let uncopied = incident.members_total.saturating_sub(incident.members_recovered);
+        impact.uncopied_total = (incident.members_total > 0).then_some(uncopied);
+        impact.first_expires_at = incident.first_expires_at;
+    }
+}
+
+/// The next message, of another kind.
+pub fn again(last: &Alert, kind: Kind, incident: &Incident, now: Timestamp) -> Alert {
+    let proved_by = incident.proved_by.as_deref().filter(|_| kind == Kind::Resolved).cloned();
+    let mut alert = Alert { kind, at: Some(now), proved_by, ..last.clone() };
+    if let Some(job) = alert.jobs.first() {
+        let name = alert.account_names.get(&job.account_id).cloned();
+        alert.title = headline::title(kind, alert.cause, job, name.as_deref());
+    }
+    of_incident(&mut alert, incident, None);
+    if kind == Kind::Resolved {
+        // Nothing is to be mended any more; what was not copied meanwhile stays so until it is copied after all.
+        (alert.severity, alert.patch, alert.evaluation) = (Severity::Info, None, None);
+        (alert.next_steps, alert.confirm, alert.gaps, alert.candidates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    }
+    inert::alert(&alert)
+}
+
+/// One message for many incidents that opened faster than they could be told one by one.
+pub fn digest(alerts: &[(Incident, Alert)], report_uri: Option<String>, now: Timestamp) -> Option<Alert> {
+    let mut incidents = alerts.iter().map(|(incident, alert)| line(incident, alert)).collect::<Vec<_>>();
+    incidents.sort_by(|a, b| (b.severity, b.jobs_total, &a.incident_id).cmp(&(a.severity, a.jobs_total, &b.incident_id)));
+    let worst = incidents.first()?.clone();
+    let jobs_total = incidents.iter().map(|line| line.jobs_total).sum();
+    let accounts = incidents.iter().map(|line| &line.act_in.account_id).collect::<std::collections::BTreeSet<&AccountId>>().len();
+    let total = incidents.len();
+    let left_out = total.saturating_sub(LISTED);
+    incidents.truncate(LISTED);
+    let plural = |n: usize, one: &str| if n == 1 { format!("{n} {one}") } else { format!("{n} {one}s") };
+    let ids = alerts.iter().map(|(incident, _)| &incident.id).collect::<Vec<_>>();
+    let alert = Alert {
+        schema: SCHEMA.to_owned(),
+        kind: Kind::Storm,
+        incident_id: IncidentId::of_digest(&ids, now),
+        at: Some(now),
+        opened_at: None,
+        severity: worst.severity,
+        title: format!("Storm: {} more in {}", plural(total, "incident"), plural(accounts, "account")),
+        cause: Cause::Unexplained,
+        rule: None,
+        certainty: Certainty::Unexplained,
+        summary: format!(
+            "{} opened faster than they could be told one by one, with {} failed jobs. Each stays an incident of its own, with its own reminders and its own end.",
+            plural(total, "incident"),
+            jobs_total
+        ),
+        act_in: ActIn { resource_arn: None, ..worst.act_in },
+        denied: None,
+        evaluation: None,
+        patch: None,
+        changed: None,
+        incidents,
+        report_uri,
+        proved_by: None,
+        jobs: Vec::new(),
+        jobs_total,
+        account_names: alerts.iter().flat_map(|(_, alert)| alert.account_names.clone()).collect(),
+        route: None,
+        impact: None,
+        evidence: Vec::new(),
+        gaps: Vec::new(),
+        unread: Vec::new(),
+        candidates: Vec::new(),
+        next_steps: Vec::new(),
+        confirm: Vec::new(),
+        links: Vec::new(),
+        fingerprint: None,
+        truncated: (left_out > 0).then(|| format!("{} of {total}", plural(left_out, "incident"))).into_iter().collect(),
+    };
+    Some(inert::alert(&alert))
+}
+
+fn line(incident: &Incident, alert: &Alert) -> IncidentLine {
+    IncidentLine {
+        incident_id: incident.id.clone(),
+        severity: alert.severity,
+        title: alert.title.clone(),
+        cause: alert.cause,
+        certainty: alert.certainty,
+        act_in: alert.act_in.clone(),
+        jobs_total: incident.jobs_total,
+    }
+}
