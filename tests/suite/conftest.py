@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +11,6 @@ from .organization import Inbox, Lab, running_lab
 
 # How soon a failed message comes again where a test says nothing else.
 RETRY_SECONDS = 0.2
-
-
-# Hundreds of copies take minutes: `make soak`.
-collect_ignore = [] if os.environ.get("GUARDIAN_SOAK") else ["test_topologies.py"]
 
 
 @pytest.fixture(scope="session")

@@ -244,7 +244,8 @@ class Draw:
             policy = iam.create_policy(PolicyName=f"{name}-bound", PolicyDocument=document(bound))["Policy"]
             iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=policy["Arn"])
 
-    def plan(self, drawn: Drawn) -> None:
+    def plan(self, drawn: Drawn) -> tuple[str, str]:
+        """A plan that copies the one resource of a route: its id, and that of its selection."""
         backup = self.lab.client(drawn.source, "backup", drawn.region)
         rule = {
             "RuleName": "night",
@@ -252,7 +253,7 @@ class Draw:
             "CopyActions": [{"DestinationBackupVaultArn": drawn.destination_vault_arn}],
         }
         plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": drawn.vault, "Rules": [rule]})
-        backup.create_backup_selection(
+        selection = backup.create_backup_selection(
             BackupPlanId=plan["BackupPlanId"],
             BackupSelection={
                 "SelectionName": "one",
@@ -260,6 +261,7 @@ class Draw:
                 "Resources": [drawn.resource_arn],
             },
         )
+        return plan["BackupPlanId"], selection["SelectionId"]
 
 
 def allow(sid: str, who: Json, actions: list[str], condition: Json) -> Json:
@@ -285,6 +287,21 @@ def bounded(lab: Lab, vaults: list[str]) -> Iterator[None]:
     finally:
         for source in lab.accounts["sources"]:
             organizations.detach_policy(PolicyId=policy, TargetId=source)
+
+
+@contextmanager
+def planned(draw: Draw, routes: list[Drawn]) -> Iterator[None]:
+    """A plan for every route. Afterwards they are gone: whoever asks about all plans meets none of these."""
+    made: list[tuple[Drawn, tuple[str, str]]] = []
+    try:
+        for drawn in routes:
+            made.append((drawn, draw.plan(drawn)))
+        yield
+    finally:
+        for drawn, (plan, selection) in made:
+            backup = draw.lab.client(drawn.source, "backup", drawn.region)
+            backup.delete_backup_selection(BackupPlanId=plan, SelectionId=selection)
+            backup.delete_backup_plan(BackupPlanId=plan)
 
 
 def back_up(lab: Lab, routes: list[Drawn]) -> None:
@@ -324,9 +341,14 @@ def copy(lab: Lab, routes: list[Drawn]) -> dict[int, Json]:
 @pytest.fixture
 def quiet(lab: Lab) -> Iterator[None]:
     """Nothing reaches the functions: hundreds of failures would keep them busy, and nobody reads the alerts."""
+    lab.cloudtrail_delay(0)
     lab.control("bus", {"drop": 1.0, "seed": 1})
-    yield
-    lab.control("bus", {})
+    try:
+        yield
+    finally:
+        # What is on its way is lost as well, before anything is delivered again.
+        lab.idle()
+        lab.control("bus", {})
 
 
 @pytest.mark.usefixtures("quiet")
@@ -336,9 +358,7 @@ def test_what_is_foretold_happens(lab: Lab, batch: int) -> None:
     draw = Draw(lab, random.Random(SEED + batch))
     routes = [draw.route(number) for number in range(BATCH)]
     back_up(lab, routes)
-    for drawn in routes:
-        draw.plan(drawn)
-    with bounded(lab, draw.refused_by_scp):
+    with planned(draw, routes), bounded(lab, draw.refused_by_scp):
         regions = ",".join(lab.info["regions"])
         foretold = terminal.run("preflight", "--format", "json", GUARDIAN_REGIONS=regions)
         assert foretold.code == 1, foretold.errors
@@ -362,5 +382,5 @@ def test_what_is_foretold_happens(lab: Lab, batch: int) -> None:
         for drawn in routes
         if verdicts[drawn.vault]["verdict"] == "depends"
     ]
-    assert len(open_points) < MOST_OPEN * BATCH, f"{len(open_points)} of {BATCH}\n" + "\n".join(map(str, open_points))
+    assert len(open_points) <= MOST_OPEN * BATCH, f"{len(open_points)} of {BATCH}\n" + "\n".join(map(str, open_points))
     assert counts["works", "COMPLETED"] > BATCH / 5 and counts["will-fail", "FAILED"] > BATCH / 5, counts
