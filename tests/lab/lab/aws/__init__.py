@@ -11,12 +11,13 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    from . import dynamodb, frontdoor, kms, managed_policies, organizations, sns, sts
+    from . import backup_policies, dynamodb, frontdoor, kms, managed_policies, organizations, sns, sts
     from .backup import jobs, points, settings, vaults  # noqa: F401  (importing registers the operations)
 
     dynamodb.install()
     managed_policies.install()
     organizations.install()
+    backup_policies.install()
     sts.install()
     kms.install()
     sns.install()

@@ -127,6 +127,8 @@ def trusts_backup(role: Role) -> bool:
 
 # -- the organization --------------------------------------------------------------------------------------------------
 
+BACKUP_POLICY = "BACKUP_POLICY"
+
 
 def _backend() -> OrganizationsBackend | None:
     for account_id in list(organizations_backends):
@@ -195,3 +197,17 @@ def scp_levels(account_id: str) -> tuple[tuple[Mapping[str, Any], ...], ...]:
 
 def rcp_levels(account_id: str) -> tuple[tuple[Mapping[str, Any], ...], ...]:
     return _levels(account_id, "RESOURCE_CONTROL_POLICY")
+
+
+def backup_policy_levels(account_id: str) -> tuple[tuple[Mapping[str, Any], ...], ...] | None:
+    """Likewise of backup policies; `None` where the organization has them switched off."""
+    chain = _chain(account_id)
+    if not chain or all(one["Type"] != BACKUP_POLICY for one in chain[0].policy_types):
+        return None
+    return _levels(account_id, BACKUP_POLICY)
+
+
+def members() -> list[str]:
+    """Every account of the organization."""
+    backend = _backend()
+    return sorted(account.id for account in backend.accounts) if backend else []

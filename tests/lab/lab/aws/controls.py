@@ -9,6 +9,7 @@
   moto cannot hold; with `copy_running` its copies fail because another one is running. The tag `lab:encryption-key-arn` on the resource of a backup says the same for resources that it can hold.
 - `denial-form`: `{form: full | vague}` chooses the message of denied KMS calls on keys of other accounts.
 - `copy-support`: `{one_step_unsupported: [resource types]}` are refused cross-account and cross-Region in one step.
+- `backup-policies`: `{}` makes plans of the effective backup policies of all accounts, as AWS Backup does some time after a change.
 - `cloudtrail-throttle`: `{enabled: bool}` switches the limit of two LookupEvents per second.
 """
 
@@ -98,12 +99,19 @@ def cloudtrail_throttle(body: dict[str, Any]) -> dict[str, Any]:
     return {"enabled": bool(body.get("enabled", True))}
 
 
+def backup_policies(body: dict[str, Any]) -> dict[str, Any]:
+    from . import backup_policies
+
+    return {"plans": backup_policies.make_plans()}
+
+
 ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "next-job": next_job,
     "resources": resources,
     "denial-form": set_denial_form,
     "copy-support": copy_support,
     "cloudtrail-throttle": cloudtrail_throttle,
+    "backup-policies": backup_policies,
 }
 
 
