@@ -16,4 +16,5 @@ pub(crate) use folder::Folder;
 pub(crate) use once::Once;
 pub(crate) use readers::Readers;
 pub(crate) use recorder::{Collected, Recorder};
+pub(crate) use topology::Plans;
 pub(crate) use trail::NoStore;

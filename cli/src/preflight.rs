@@ -31,23 +31,33 @@ pub(crate) use text::unread;
 
 A route is: source account, Region and vault, resource type, key of the
 backups, destination vault. The routes are the copy actions of the backup
-plans, for the kinds of recovery points that are in their vaults. Each is
-judged by the policies of both vaults and keys, grants, job role, SCPs and
-RCPs, and by the state of vaults, keys and role:
+plans, for the kinds of recovery points that are in their vaults and whose
+resources their selections select. Each is judged by the policies of both
+vaults and keys, grants, job role, SCPs and RCPs, by the state of vaults, keys
+and role, and by whether the organization allows copies into other accounts:
 
   works      all that a copy needs, or may need, was seen and is there
   will-fail  something that it needs was seen and is not there
   depends    on what could not be read, or on what AWS does not document
 
+Tags of resources are not read. Where a selection chooses by tags, a resource
+that its plan has backed up before counts as selected; of others a copy that
+would fail is `depends`, with the selection in perhaps_selected_by.
+
+What backup policies of the organization want is in the accounts as plans. With
+GUARDIAN_ORGANIZATION_ROLE_ARN the effective policy is read too, and what is not
+a plan yet is told as not known.
+
 --format json prints one object:
   {routes: [{source_account, source_region, source_vault, resource_type, key,
-             destination_vault, job_role, verdict,
+             destination_vault, job_role, perhaps_selected_by, verdict,
              denied: [{principal, action, resource, why}],
              obstacles: [text], patches: [patch],
              without_patch: [{reason, instead}], depends_on: [text], gaps: [gap]}],
    not_known: [{account, region, plan, source_vault, destination_vault, why}],
    gaps: [gap],
-   summary: {routes, works, will_fail, depends, not_known, gaps}}
+   summary: {plans, plans_that_copy, routes, works, will_fail, depends,
+             not_known, gaps}}
   patch = {account_id, target_arn, operation, statements, document, cli, proof},
           for one policy, proven together with the other patches of the route
   gap = {action, account_id, region, reason, detail}
@@ -55,8 +65,9 @@ What is not known is absent. Members are only ever added.
 
 Live, it needs what `guardian explain job --help` says.
 
-Exit codes: 0 every copy will work, 1 some will fail, 2 wrong usage,
-3 not everything could be seen.")]
+Exit codes: 0 every copy will work, or plans were read and none copies
+anything, 1 some will fail, 2 wrong usage, 3 not everything could be seen, or
+there was nothing to judge: no plan, or no backup that the plans copy.")]
 pub(crate) struct Preflight {
     /// Folder that `guardian collect` made. Without it AWS is asked.
     #[arg(long, value_name = "DIR")]

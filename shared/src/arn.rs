@@ -216,6 +216,11 @@ impl fmt::Display for Arn {
     }
 }
 
+/// ARN of a vault, by its name; `None` where the name makes none.
+pub fn backup_vault(account: &AccountId, region: &Region, name: &str) -> Option<Arn> {
+    Arn::parse(&format!("arn:{}:backup:{region}:{account}:backup-vault:{name}", region.partition())).ok()
+}
+
 /// ARN of the service-linked role with which AWS Backup performs a copy in the destination account
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html>).
 pub fn backup_service_linked_role(partition: &str, account: &AccountId) -> String {

@@ -6,6 +6,7 @@
 
 pub mod arn;
 pub mod copy;
+pub mod coverage;
 pub mod diagnosis;
 pub mod event;
 pub mod evidence;

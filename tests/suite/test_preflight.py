@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +19,9 @@ def terminal(lab: Lab) -> Terminal:
     return Terminal(lab)
 
 
-def plan_for(route: Route, *, resources: list[str] | None = None, lifecycle: Json | None = None) -> str:
+def plan_for(
+    route: Route, *, resources: list[str] | None = None, lifecycle: Json | None = None, **selection: Any
+) -> str:
     """A plan that backs up into the vault of a route and copies every backup to its destination."""
     backup = route.lab.client(route.source, "backup", route.source_region)
     action: Json = {"DestinationBackupVaultArn": route.destination_vault_arn}
@@ -34,6 +39,7 @@ def plan_for(route: Route, *, resources: list[str] | None = None, lifecycle: Jso
             "SelectionName": "volumes",
             "IamRoleArn": JOB_ROLE.format(account=route.source),
             "Resources": [route.resource_arn] if resources is None else resources,
+            **selection,
         },
     )
     return plan["BackupPlanId"]
@@ -71,7 +77,7 @@ def test_a_healthy_route_works(terminal: Terminal, route: Route) -> None:
     assert (found["resource_type"], found["key"]) == ("EBS", route.key_arn)
     assert found["denied"] == found["depends_on"] == found["obstacles"] == found["patches"] == found["gaps"] == []
     assert result.json["summary"] == {
-        "routes": 1, "works": 1, "will_fail": 0, "depends": 0, "not_known": 0, "gaps": 0,
+        "plans": 1, "plans_that_copy": 1, "routes": 1, "works": 1, "will_fail": 0, "depends": 0, "not_known": 0, "gaps": 0,
     }  # fmt: skip
     assert (result.code, result.errors) == (0, "")
     assert route.copy()["State"] == "COMPLETED"
@@ -140,8 +146,8 @@ def test_a_folder_gives_what_the_accounts_gave(terminal: Terminal, route: Route,
         recorded = json.loads(file.read_text())
         outcome = "error" if "error" in recorded else "response"
         assert set(recorded) == {"request", outcome, "at", "principal"}, file
-        # The source vault has no policy, and says so.
-        assert outcome == "response" or operation == "GetBackupVaultAccessPolicy", recorded
+        # The source vault has no policy, and the organization no backup policies: both say so.
+        assert outcome == "response" or operation in ("GetBackupVaultAccessPolicy", "DescribeEffectivePolicy"), recorded
         assert account.isdigit() and (region == "global") == (service in ("iam", "organizations")), file
         assert operation.startswith(("Describe", "Get", "List")), file
     # Nobody to ask: everything comes from the folder.
@@ -246,3 +252,168 @@ def test_states_that_suffice_alone_are_told(terminal: Terminal, route: Route) ->
     assert found["verdict"] == "will-fail" and result.code == 1
     assert any(route.key_arn in one and "Disabled" in one for one in found["obstacles"]), found["obstacles"]
     assert any("at least 30 days" in one for one in found["obstacles"]), found["obstacles"]
+
+
+@contextmanager
+def copies_into_other_accounts_off(lab: Lab) -> Iterator[None]:
+    settings = lab.client(lab.management, "backup")
+    settings.update_global_settings(GlobalSettings={"isCrossAccountBackupEnabled": "false"})
+    try:
+        yield
+    finally:
+        settings.update_global_settings(GlobalSettings={"isCrossAccountBackupEnabled": "true"})
+
+
+def test_an_organization_that_allows_no_copies_into_other_accounts_is_told(terminal: Terminal, route: Route) -> None:
+    lab = route.lab
+    route.back_up()
+    plan_for(route)
+    with copies_into_other_accounts_off(lab):
+        result = terminal.run("preflight", *where(route), "--format", "json")
+        job = route.copy()
+    found = only(result.json)
+    assert (found["verdict"], result.code) == ("will-fail", 1), result.out
+    assert any("isCrossAccountBackupEnabled" in one and lab.management in one for one in found["obstacles"]), found
+    assert (found["denied"], job["State"]) == ([], "FAILED")
+    # Nobody but the management account is sure to know, and the reader may be kept out there.
+    denied = {"match": {"service": "backup", "operation": "DescribeGlobalSettings"}, "fault": "denied"}
+    lab.control("faults", [denied])
+    try:
+        unseen = terminal.run(
+            "preflight", *where(route), "--format", "json", AWS_ENDPOINT_URL=lab.info["proxy_endpoint"]
+        )
+    finally:
+        lab.control("faults", method="DELETE")
+    found = only(unseen.json)
+    assert (found["verdict"], unseen.code) == ("depends", 3), unseen.out
+    assert [(gap["action"], gap["account_id"]) for gap in found["gaps"]] == [
+        ("backup:DescribeGlobalSettings", lab.management)
+    ]
+    assert any("copies into other accounts" in one for one in found["depends_on"]), found
+
+
+def test_what_no_selection_selects_is_no_route(terminal: Terminal, route: Route) -> None:
+    """Another backup is in the vault, under a key that nobody can use from outside: no plan copies it."""
+    route.back_up()
+    volume = ebs_route(route.lab)
+    volume.put_key_policy(key_policy(volume.source))
+    volume.vault = route.vault
+    volume.back_up()
+    plan = plan_for(route)
+    works = terminal.run("preflight", *where(route), "--format", "json")
+    assert (only(works.json)["key"], works.code) == (route.key_arn, 0), works.out
+    plan_for(route, resources=["arn:aws:ec2:*:*:volume/*"], NotResources=[volume.resource_arn])
+    assert terminal.run("preflight", *where(route)).code == 0
+    # As soon as one does, its copies will fail.
+    plan_for(route, resources=[volume.resource_arn])
+    fails = terminal.run("preflight", *where(route), "--format", "json")
+    assert {one["key"]: one["verdict"] for one in fails.json["routes"]} == {
+        route.key_arn: "works",
+        volume.key_arn: "will-fail",
+    }
+    assert fails.code == 1 and plan
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"ListOfTags": [{"ConditionType": "STRINGEQUALS", "ConditionKey": "backup", "ConditionValue": "daily"}]},
+        {
+            "Resources": ["*"],
+            "Conditions": {
+                "StringEquals": [{"ConditionKey": "aws:ResourceTag/backup", "ConditionValue": "daily"}],
+            },
+        },
+    ],
+    ids=["list of tags", "conditions"],
+)
+def test_what_tags_select_is_no_certainty(terminal: Terminal, route: Route, selection: Json) -> None:
+    route.back_up()
+    plan_for(route, **{"resources": [], **selection})
+    works = terminal.run("preflight", *where(route), "--format", "json")
+    found = only(works.json)
+    assert (found["verdict"], found["perhaps_selected_by"], works.code) == ("works", "volumes", 0), works.out
+    route.put_vault_policy(None)
+    fails = terminal.run("preflight", *where(route), "--format", "json")
+    found = only(fails.json)
+    assert (found["verdict"], fails.code) == ("depends", 3), fails.out
+    assert [one["action"] for one in found["denied"]] == ["backup:CopyIntoBackupVault"]
+    assert any("`volumes`" in one and "tags" in one for one in found["depends_on"]), found
+    text = terminal.run("preflight", *where(route)).out
+    assert "if it is made, it will fail: " in text and "chooses by tags" in text, text
+
+
+def organization_policy(route: Route) -> Json:
+    """A backup policy of the organization that wants the copies of a route, of what is tagged."""
+    destination = route.destination_vault_arn
+    rule = {
+        "target_backup_vault_name": {"@@assign": route.vault},
+        "copy_actions": {destination: {"target_backup_vault_arn": {"@@assign": destination}}},
+    }
+    tags = {
+        "iam_role_arn": {"@@assign": JOB_ROLE.format(account="$account")},
+        "tag_key": {"@@assign": "backup"},
+        "tag_value": {"@@assign": ["daily"]},
+    }
+    plan = {
+        "regions": {"@@assign": [route.source_region]},
+        "rules": {"Night": rule},
+        "selections": {"tags": {"by-tag": tags}},
+    }
+    return {"plans": {"Daily": plan}}
+
+
+def test_a_policy_of_the_organization_is_told_before_and_after_it_is_a_plan(
+    terminal: Terminal, route: Route, tmp_path: Path
+) -> None:
+    lab = route.lab
+    route.back_up()
+    organizations = lab.client(lab.management, "organizations")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    organizations.enable_policy_type(RootId=root, PolicyType="BACKUP_POLICY")
+    created = organizations.create_policy(
+        Content=json.dumps(organization_policy(route)),
+        Description="suite",
+        Name=lab.unique("backup-policy"),
+        Type="BACKUP_POLICY",
+    )
+    policy = created["Policy"]["PolicySummary"]["Id"]
+    organizations.attach_policy(PolicyId=policy, TargetId=route.source)
+    try:
+        before = terminal.run("preflight", *where(route), "--format", "json")
+        text = terminal.run("preflight", *where(route)).out
+        folder = tmp_path / "evidence"
+        assert terminal.run("collect", "--out", str(folder), *where(route)).code == 0
+        recorded = terminal.run("preflight", "--evidence", str(folder), "--format", "json")
+        assert lab.control("backup-policies", {})["plans"] == 1
+        after = terminal.run("preflight", *where(route), "--format", "json")
+    finally:
+        organizations.detach_policy(PolicyId=policy, TargetId=route.source)
+        organizations.disable_policy_type(RootId=root, PolicyType="BACKUP_POLICY")
+        lab.control("backup-policies", {})
+    (wanted,) = before.json["not_known"]
+    assert (wanted["plan"], wanted["source_vault"], wanted["destination_vault"]) == (
+        "Daily",
+        route.vault,
+        route.destination_vault_arn,
+    )
+    assert "backup policy of the organization" in wanted["why"] and before.code == 3
+    assert f"plan Daily: {route.source} {route.source_region} {route.vault} -> " in text, text
+    assert (recorded.code, recorded.out) == (before.code, before.out)
+    assert after.json["not_known"] == [], after.out
+    assert (only(after.json)["verdict"], after.code) == ("works", 0), after.out
+
+
+def test_nothing_to_judge_is_not_health(terminal: Terminal, route: Route) -> None:
+    backup = route.lab.client(route.source, "backup", route.source_region)
+    none = terminal.run("preflight", *where(route))
+    assert none.code == 3 and "no backup plan was read" in none.out, none.out
+    rule = {"RuleName": "night", "TargetBackupVaultName": route.vault}
+    backup.create_backup_plan(BackupPlan={"BackupPlanName": route.lab.unique("local"), "Rules": [rule]})
+    local = terminal.run("preflight", *where(route))
+    assert local.code == 0 and "1 backup plan was read, and none copies anything" in local.out, local.out
+    rule["CopyActions"] = [{"DestinationBackupVaultArn": route.destination_vault_arn}]
+    backup.create_backup_plan(BackupPlan={"BackupPlanName": route.lab.unique("idle"), "Rules": [rule]})
+    idle = terminal.run("preflight", *where(route), "--format", "json")
+    assert idle.code == 3, idle.out
+    assert (idle.json["summary"]["plans"], idle.json["summary"]["plans_that_copy"]) == (2, 1)

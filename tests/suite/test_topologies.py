@@ -253,12 +253,13 @@ class Draw:
             "CopyActions": [{"DestinationBackupVaultArn": drawn.destination_vault_arn}],
         }
         plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": drawn.vault, "Rules": [rule]})
+        pattern = RESOURCES[drawn.kind].format(region="*", account="*", n="*")
         selection = backup.create_backup_selection(
             BackupPlanId=plan["BackupPlanId"],
             BackupSelection={
                 "SelectionName": "one",
                 "IamRoleArn": drawn.role_arn,
-                "Resources": [drawn.resource_arn],
+                "Resources": [self.dice.choice([drawn.resource_arn, pattern, "*"])],
             },
         )
         return plan["BackupPlanId"], selection["SelectionId"]

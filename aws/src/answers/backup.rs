@@ -16,6 +16,7 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Fai
         "DescribeCopyJob" => raw!(backup.describe_copy_job().set_copy_job_id(parameter("CopyJobId"))),
         "DescribeRestoreJob" => raw!(backup.describe_restore_job().set_restore_job_id(parameter("RestoreJobId"))),
         "DescribeScanJob" => raw!(backup.describe_scan_job().set_scan_job_id(parameter("ScanJobId"))),
+        "DescribeGlobalSettings" => raw!(backup.describe_global_settings()),
         "DescribeBackupVault" => raw!(backup.describe_backup_vault().set_backup_vault_name(vault())),
         "GetBackupVaultAccessPolicy" => raw!(backup.get_backup_vault_access_policy().set_backup_vault_name(vault())),
         "DescribeRecoveryPoint" => {

@@ -1,6 +1,6 @@
 //! Reads of Organizations, through the role that was named for them.
 
-use aws_sdk_organizations::types::PolicyType;
+use aws_sdk_organizations::types::{EffectivePolicyType, PolicyType};
 use guardian_core::evidence::GapReason;
 use serde_json::Value;
 
@@ -24,6 +24,10 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Fai
             request.set_filter(parameter("Filter").as_deref().map(PolicyType::from)).set_next_token(next)
         }),
         "DescribePolicy" => raw!(organizations.describe_policy().set_policy_id(parameter("PolicyId"))),
+        "DescribeEffectivePolicy" => {
+            let kind = parameter("PolicyType").as_deref().map(EffectivePolicyType::from);
+            raw!(organizations.describe_effective_policy().set_policy_type(kind).set_target_id(parameter("TargetId")))
+        }
         _ => Err(refused(question)),
     }
 }

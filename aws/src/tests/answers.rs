@@ -53,6 +53,22 @@ async fn a_plan_of_the_organization_is_asked_for_by_its_whole_id() {
 }
 
 #[tokio::test]
+async fn what_the_organization_wants_and_allows_is_asked_for_by_member_and_by_place() {
+    let canned = behind_sts(|_| Some(ok(json!({"EffectivePolicy": {"PolicyContent": "{}"}, "GlobalSettings": {}}))));
+    let effective =
+        question("organizations", "DescribeEffectivePolicy", json!({"PolicyType": "BACKUP_POLICY", "TargetId": "111111111111"}));
+    let answer = ask(&canned, &effective).await;
+    assert!(answer.outcome.is_ok());
+    assert_eq!(answer.principal.as_deref(), Some(crate::canned::ORGANIZATION_ROLE));
+    let call = canned.calls().pop().unwrap();
+    assert!(call.operation.ends_with(".DescribeEffectivePolicy"), "{}", call.operation);
+    assert_eq!(call.body, effective.request);
+    let settings = ask(&canned, &question("backup", "DescribeGlobalSettings", json!({}))).await;
+    assert!(settings.outcome.is_ok());
+    assert!(canned.calls().pop().unwrap().uri.ends_with("/global-settings"));
+}
+
+#[tokio::test]
 async fn errors_keep_the_code_of_aws_and_a_role_that_cannot_be_assumed_names_its_call() {
     for (code, reason) in [("AccessDeniedException", GapReason::AccessDenied), ("ResourceNotFoundException", GapReason::NotFound)] {
         let canned = behind_sts(move |_| Some(error(code)));

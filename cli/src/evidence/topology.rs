@@ -2,11 +2,14 @@
 
 use guardian_aws::answers::{Answers, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::evidence::{BackupPlan, CopyAction, Gap, PlanRule, Selection, StoredPoint};
+use guardian_core::evidence::{
+    BackupPlan, CopyAction, Fact, Gap, GapReason, GlobalSettings, Organization, PlanRule, Selection, StoredPoint, TagOperator, TagTest,
+    WantedPlan, WantedRule,
+};
 use serde_json::{Value, json};
 
-use super::read::{arn, text, time};
-use super::readers::{Readers, in_place};
+use super::read::{arn, document, text, time};
+use super::readers::{Readers, fact, in_place};
 
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
@@ -14,6 +17,17 @@ fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 
 fn strings(value: &Value, name: &str) -> Vec<String> {
     items(value, name).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The plans of an account and Region.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    /// How many were read.
+    pub(crate) read: usize,
+    /// Those that copy something, each with its selections.
+    pub(crate) copying: Vec<(BackupPlan, Vec<Selection>)>,
+    /// What could not be read.
+    pub(crate) gaps: Vec<Gap>,
 }
 
 impl<A: Answers> Readers<A> {
@@ -33,26 +47,63 @@ impl<A: Answers> Readers<A> {
         Ok(accounts)
     }
 
-    /// The plans of an account and Region that copy something, each with its selections. What could not be read is among the gaps.
-    pub(crate) async fn copying_plans(&self, account: &AccountId, region: &Region) -> (Vec<(BackupPlan, Vec<Selection>)>, Vec<Gap>) {
-        let (mut plans, mut gaps) = (Vec::new(), Vec::new());
+    /// What the organization allows AWS Backup. Only its management account is sure to know.
+    pub(crate) async fn global_settings(&self, organization: &Fact<Organization>, region: &Region) -> Fact<GlobalSettings> {
+        let management_account = match organization {
+            Fact::Known { value, .. } => value.management_account.clone(),
+            Fact::Gap(gap) => return Fact::Gap(gap.clone()),
+            Fact::NotAsked => return Fact::NotAsked,
+        };
+        let question = in_place(&management_account, region, "DescribeGlobalSettings", json!({}));
+        let read = |response: &Value| {
+            let setting = response.pointer("/GlobalSettings/isCrossAccountBackupEnabled").and_then(Value::as_str)?;
+            let cross_account_backup = setting.eq_ignore_ascii_case("true");
+            Some(GlobalSettings { management_account: management_account.clone(), cross_account_backup })
+        };
+        fact(self.read(&question, read).await, &question.action())
+    }
+
+    /// The plans that the organization wants an account to have; none where the organization cannot be read at all, for what AWS Backup carries out is
+    /// in the account as plans.
+    pub(crate) async fn wanted_plans(&self, account: &AccountId) -> Result<Vec<WantedPlan>, Gap> {
+        let Some(owner) = self.answers().organization_account() else { return Ok(Vec::new()) };
+        let request = json!({"TargetId": account.as_str(), "PolicyType": "BACKUP_POLICY"});
+        let question = Question { account: owner, region: None, service: "organizations", operation: "DescribeEffectivePolicy", request };
+        let read = |response: &Value| response.pointer("/EffectivePolicy/PolicyContent").and_then(document).and_then(|it| wanted(&it));
+        match self.read(&question, read).await {
+            Ok((plans, _)) => Ok(plans),
+            // The policy type is not switched on, or the account is in no organization.
+            Err(gap) if gap.reason == GapReason::NotFound => Ok(Vec::new()),
+            Err(gap) => Err(gap),
+        }
+    }
+
+    /// The plans of an account and Region that copy something, each with its selections, and how many plans there are. What could not be read is among
+    /// the gaps.
+    pub(crate) async fn copying_plans(&self, account: &AccountId, region: &Region) -> Plans {
+        let mut plans = Plans::default();
         let list = in_place(account, region, "ListBackupPlans", json!({}));
         let ids = match self.read(&list, |response| ids(response, "BackupPlansList", "BackupPlanId")).await {
             Ok((ids, _)) => ids,
-            Err(gap) => return (plans, vec![gap]),
+            Err(gap) => {
+                plans.gaps.push(gap);
+                return plans;
+            }
         };
         for id in ids {
             let get = in_place(account, region, "GetBackupPlan", json!({"BackupPlanId": id}));
             match self.read(&get, |response| plan(account, region, &id, response)).await {
-                Ok((plan, _)) if plan.copies() => {
-                    let selections = self.selections(account, region, &id, &mut gaps).await;
-                    plans.push((plan, selections));
+                Ok((plan, _)) => {
+                    plans.read += 1;
+                    if plan.copies() {
+                        let selections = self.selections(account, region, &id, &mut plans.gaps).await;
+                        plans.copying.push((plan, selections));
+                    }
                 }
-                Ok(_) => {}
-                Err(gap) => gaps.push(gap),
+                Err(gap) => plans.gaps.push(gap),
             }
         }
-        (plans, gaps)
+        plans
     }
 
     async fn selections(&self, account: &AccountId, region: &Region, plan: &str, gaps: &mut Vec<Gap>) -> Vec<Selection> {
@@ -121,14 +172,54 @@ fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Opt
 
 fn selection(response: &Value) -> Option<Selection> {
     let selection = response.get("BackupSelection")?;
-    let tags = items(selection, "ListOfTags").next().is_some();
+    let tags = items(selection, "ListOfTags").map(|test| tag_test(test, TagOperator::Equals));
+    let conditions = OPERATORS.iter().flat_map(|(name, operator)| {
+        let tests = selection.get("Conditions").map(|conditions| items(conditions, name));
+        tests.into_iter().flatten().map(|test| tag_test(test, *operator))
+    });
     Some(Selection {
         name: text(selection, "SelectionName").unwrap_or_default(),
         role_arn: arn(selection, "IamRoleArn")?,
         resources: strings(selection, "Resources"),
         not_resources: strings(selection, "NotResources"),
-        by_tags: tags,
+        tags: tags.collect::<Option<Vec<_>>>()?,
+        conditions: conditions.collect::<Option<Vec<_>>>()?,
     })
+}
+
+/// The operators of `Conditions`.
+const OPERATORS: &[(&str, TagOperator)] = &[
+    ("StringEquals", TagOperator::Equals),
+    ("StringNotEquals", TagOperator::NotEquals),
+    ("StringLike", TagOperator::Like),
+    ("StringNotLike", TagOperator::NotLike),
+];
+
+fn tag_test(test: &Value, operator: TagOperator) -> Option<TagTest> {
+    Some(TagTest {
+        operator,
+        key: text(test, "ConditionKey")?,
+        value: test.get("ConditionValue").and_then(Value::as_str).unwrap_or_default().to_owned(),
+    })
+}
+
+/// The plans of an effective backup policy; `None` where it has another form than AWS documents
+/// (<https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html>).
+fn wanted(policy: &Value) -> Option<Vec<WantedPlan>> {
+    let Some(plans) = policy.get("plans") else { return Some(Vec::new()) };
+    let plans = plans.as_object()?.iter().map(|(name, plan)| {
+        let rules = plan.get("rules").and_then(Value::as_object)?.values().map(|rule| {
+            let copies = rule.get("copy_actions").and_then(Value::as_object);
+            // The vault is the name of the copy action, and told inside again.
+            let destination = |(name, action): (&String, &Value)| text(action, "target_backup_vault_arn").unwrap_or_else(|| name.clone());
+            Some(WantedRule {
+                target_vault: text(rule, "target_backup_vault_name")?,
+                destinations: copies.into_iter().flatten().map(destination).collect(),
+            })
+        });
+        Some(WantedPlan { name: name.clone(), regions: strings(plan, "regions"), rules: rules.collect::<Option<Vec<_>>>()? })
+    });
+    plans.collect()
 }
 
 /// A recovery point that is gone or going, or not there yet, says nothing of the next.

@@ -33,6 +33,10 @@ impl Finding {
 pub(super) struct Findings {
     /// One for each route.
     pub(super) routes: Vec<Finding>,
+    /// Plans that were read.
+    pub(super) plans: usize,
+    /// Those of them that copy something.
+    pub(super) copying_plans: usize,
     /// Copy actions whose kind of backups is not known.
     pub(super) unknown: Vec<NotYetKnown>,
     /// What kept routes from being found.
@@ -49,7 +53,8 @@ pub(super) fn findings(survey: Survey, organization_id: Option<&str>) -> anyhow:
             routes.push(Finding { forecast, plan });
         }
     }
-    Ok(Findings { routes, unknown: survey.unknown, gaps: survey.gaps })
+    let Survey { plans, copying_plans, unknown, gaps, .. } = survey;
+    Ok(Findings { routes, plans, copying_plans, unknown, gaps })
 }
 
 /// The documents that a patch would replace.
@@ -68,11 +73,21 @@ impl Findings {
         self.routes.iter().filter(move |finding| finding.forecast.verdict == verdict)
     }
 
-    /// Whether every route was found and judged.
+    /// Whether every route was found and judged. That there is none is only an answer where plans were read and none of them copies anything.
     pub(super) fn complete(&self) -> bool {
-        self.gaps.is_empty() && self.unknown.is_empty() && self.with(Verdict::Depends).next().is_none()
+        let none_needed = self.plans > 0 && self.copying_plans == 0;
+        let found = !self.routes.is_empty() || none_needed;
+        found && self.gaps.is_empty() && self.unknown.is_empty() && self.with(Verdict::Depends).next().is_none()
+    }
+
+    /// Why there is no route, in a sentence.
+    pub(super) fn no_route(&self) -> String {
+        let plans = |count: usize| if count == 1 { "1 backup plan was read".to_owned() } else { format!("{count} backup plans were read") };
+        let why = match (self.plans, self.copying_plans) {
+            (0, _) => "no backup plan was read in these accounts and Regions".to_owned(),
+            (read, 0) => format!("{}, and none copies anything", plans(read)),
+            (read, _) => format!("{}, but no backup is known that they copy", plans(read)),
+        };
+        format!("No route was found: {why}.")
     }
 }
-
-/// Why the kind of backups of a copy action is not known.
-pub(super) const NOT_KNOWN: &str = "there is no recovery point yet: the resource types and keys are not known";

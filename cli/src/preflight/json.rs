@@ -5,7 +5,7 @@ use guardian_core::remedy::{NoPatch, Patch, cli};
 use guardian_core::report::inert_text;
 use serde_json::{Value, json};
 
-use super::finding::{Finding, Findings, NOT_KNOWN};
+use super::finding::{Finding, Findings};
 
 pub(super) fn json(findings: &Findings) -> Value {
     let count = |verdict| findings.with(verdict).count();
@@ -14,6 +14,8 @@ pub(super) fn json(findings: &Findings) -> Value {
         "not_known": findings.unknown.iter().map(not_known).collect::<Vec<_>>(),
         "gaps": findings.gaps,
         "summary": {
+            "plans": findings.plans,
+            "plans_that_copy": findings.copying_plans,
             "routes": findings.routes.len(),
             "works": count(Verdict::Works),
             "will_fail": count(Verdict::WillFail),
@@ -35,6 +37,7 @@ fn route(finding: &Finding) -> Value {
         "key": route.source_key_arn,
         "destination_vault": route.destination_vault_arn,
         "job_role": route.job_role_arn,
+        "perhaps_selected_by": forecast.perhaps_selected,
         "verdict": match forecast.verdict {
             Verdict::Works => "works",
             Verdict::WillFail => "will-fail",
@@ -47,10 +50,8 @@ fn route(finding: &Finding) -> Value {
         "depends_on": forecast.open,
         "gaps": forecast.gaps,
     });
-    if route.source_key_arn.is_none()
-        && let Some(members) = value.as_object_mut()
-    {
-        members.remove("key");
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, member| !member.is_null());
     }
     value
 }
@@ -86,7 +87,7 @@ fn not_known(unknown: &NotYetKnown) -> Value {
         "plan": unknown.plan,
         "source_vault": unknown.source_vault_arn.resource_name(),
         "destination_vault": unknown.destination_vault_arn,
-        "why": NOT_KNOWN,
+        "why": unknown.why.reason(),
     })
 }
 

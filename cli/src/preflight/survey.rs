@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use guardian_aws::answers::Answers;
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::copy::{Leg, LegFacts, NotYetKnown, discover};
+use guardian_core::copy::{Leg, LegFacts, NotYetKnown, discover, not_yet_plans};
 use guardian_core::evidence::{Bound, Fact, Gap};
 use guardian_core::ports::{BackupReader as _, KeyReader as _, OrganizationReader as _, RoleReader as _};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::places::Place;
-use crate::evidence::Readers;
+use crate::evidence::{Plans, Readers};
 
 /// Accounts that are read at the same time.
 const ACCOUNTS_AT_ONCE: usize = 8;
@@ -26,6 +26,10 @@ const ACCOUNTS_AT_ONCE: usize = 8;
 pub(crate) struct Survey {
     /// Every kind of copy, sorted, with what decides it.
     pub(crate) legs: Vec<(Leg, LegFacts)>,
+    /// Plans that were read.
+    pub(crate) plans: usize,
+    /// Those of them that copy something.
+    pub(crate) copying_plans: usize,
     /// Copy actions whose kind of backups is not known.
     pub(crate) unknown: Vec<NotYetKnown>,
     /// Plans, selections and recovery points that could not be read.
@@ -78,13 +82,25 @@ fn progress(accounts: usize) -> ProgressBar {
 impl Survey {
     fn add(&mut self, other: Self) {
         self.legs.extend(other.legs);
+        self.plans += other.plans;
+        self.copying_plans += other.copying_plans;
         self.unknown.extend(other.unknown);
         self.gaps.extend(other.gaps);
     }
 }
 
 async fn one<A: Answers>(readers: &Readers<A>, account: &AccountId, region: &Region) -> Survey {
-    let (plans, mut gaps) = readers.copying_plans(account, region).await;
+    let (found, wanted) = tokio::join!(readers.copying_plans(account, region), readers.wanted_plans(account));
+    let Plans { read, copying: plans, mut gaps } = found;
+    let not_yet = match wanted {
+        // Whether a plan is missing can only be told where all of them were read.
+        Ok(wanted) if gaps.is_empty() => not_yet_plans(account, region, &wanted, &plans),
+        Ok(_) => Vec::new(),
+        Err(gap) => {
+            gaps.push(gap);
+            Vec::new()
+        }
+    };
     let vaults = plans.iter().flat_map(|(plan, selections)| {
         let rules = plan.rules.iter().filter(|rule| !rule.copy_actions.is_empty() && !selections.is_empty());
         rules.filter_map(|rule| plan.vault(&rule.target_vault))
@@ -99,13 +115,14 @@ async fn one<A: Answers>(readers: &Readers<A>, account: &AccountId, region: &Reg
             Err(gap) => gaps.extend(gap),
         }
     }
-    let found = discover(&plans, &points);
+    let mut found = discover(&plans, &points);
+    found.unknown.extend(not_yet);
     let mut legs = Vec::new();
     for leg in found.legs {
         let facts = Box::pin(facts(readers, &leg)).await;
         legs.push((leg, facts));
     }
-    Survey { legs, unknown: found.unknown, gaps }
+    Survey { legs, plans: read, copying_plans: plans.len(), unknown: found.unknown, gaps }
 }
 
 async fn facts<A: Answers>(readers: &Readers<A>, leg: &Leg) -> LegFacts {
@@ -129,10 +146,16 @@ async fn facts<A: Answers>(readers: &Readers<A>, leg: &Leg) -> LegFacts {
             }
         },
     );
+    // Copies within an account need no leave of the organization.
+    let global_settings = match &destination_account {
+        Some(_) => readers.global_settings(&organization, &leg.region).await,
+        None => Fact::NotAsked,
+    };
     let (source_key, source_key_policy, source_key_grants) = source_keys;
     let (destination_key, destination_key_policy, destination_key_grants) = destination_keys;
     LegFacts {
         organization,
+        global_settings,
         job_role,
         source_scps,
         source_rcps,

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guardian_core::arn::Arn;
-use guardian_core::copy::{Forecast, Judged, Verdict};
+use guardian_core::copy::{Forecast, Judged, Verdict, WhyNotKnown};
 use guardian_core::evidence::Gap;
 use guardian_core::remedy::Patch;
 use guardian_core::report::inert_text;
 
-use super::finding::{Finding, Findings, NOT_KNOWN};
+use super::finding::{Finding, Findings};
 
 pub(super) fn text(findings: &Findings) -> String {
     let mut page = Page::default();
     let count = |verdict| findings.with(verdict).count();
     let (fail, depend, work) = (count(Verdict::WillFail), count(Verdict::Depends), count(Verdict::Works));
     if findings.routes.is_empty() {
-        page.line(0, "No route was found: no backup plan that could be read copies a backup.");
+        page.line(0, &findings.no_route());
     } else {
         let total = findings.routes.len();
         page.line(0, &format!("{total} {}: {fail} will fail, {depend} depend on what is not known, {work} work", noun(total, "route")));
@@ -26,10 +26,10 @@ pub(super) fn text(findings: &Findings) -> String {
         .flat_map(|forecast| causes(forecast).into_iter().map(move |cause| (cause, forecast)));
     page.grouped("WILL FAIL", failing);
     page.mend(&findings.routes);
-    let depending = findings
-        .with(Verdict::Depends)
-        .map(|finding| &finding.forecast)
-        .flat_map(|forecast| forecast.open.iter().cloned().map(move |open| (open, forecast)));
+    let depending = findings.with(Verdict::Depends).map(|finding| &finding.forecast).flat_map(|forecast| {
+        let fails = causes(forecast).into_iter().map(|cause| format!("if it is made, it will fail: {cause}"));
+        forecast.open.iter().cloned().chain(fails).map(move |open| (open, forecast))
+    });
     page.grouped("DEPENDS", depending);
     let works = findings.with(Verdict::Works).collect::<Vec<_>>();
     if !works.is_empty() {
@@ -40,10 +40,15 @@ pub(super) fn text(findings: &Findings) -> String {
     }
     if !findings.unknown.is_empty() {
         page.title("NOT KNOWN");
-        page.line(1, NOT_KNOWN);
-        for unknown in &findings.unknown {
-            let (from, into) = (place(&unknown.source_vault_arn), place(&unknown.destination_vault_arn));
-            page.line(2, &format!("plan {}: {from} -> {into}", unknown.plan));
+        for why in [WhyNotKnown::NoBackupYet, WhyNotKnown::NotAPlanYet] {
+            let unknown = findings.unknown.iter().filter(|unknown| unknown.why == why).collect::<Vec<_>>();
+            if !unknown.is_empty() {
+                page.line(1, why.reason());
+            }
+            for unknown in unknown {
+                let (from, into) = (place(&unknown.source_vault_arn), place(&unknown.destination_vault_arn));
+                page.line(2, &format!("plan {}: {from} -> {into}", unknown.plan));
+            }
         }
     }
     let mut gaps = findings.gaps.iter().chain(findings.routes.iter().flat_map(|finding| &finding.forecast.gaps)).collect::<Vec<_>>();

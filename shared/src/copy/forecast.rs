@@ -4,8 +4,10 @@
 
 use super::predict::{Outlook, predict};
 use super::{Judged, Leg, LegKey, Obstacle, Route, RoutePolicies, SeenPolicies};
-use crate::arn::Arn;
-use crate::evidence::{Fact, Gap, GapReason, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, Role, Vault, VaultPolicy};
+use crate::arn::{AccountId, Arn};
+use crate::evidence::{
+    Fact, Gap, GapReason, GlobalSettings, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, Role, Vault, VaultPolicy,
+};
 use crate::policy::{Decision, NotAPrincipal};
 
 /// States in which a key cannot be used (<https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html>). A state that is not known here is
@@ -17,6 +19,8 @@ const UNUSABLE: &[&str] = &["Disabled", "PendingDeletion", "PendingImport", "Pen
 #[expect(missing_docs, reason = "each is named after what it tells")]
 pub struct LegFacts {
     pub organization: Fact<Organization>,
+    /// Not asked where the copy stays in its account.
+    pub global_settings: Fact<GlobalSettings>,
     pub job_role: Fact<Role>,
     pub source_scps: Fact<PolicyLevels>,
     pub source_rcps: Fact<PolicyLevels>,
@@ -55,6 +59,7 @@ impl LegFacts {
     fn gaps(&self) -> Vec<Gap> {
         let gaps = [
             self.organization.gap(),
+            self.global_settings.gap(),
             self.job_role.gap(),
             self.source_scps.gap(),
             self.source_rcps.gap(),
@@ -84,7 +89,7 @@ pub enum Verdict {
     Works,
     /// Something that it needs was seen and is not there.
     WillFail,
-    /// It depends on what was not seen or is not documented.
+    /// It depends on what was not seen or is not documented; be it whether there will be a copy, which would fail.
     Depends,
 }
 
@@ -97,6 +102,8 @@ pub enum Blocker {
     Missing(Arn),
     /// A key that cannot be used: its state.
     KeyState(Arn, String),
+    /// Copies into other accounts are switched off for the organization, in its management account.
+    CrossAccountBackupOff(AccountId),
     /// The account of the destination vault is not in the organization of the source account.
     OutsideOrganization(Arn),
     /// The vault is locked, and the copy would be kept for fewer days than it allows.
@@ -126,6 +133,11 @@ impl Blocker {
             Self::Obstacle(obstacle) => obstacle.reason().to_owned(),
             Self::Missing(arn) => format!("{arn} does not exist"),
             Self::KeyState(key, state) => format!("the key {key} is {state}"),
+            Self::CrossAccountBackupOff(account) => format!(
+                "copies into other accounts are switched off for the organization: isCrossAccountBackupEnabled is not `true` in its \
+                 management account {account}, and `aws backup update-global-settings --global-settings isCrossAccountBackupEnabled=true` \
+                 there switches them on"
+            ),
             Self::OutsideOrganization(vault) => format!("the account of {vault} is not in the organization of the source account"),
             Self::KeptTooShort { vault, days, limit } => {
                 format!("the lock of {vault} wants copies kept for at least {limit} days, and the plan asks for {days}")
@@ -153,6 +165,8 @@ pub struct Forecast {
     pub blockers: Vec<Blocker>,
     /// What it depends on, each in a sentence without its end. May quote untrusted text.
     pub open: Vec<String>,
+    /// The selection that may make it, by name, where it is not known whether it does. Untrusted text.
+    pub perhaps_selected: Option<String>,
     /// What could not be read, whether or not it would have decided.
     pub gaps: Vec<Gap>,
 }
@@ -172,19 +186,32 @@ pub fn forecast(leg: &Leg, facts: &LegFacts, organization_id: Option<&str>) -> O
     blockers.extend(certain.into_iter().map(Blocker::Obstacle));
     blockers.sort();
     blockers.dedup();
-    let mut open = unseen(leg, facts);
+    let mut open = unseen(leg, facts, &route);
     open.extend(possible.into_iter().map(|obstacle| obstacle.reason().to_owned()));
     open.extend(prediction.open.iter().map(open_point));
     let mut sentences = std::collections::BTreeSet::new();
     open.retain(|sentence| sentences.insert(sentence.clone()));
-    let verdict = if prediction.outlook == Outlook::Fails || !blockers.is_empty() {
+    let fails = prediction.outlook == Outlook::Fails || !blockers.is_empty();
+    if let Some(selection) = leg.perhaps_selected.as_ref().filter(|_| fails) {
+        open.push(format!("whether such backups are copied at all: the selection `{selection}` chooses by tags, which are not read"));
+    }
+    let verdict = if fails && leg.perhaps_selected.is_none() {
         Verdict::WillFail
-    } else if prediction.outlook == Outlook::Works && open.is_empty() {
+    } else if prediction.outlook == Outlook::Works && !fails && open.is_empty() {
         Verdict::Works
     } else {
         Verdict::Depends
     };
-    Some(Ok(Forecast { gaps: facts.gaps(), route, policies, verdict, denied: prediction.denied, blockers, open }))
+    Some(Ok(Forecast {
+        gaps: facts.gaps(),
+        route,
+        policies,
+        verdict,
+        denied: prediction.denied,
+        blockers,
+        open,
+        perhaps_selected: leg.perhaps_selected.clone(),
+    }))
 }
 
 fn open_point(judged: &Judged) -> String {
@@ -198,8 +225,8 @@ fn open_point(judged: &Judged) -> String {
     }
 }
 
-/// What was not seen of the vaults and keys themselves: without it not even the calls are known.
-fn unseen(leg: &Leg, facts: &LegFacts) -> Vec<String> {
+/// What was not seen of the vaults and keys themselves, without which not even the calls are known, and of the organization's settings.
+fn unseen(leg: &Leg, facts: &LegFacts, route: &Route) -> Vec<String> {
     let mut open = Vec::new();
     let mut asks = |gap: Option<&Gap>, what: &str| {
         if let Some(gap) = gap.filter(|gap| gap.reason != GapReason::NotFound) {
@@ -210,6 +237,10 @@ fn unseen(leg: &Leg, facts: &LegFacts) -> Vec<String> {
     asks(facts.destination_vault.gap(), "the destination vault");
     asks(facts.source_key.gap(), "the key of the recovery points");
     asks(facts.destination_key.gap(), "the key of the destination vault");
+    if route.crosses_accounts() && facts.global_settings.known().is_none() {
+        let asked = facts.global_settings.gap().map_or_else(String::new, |gap| format!(": {} in {}", gap.action, gap.account_id));
+        open.push(format!("whether the organization allows copies into other accounts could not be read{asked}"));
+    }
     if leg.key == LegKey::NotSeen {
         open.push("there is no recovery point yet, so the key of the backups is not known".to_owned());
     }
@@ -236,6 +267,9 @@ fn states(leg: &Leg, facts: &LegFacts, route: &Route) -> Vec<Blocker> {
         if let Some(state) = key.known().and_then(|key| key.state.as_deref()).filter(|state| UNUSABLE.contains(state)) {
             blockers.push(Blocker::KeyState(arn.clone(), state.to_owned()));
         }
+    }
+    if let Some(settings) = facts.global_settings.known().filter(|settings| route.crosses_accounts() && !settings.cross_account_backup) {
+        blockers.push(Blocker::CrossAccountBackupOff(settings.management_account.clone()));
     }
     // The parents of an account that is no member are not found.
     if route.crosses_accounts() && facts.organization.known().is_some() && missing(&facts.destination_rcps) {

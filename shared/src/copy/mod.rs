@@ -17,9 +17,10 @@ mod restore;
 mod route;
 mod seen;
 mod table;
+mod wanted;
 mod why;
 
-pub use discover::{Discovered, Leg, LegKey, NotYetKnown, discover};
+pub use discover::{Discovered, Leg, LegKey, NotYetKnown, WhyNotKnown, discover};
 pub use family::Family;
 pub use forecast::{Blocker, Forecast, LegFacts, Verdict, forecast};
 pub use judge::{Judged, RoutePolicies, judge, judge_all};
@@ -33,3 +34,4 @@ pub use requirement::{Actor, Need, Object, Requirement, SeenCall, possible, requ
 pub use restore::Restore;
 pub use route::{Route, VaultKind};
 pub use seen::SeenPolicies;
+pub use wanted::not_yet_plans;

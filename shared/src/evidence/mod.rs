@@ -16,8 +16,8 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::event::Job;
 pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
-pub use plan::{BackupPlan, CopyAction, PlanRule, Selection, StoredPoint};
-pub use state::{Change, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
+pub use plan::{BackupPlan, CopyAction, PlanRule, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule};
+pub use state::{Change, GlobalSettings, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
 /// Something we asked the cloud.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

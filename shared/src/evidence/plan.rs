@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::arn::{AccountId, Arn, Region};
+use crate::arn::{AccountId, Arn, Region, backup_vault};
 
 /// `GetBackupPlan`. A plan that a backup policy of the organization made is like any other; its id starts with `orgs/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +25,7 @@ impl BackupPlan {
 
     /// ARN of a vault of the plan's account and Region.
     pub fn vault(&self, name: &str) -> Option<Arn> {
-        let (partition, region, account) = (self.region.partition(), &self.region, &self.account_id);
-        Arn::parse(&format!("arn:{partition}:backup:{region}:{account}:backup-vault:{name}")).ok()
+        backup_vault(&self.account_id, &self.region, name)
     }
 }
 
@@ -60,8 +59,51 @@ pub struct Selection {
     /// ARNs or patterns of ARNs.
     pub resources: Vec<String>,
     pub not_resources: Vec<String>,
-    /// Whether tags select as well: resources that no pattern names may be selected.
-    pub by_tags: bool,
+    /// `ListOfTags`: one of them must hold.
+    pub tags: Vec<TagTest>,
+    /// `Conditions`: all of them must hold.
+    pub conditions: Vec<TagTest>,
+}
+
+/// What a selection asks of a tag. Untrusted text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct TagTest {
+    pub operator: TagOperator,
+    /// With or without `aws:ResourceTag/`.
+    pub key: String,
+    pub value: String,
+}
+
+/// How a tag is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "AWS' own names, without `String`")]
+pub enum TagOperator {
+    Equals,
+    NotEquals,
+    Like,
+    NotLike,
+}
+
+/// A plan that the effective backup policy of the organization wants an account to have (`organizations:DescribeEffectivePolicy`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedPlan {
+    /// Untrusted text.
+    pub name: String,
+    /// The Regions in which the account is to have it.
+    pub regions: Vec<String>,
+    /// Its rules. Vaults may be named with `$account` and `$region`.
+    pub rules: Vec<WantedRule>,
+}
+
+/// A rule of such a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedRule {
+    /// Name of the vault that it backs up into.
+    pub target_vault: String,
+    /// ARNs of the vaults that it copies to.
+    pub destinations: Vec<String>,
 }
 
 /// A recovery point of `ListRecoveryPointsByBackupVault`.

@@ -78,6 +78,15 @@ pub struct Vault {
     pub max_retention_days: Option<i64>,
 }
 
+/// `DescribeGlobalSettings` in the management account: what the organization allows AWS Backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalSettings {
+    /// The account that was asked; only there the setting can be changed.
+    pub management_account: AccountId,
+    /// `isCrossAccountBackupEnabled`: copies into other accounts.
+    pub cross_account_backup: bool,
+}
+
 /// `GetBackupVaultAccessPolicy`. A vault without a policy answers ResourceNotFound: that is knowledge, not a gap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VaultPolicy {

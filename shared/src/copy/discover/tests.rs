@@ -1,7 +1,7 @@
 //! Plans, selections and recovery points in, kinds of copies out.
 
 use super::*;
-use crate::evidence::PlanRule;
+use crate::evidence::{PlanRule, TagOperator, TagTest};
 
 const ROLE: &str = "arn:aws:iam::111111111111:role/service-role/AWSBackupDefaultServiceRole";
 const CENTRAL: &str = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central";
@@ -32,8 +32,14 @@ fn selection(resources: &[&str]) -> Selection {
         role_arn: arn(ROLE),
         resources: resources.iter().map(|pattern| (*pattern).to_owned()).collect(),
         not_resources: Vec::new(),
-        by_tags: false,
+        tags: Vec::new(),
+        conditions: Vec::new(),
     }
+}
+
+fn by_tag(name: &str, role: &str) -> Selection {
+    let tags = vec![TagTest { operator: TagOperator::Equals, key: "backup".to_owned(), value: "daily".to_owned() }];
+    Selection { name: name.to_owned(), role_arn: arn(role), tags, ..selection(&[]) }
 }
 
 fn volume(number: u32, day: u32, key: Option<&str>) -> StoredPoint {
@@ -79,9 +85,38 @@ fn a_plan_copies_neither_what_another_plan_made_nor_what_was_copied_to_it_nor_wh
     assert_eq!(found(&[(plan("p", &[None]), vec![excluded])], vec![volume(3, 1, Some(KEY))]).legs, []);
     let mine = StoredPoint { plan_id: Some("p".to_owned()), ..volume(3, 1, Some(KEY)) };
     assert_eq!(found(&[(plan("p", &[None]), vec![selection(&["*"])])], vec![other, copy, mine]).legs.len(), 1);
-    // Tags choose what no pattern names.
-    let tagged = Selection { by_tags: true, ..selection(&["arn:aws:rds:*"]) };
-    assert_eq!(found(&[(plan("p", &[None]), vec![tagged])], vec![volume(3, 1, Some(KEY))]).legs.len(), 1);
+}
+
+#[test]
+fn what_tags_choose_is_certain_only_of_what_the_plan_itself_backed_up() {
+    let on_demand = volume(1, 1, Some(KEY));
+    let made = StoredPoint { plan_id: Some("p".to_owned()), ..volume(2, 1, None) };
+    let perhaps = |selections: Vec<Selection>, points: Vec<StoredPoint>| {
+        let legs = found(&[(plan("p", &[None]), selections)], points).legs;
+        legs.iter().map(|leg| (leg.key == LegKey::Unencrypted, leg.perhaps_selected.clone())).collect::<Vec<_>>()
+    };
+    let tagged = || by_tag("tagged", ROLE);
+    assert_eq!(
+        perhaps(vec![tagged()], vec![on_demand.clone(), made.clone()]),
+        [(false, Some("tagged".to_owned())), (true, None)],
+        "of the one the plan tells nothing, the other it has chosen before"
+    );
+    // Conditions beside a pattern are no other case; a pattern that does not name the resource is.
+    let conditions = Selection { tags: Vec::new(), conditions: tagged().tags, ..selection(&["*"]) };
+    assert_eq!(perhaps(vec![conditions.clone()], vec![on_demand.clone()]), [(false, Some("everything".to_owned()))]);
+    assert_eq!(perhaps(vec![Selection { resources: vec!["arn:aws:rds:*".to_owned()], ..conditions }], vec![on_demand.clone()]), []);
+    // Another selection that names it makes it certain.
+    assert_eq!(perhaps(vec![tagged(), selection(&["arn:aws:ec2:*"])], vec![on_demand.clone()]), [(false, None)]);
+    // Which of two selections with roles of their own chose it, the recovery point does not tell.
+    let other = "arn:aws:iam::111111111111:role/other";
+    assert_eq!(
+        perhaps(vec![tagged(), by_tag("second", other)], vec![made.clone()]),
+        [(true, Some("second".to_owned())), (true, Some("tagged".to_owned()))]
+    );
+    assert_eq!(perhaps(vec![tagged(), by_tag("second", ROLE)], vec![made]), [(true, None)]);
+    // Nothing is backed up yet: what is named besides tags may be copied.
+    let both = Selection { resources: vec!["arn:aws:ec2:*:*:volume/*".to_owned()], ..tagged() };
+    assert_eq!(perhaps(vec![both], Vec::new()), [(false, Some("tagged".to_owned()))]);
 }
 
 #[test]

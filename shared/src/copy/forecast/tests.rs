@@ -67,6 +67,7 @@ fn healthy() -> (Leg, LegFacts) {
         fully_managed: false,
         key: LegKey::Key(arn(KEY)),
         job_role_arn: arn(ROLE),
+        perhaps_selected: None,
         recovery_point_arn: Some(arn("arn:aws:ec2:eu-central-1::snapshot/snap-1")),
         retention_days: (Some(30), Some(30)),
     };
@@ -79,6 +80,10 @@ fn healthy() -> (Leg, LegFacts) {
         organization: known(Organization {
             id: "o-exampleorgid".to_owned(),
             management_account: AccountId::parse("333333333333").unwrap(),
+        }),
+        global_settings: known(GlobalSettings {
+            management_account: AccountId::parse("333333333333").unwrap(),
+            cross_account_backup: true,
         }),
         job_role: known(Role { arn: arn(ROLE), trust: None, policies, boundary: None }),
         source_scps: bounds("scp"),
@@ -125,6 +130,7 @@ type Loss = fn(&mut LegFacts, GapReason);
 /// Every fact that decides the copies of the healthy leg.
 const LOSSES: &[(&str, Loss)] = &[
     ("job role", |facts, reason| facts.job_role = gap(reason)),
+    ("global settings", |facts, reason| facts.global_settings = gap(reason)),
     ("SCPs", |facts, reason| facts.source_scps = gap(reason)),
     ("source vault", |facts, reason| facts.source_vault = gap(reason)),
     ("policy of the source vault", |facts, reason| facts.source_vault_policy = gap(reason)),
@@ -205,4 +211,40 @@ fn a_key_that_no_backup_shows_yet_makes_it_depend() {
     let told = told(&leg, &facts);
     assert_eq!(told.verdict, Verdict::Depends);
     assert_eq!(told.route.recovery_point_arn.as_str(), "arn:aws:ec2:eu-central-1::snapshot/*");
+}
+
+#[test]
+fn copies_into_other_accounts_that_the_organization_switched_off_will_fail() {
+    let off = |facts: &mut LegFacts| {
+        let Fact::Known { value, .. } = &mut facts.global_settings else { panic!("known") };
+        value.cross_account_backup = false;
+    };
+    let (leg, mut facts) = healthy();
+    off(&mut facts);
+    let failing = told(&leg, &facts);
+    assert_eq!(failing.verdict, Verdict::WillFail);
+    let reasons = failing.blockers.iter().map(Blocker::reason).collect::<Vec<_>>();
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].contains("isCrossAccountBackupEnabled") && reasons[0].contains("333333333333"), "{reasons:?}");
+    // Not asked is not known.
+    facts.global_settings = Fact::NotAsked;
+    assert_eq!(told(&leg, &facts).verdict, Verdict::Depends);
+    // A copy within the account needs it not.
+    let (leg, mut facts) = healthy();
+    let leg = Leg { destination_vault_arn: arn("arn:aws:backup:eu-central-1:111111111111:backup-vault:second"), ..leg };
+    off(&mut facts);
+    facts.destination_vault = vault(leg.destination_vault_arn.as_str(), KEY);
+    assert_eq!(told(&leg, &facts).blockers, []);
+}
+
+#[test]
+fn what_tags_may_select_fails_only_perhaps() {
+    let (leg, mut facts) = healthy();
+    let leg = Leg { perhaps_selected: Some("by tag".to_owned()), ..leg };
+    let working = told(&leg, &facts);
+    assert_eq!((working.verdict, working.open.len()), (Verdict::Works, 0), "if it is copied, it works");
+    facts.destination_vault_policy = known(VaultPolicy { vault_arn: arn(CENTRAL), document: None });
+    let perhaps = told(&leg, &facts);
+    assert_eq!((perhaps.verdict, perhaps.denied.len(), perhaps.open.len()), (Verdict::Depends, 1, 1));
+    assert!(perhaps.open[0].contains("`by tag`"), "{:?}", perhaps.open);
 }
