@@ -320,6 +320,62 @@ fn a_patch_is_shown_only_with_its_whole_proof_and_where_the_evaluation_agrees() 
     assert!(shown >= 10, "only {shown} cases have a patch");
 }
 
+/// Evidence of a copy between accounts with one refused call of the job, which names its object.
+fn refused(base_name: &str, patch: &Value, (role, recorded_in): (&str, &str), action: &str, resource: &str) -> Evidence {
+    let mut evidence = base(base_name);
+    merge(&mut evidence, patch);
+    let (service, name) = action.split_once(':').unwrap();
+    let denial = json!({
+        "event_time": "2026-11-02T05:21:31Z", "event_id": "refused", "recorded_in": recorded_in, "region": "eu-central-1",
+        "event_source": format!("{service}.amazonaws.com"), "event_name": name, "error_code": "AccessDenied", "kind": "access-denied",
+        "principal": format!("arn:aws:sts::{recorded_in}:assumed-role/role/session"), "issuer_arn": role,
+        "action": action, "resource": resource, "effect": "implicit-deny", "policy_type": "resource-based-policy",
+    });
+    merge(&mut evidence, &json!({"denials": [denial]}));
+    serde_json::from_value(evidence).unwrap()
+}
+
+const COPIER: (&str, &str) =
+    ("arn:aws:iam::222222222222:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup", "222222222222");
+
+#[test]
+fn a_call_that_no_document_names_is_mended_where_aws_was_seen_to_make_it() {
+    let key = "arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let root = |account: &str| json!({"AWS": format!("arn:aws:iam::{account}:root")});
+    // Everything that a copy is documented to need comes through EC2; DescribeKey may come without.
+    let statements = json!([
+        {"Effect": "Allow", "Principal": root("111111111111"), "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Allow", "Principal": root("222222222222"), "Resource": "*",
+         "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"],
+         "Condition": {"StringEquals": {"kms:ViaService": "ec2.eu-central-1.amazonaws.com"}}},
+    ]);
+    let patch = json!({"source_key_policy": {"value": {"document": {"Statement": statements}}}});
+    let mut evidence = refused("copy-ebs-cross-account", &patch, COPIER, "kms:DescribeKey", key);
+    let verdict = diagnose(&evidence);
+    assert_eq!(verdict.evaluation.as_ref().map(|evaluation| evaluation.stand), Some(Stand::Agrees), "{:?}", verdict.evaluation);
+    assert_eq!(verdict.certainty.as_str(), "proven");
+    let patch = verdict.patch.unwrap();
+    assert_eq!((patch.target_arn.as_str(), patch.proof.holds()), (key, true));
+    assert!(patch.statements.iter().any(|statement| statement["Action"] == json!(["kms:DescribeKey"])), "{:?}", patch.statements);
+    // The same policies without the refused call: nothing says that AWS makes it.
+    evidence.denials.clear();
+    assert_eq!(diagnose(&evidence).patch, None);
+}
+
+#[test]
+fn what_is_refused_whatever_was_not_seen_is_refused() {
+    let vault = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central-vault";
+    let other = json!([{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Resource": "*",
+        "Action": "backup:CopyIntoBackupVault"}]);
+    let patch = json!({"destination_vault_policy": {"value": {"document": {"Statement": other}}}, "scps": null, "role": null});
+    let role = ("arn:aws:iam::111111111111:role/service-role/AWSBackupDefaultServiceRole", "111111111111");
+    let evidence = refused("copy-efs-cross-account", &patch, role, "backup:CopyIntoBackupVault", vault);
+    let verdict = diagnose(&evidence);
+    assert!(evidence.scps.known().is_none() && evidence.role.known().is_none());
+    assert_eq!(verdict.evaluation.as_ref().map(|evaluation| evaluation.stand), Some(Stand::Agrees), "{:?}", verdict.evaluation);
+    assert_eq!(verdict.certainty.as_str(), "proven");
+}
+
 /// A denial of another copy, which must change nothing.
 fn stranger(n: usize) -> Denial {
     let key = format!("arn:aws:kms:eu-central-1:333333333333:key/00000000-0000-4000-8000-{n:012}");

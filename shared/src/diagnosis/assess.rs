@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::matching::{Actor, Tie, Tied, ties};
 use super::{Cause, Certainty, Denied, Finding, facts};
-use crate::copy::{Judged, Object, Route, RoutePolicies, SeenPolicies, judge};
+use crate::copy::{Judged, Object, Route, RoutePolicies, SeenCall, SeenPolicies, judge_all, requirements_seen};
 use crate::event::JobType;
 use crate::evidence::{Evidence, Fact};
 use crate::policy::Decision;
@@ -40,6 +40,7 @@ pub enum Stand {
 pub struct Assessment {
     route: Route,
     policies: RoutePolicies,
+    calls: Vec<SeenCall>,
     judged: Vec<Judged>,
 }
 
@@ -52,8 +53,9 @@ impl Assessment {
         }
         let route = Route::of(evidence)?;
         let policies = seen(evidence, &route);
-        let judged = judge(&route, &policies).ok()?;
-        Some(Self { route, policies, judged })
+        let calls = refused_calls(evidence);
+        let judged = judge_all(requirements_seen(&route, &calls), &policies).ok()?;
+        Some(Self { route, policies, calls, judged })
     }
 
     /// The route.
@@ -64,6 +66,11 @@ impl Assessment {
     /// The policies that were seen.
     pub fn policies(&self) -> &RoutePolicies {
         &self.policies
+    }
+
+    /// The calls that this job was refused for certain. Whether a copy needs them, the documents may leave open; AWS made them.
+    pub fn calls(&self) -> &[SeenCall] {
+        &self.calls
     }
 
     /// Every requirement with what the policies say to it.
@@ -79,18 +86,20 @@ impl Assessment {
     /// The requirement that a refused call is about.
     fn refused(&self, denied: &Denied) -> Option<&Judged> {
         let resource = denied.resource.as_deref();
-        self.judged.iter().find(|judged| {
+        let mut same = self.judged.iter().filter(|judged| {
             let need = &judged.requirement;
             need.action.eq_ignore_ascii_case(&denied.action)
                 && need.principal == denied.principal
                 && resource.is_none_or(|resource| need.resource.as_str() == resource)
-        })
+        });
+        // AWS may make the same call in several ways, and only one of them be refused.
+        same.clone().find(|judged| judged.refused).or_else(|| same.next())
     }
 
     /// A requirement on an object that the policies refuse.
     fn denied_on(&self, arn: &str) -> Option<&Judged> {
         let on_object = self.judged.iter().filter(|judged| judged.requirement.resource.as_str() == arn);
-        on_object.filter(|judged| is_denied(judged.decision)).min_by_key(|judged| judged.decision)
+        on_object.filter(|judged| judged.refused).min_by_key(|judged| judged.decision)
     }
 }
 
@@ -108,8 +117,9 @@ pub(super) fn weigh(evidence: &Evidence, assessment: &Assessment, finding: &mut 
     };
     let judged = judged?;
     let stand = match judged.decision {
-        Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => Stand::Agrees,
-        Decision::Uncertain => Stand::Open,
+        // What was not seen could change why, but not that.
+        _ if judged.refused => Stand::Agrees,
+        Decision::ImplicitlyDenied | Decision::ExplicitlyDenied | Decision::Uncertain => Stand::Open,
         Decision::Allowed if changed_since(evidence, judged.requirement.resource.as_str()) => Stand::Mended,
         Decision::Allowed => Stand::Contradicts,
     };
@@ -131,8 +141,11 @@ fn speaks_louder(tied: &Tied<'_>) -> bool {
     tied.tie == Tie::Exact || !tied.is_authorization()
 }
 
-fn is_denied(decision: Decision) -> bool {
-    matches!(decision, Decision::ImplicitlyDenied | Decision::ExplicitlyDenied)
+/// The calls of this very job that a policy refused.
+fn refused_calls(evidence: &Evidence) -> Vec<SeenCall> {
+    let refused = ties(evidence).into_iter().filter(|tied| tied.tie == Tie::Exact && tied.is_authorization());
+    let calls = refused.map(|tied| Denied::of(tied.denial));
+    calls.map(|denied| SeenCall { principal: denied.principal, action: denied.action }).collect()
 }
 
 /// Whether a write on the object came after the failure.

@@ -36,7 +36,7 @@ pub(super) fn mend(evidence: &Evidence, assessment: &Assessment, finding: &Findi
     if evaluation.is_none_or(|evaluation| evaluation.stand != Stand::Agrees) {
         return Mend::default();
     }
-    let plan = remedy::plan(assessment.route(), assessment.policies(), &stored(evidence));
+    let plan = remedy::plan_seen(assessment.route(), assessment.policies(), &stored(evidence), assessment.calls());
     let target = finding.act_in.resource_arn.as_deref();
     let mut mend = Mend::default();
     for step in &plan.steps {
