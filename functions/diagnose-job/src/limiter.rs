@@ -101,7 +101,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         let sent = (100..200).filter(|n| limiter.ask(&incident(*n)) == Permit::Send).count();
         assert_eq!(sent, 2, "what was not used does not pile up");
-        tokio::time::advance(Duration::from_secs(5)).await;
+        tokio::time::advance(Duration::from_secs(6)).await;
         assert_eq!(limiter.ask(&incident(7)), Permit::Send);
         limiter.told(&incident(7));
         assert_eq!(limiter.ask(&incident(7)), Permit::Told);
