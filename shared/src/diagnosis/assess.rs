@@ -9,7 +9,7 @@ use super::matching::{Actor, Tie, Tied, ties};
 use super::{Cause, Certainty, Denied, Finding, facts};
 use crate::copy::{Judged, Object, Route, RoutePolicies, SeenCall, SeenPolicies, judge_all, requirements_seen};
 use crate::event::JobType;
-use crate::evidence::{Evidence, Fact};
+use crate::evidence::{Effect, Evidence, Fact, PolicyType};
 use crate::policy::Decision;
 
 /// What the evaluation of the policies says to the refused call, or to the call that the finding is about.
@@ -31,7 +31,7 @@ pub enum Stand {
     Open,
     /// It allows the call, and the policy was changed after the failure: it may be mended.
     Mended,
-    /// It allows the call that was refused.
+    /// It allows the call that was refused, or refuses it in another way.
     Contradicts,
 }
 
@@ -117,6 +117,7 @@ pub(super) fn weigh(evidence: &Evidence, assessment: &Assessment, finding: &mut 
     };
     let judged = judged?;
     let stand = match judged.decision {
+        decision if is_denied(decision) && !same_way(finding, decision) => Stand::Contradicts,
         // What was not seen could change why, but not that.
         _ if judged.refused => Stand::Agrees,
         Decision::ImplicitlyDenied | Decision::ExplicitlyDenied | Decision::Uncertain => Stand::Open,
@@ -124,6 +125,8 @@ pub(super) fn weigh(evidence: &Evidence, assessment: &Assessment, finding: &mut 
         Decision::Allowed => Stand::Contradicts,
     };
     finding.certainty = match (stand, finding.certainty) {
+        // Refused both times, though not in the same way: no second witness, and no reason to doubt the first.
+        (Stand::Contradicts, certainty) if is_denied(judged.decision) => certainty,
         // One refused call of this very job and the evaluation: nothing is left open. A call that may be another job's stays a hint.
         (Stand::Agrees, Certainty::Supported) if exact => Certainty::Proven,
         // No failed call of this job was found yet: the evaluation is one witness. A call that failed for another reason speaks louder.
@@ -148,6 +151,31 @@ fn refused_calls(evidence: &Evidence) -> Vec<SeenCall> {
     calls.map(|denied| SeenCall { principal: denied.principal, action: denied.action }).collect()
 }
 
+/// Whether the policies refuse a call in the way that AWS recorded and that the cause is about: by a Deny, or for want of an Allow.
+///
+/// A policy may have been changed between the two, and a Deny may be where nobody looked. An added Allow mends nothing against a Deny.
+fn same_way(finding: &Finding, decision: Decision) -> bool {
+    let by_deny = decision == Decision::ExplicitlyDenied;
+    let recorded = finding.denied.as_ref().and_then(|denied| denied.effect).map(|effect| effect == Effect::ExplicitDeny);
+    let about = match finding.cause {
+        // SCPs, RCPs and boundaries are of this cause also where they only do not allow.
+        Cause::ExplicitDenyPolicy if recorded != Some(false) => Some(true),
+        Cause::ExplicitDenyPolicy => finding.denied.as_ref().and_then(|denied| denied.policy_type).is_none_or(is_of_object).then_some(true),
+        Cause::KmsKeyPolicyMissingDestination => Some(false),
+        _ => None,
+    };
+    [recorded, about].into_iter().flatten().all(|expected| expected == by_deny)
+}
+
+/// Whether a policy is that of the key, the vault or the role, and not one above them.
+fn is_of_object(policy: PolicyType) -> bool {
+    matches!(policy, PolicyType::ResourceBasedPolicy | PolicyType::IdentityBasedPolicy)
+}
+
+fn is_denied(decision: Decision) -> bool {
+    matches!(decision, Decision::ImplicitlyDenied | Decision::ExplicitlyDenied)
+}
+
 /// Whether a write on the object came after the failure.
 fn changed_since(evidence: &Evidence, arn: &str) -> bool {
     let failed_at = evidence.job.completed_at.or(evidence.job.event_time).unwrap_or(evidence.now);
@@ -163,6 +191,10 @@ fn sentence(judged: &Judged, stand: Stand, same: bool) -> String {
         Stand::Agrees => format!("The policies, evaluated, refuse {call}: {}.", judged.reason()),
         Stand::Open => format!("Whether the policies allow {call} depends on {}.", judged.open_points()),
         Stand::Mended => format!("The policies as they are now allow {call}, and were changed after the failure."),
+        Stand::Contradicts if is_denied(judged.decision) => {
+            let otherwise = if same { "AWS recorded or this cause supposes" } else { "this cause supposes" };
+            format!("The policies as they were read refuse {call} too, but in another way than {otherwise}: {}.", judged.reason())
+        }
         Stand::Contradicts => {
             format!(
                 "The policies as they were read allow {call}, although AWS refused it: something that was not seen decided, or a policy was mended since."

@@ -3,7 +3,8 @@
 //! Certainty goes before everything, then what the text of AWS makes likely, then the order of the list of rules, which is from specific to general.
 //! What no rule explains is a verdict too: the raw text with its fingerprint, so that it becomes the next rule.
 
-use super::facts;
+use super::facts::{self, Voice};
+use super::matching::{Target, ties};
 use super::mend::{self, Mend};
 use super::rules::ALL;
 use super::text::Reading;
@@ -26,6 +27,9 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
         match (rule.judge)(evidence) {
             Answer::Explains(mut finding) => {
                 let evaluation = assessment.as_ref().and_then(|assessment| assess::weigh(evidence, assessment, &mut finding));
+                if another_cause(evidence, &finding) {
+                    finding.certainty = finding.certainty.min(Certainty::Suspected);
+                }
                 findings.push(Weighed { place, meta: &rule.meta, finding: *finding, evaluation });
             }
             Answer::CannotTell { needs } => wanted.extend(needs),
@@ -44,6 +48,18 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
         }
         None => unexplained(evidence, &reading, wanted),
     }
+}
+
+/// Whether AWS' text decides for another cause, and nothing ties the finding to this very job.
+///
+/// Keys, vaults and roles are shared: a call that was refused at one of them may be that of another job of the same minutes, and its state or
+/// policy may be what stops the next copy without having stopped this one.
+fn another_cause(evidence: &Evidence, finding: &Finding) -> bool {
+    let own =
+        |denied: &super::Denied| ties(evidence).iter().any(|tied| tied.denial.event_id == denied.event_id && tied.target == Target::Source);
+    // Where access was refused AWS' texts are too vague to tell the one reason from the other.
+    let alike = if facts::REFUSALS.contains(&finding.cause) { facts::REFUSALS } else { &[finding.cause] };
+    facts::voice(evidence, alike) == Voice::Against && !finding.denied.as_ref().is_some_and(own)
 }
 
 /// A finding, its rule with the place in the list, and what the policies say to it.

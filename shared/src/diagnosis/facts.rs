@@ -83,6 +83,24 @@ pub const ABOUT_KEYS: &[Cause] = &[
     Cause::ServiceInternalOrTransient,
 ];
 
+/// Causes that are a refused call, or read like one.
+pub const REFUSALS: &[Cause] = &[
+    Cause::KmsKeyPolicyMissingDestination,
+    Cause::KmsRolePermissionMissing,
+    Cause::KmsKeyUnusable,
+    Cause::SourceKeyAwsManaged,
+    Cause::DestinationVaultKeyAwsManaged,
+    Cause::DestinationVaultPolicy,
+    Cause::ExplicitDenyPolicy,
+    Cause::BackupRoleMissingPermission,
+    Cause::BackupRoleNotAssumable,
+    Cause::AccessDeniedUnspecified,
+    Cause::OrganizationMismatch,
+    Cause::CrossAccountFeatureDisabled,
+    Cause::NotFound,
+    Cause::ServiceInternalOrTransient,
+];
+
 /// Whether a key is one of AWS: by what KMS says, else by the alias that AWS reserves for itself.
 pub fn aws_managed(key: &Fact<Key>, arn: Option<&Arn>) -> Option<bool> {
     let by_alias = arn.and_then(|arn| arn.resource().starts_with("alias/aws/").then_some(true));

@@ -87,8 +87,10 @@ pub(super) fn certainty(alert: &Alert) -> String {
             "AWS recorded the refused call of this job, and the policies, evaluated, refuse it"
         }
         Certainty::Proven => "what was seen leaves no other cause",
-        Certainty::Suspected if alert.evaluation.as_ref().is_some_and(|evaluation| evaluation.stand == Stand::Contradicts) => {
-            "AWS recorded the refused call of this job, but the policies that were read allow it: a contradiction"
+        Certainty::Suspected
+            if alert.denied.is_some() && alert.evaluation.as_ref().is_some_and(|evaluation| evaluation.stand == Stand::Contradicts) =>
+        {
+            "AWS recorded the refused call of this job, but the policies that were read say otherwise: a contradiction"
         }
         Certainty::Supported if alert.denied.is_some() => "AWS recorded the refused call of this job; it may not be the whole cause",
         Certainty::Supported => "what was seen agrees with it, but does not prove it",
