@@ -133,8 +133,18 @@ pub(super) fn is_showable_command(command: &str) -> bool {
         && mentions(command) == command
         // A link that a chat makes clickable; no command of ours has one.
         && !command.to_ascii_lowercase().contains("http://")
+        && !loads_a_value(command)
         && fence(command) == command
         && !command.trim().is_empty()
+}
+
+/// Whether the AWS CLI would take a value for the place of one, and send what it reads there
+/// (<https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html>). No quoting helps against that, and no command of ours has one.
+fn loads_a_value(command: &str) -> bool {
+    let command = command.to_ascii_lowercase();
+    ["file://", "fileb://", "https://"]
+        .iter()
+        .any(|place| [' ', '=', '\'', '"'].iter().any(|before| command.contains(&format!("{before}{place}"))))
 }
 
 /// Whether a link may be shown as it is: `https://<host>/<path>` of the plainest characters, without user, port or encoded characters.
@@ -340,6 +350,19 @@ mod tests {
         {
             assert!(!is_showable_command(command), "{command:?}");
         }
+    }
+
+    #[test]
+    fn a_command_whose_value_the_cli_would_load_from_elsewhere_is_not_shown() {
+        for command in [
+            "aws backup start-copy-job --source-backup-vault-name file:///etc/passwd",
+            "aws backup put-backup-vault-access-policy --backup-vault-name=fileb://x",
+            "aws iam get-role --role-name 'FILE://a b'",
+            "aws kms describe-key --key-id https://evil.example/x",
+        ] {
+            assert!(!is_showable_command(command), "{command}");
+        }
+        assert!(is_showable_command("aws s3 ls s3://bucket/file"));
     }
 
     proptest! {
