@@ -89,6 +89,33 @@ def test_a_failure_whose_detail_is_damaged_is_told_with_what_could_not_be_read(
     assert guardian.waiting() == 0
 
 
+@pytest.mark.usefixtures("unhurried")
+def test_an_event_of_one_account_that_names_the_objects_of_another_hides_nothing_there(
+    lab: Lab, inbox: Inbox, guardian: Guardian
+) -> None:
+    route = failing_route(lab)
+    stranger = lab.accounts["sources"][1]
+    detail = {
+        **COPY_FAILED["detail"],
+        "account": route.source,
+        "sourceBackupVaultArn": f"arn:aws:backup:{lab.region}:{route.source}:backup-vault:{route.vault}",
+        "destinationBackupVaultArn": route.destination_vault_arn,
+        "resourceArn": route.resource_arn,
+        "iamRoleArn": f"arn:aws:iam::{route.source}:role/service-role/AWSBackupDefaultServiceRole",
+    }
+    guardian.send(
+        json.dumps({**COPY_FAILED, "account": stranger, "resources": [route.recovery_point_arn], "detail": detail})
+    )
+    forged = only(inbox.drain())
+    assert {job["account_id"] for job in forged["jobs"]} == {stranger}
+    assert forged["act_in"]["account_id"] == stranger
+    route.copy()
+    real = only(inbox.drain())
+    assert real["incident_id"] != forged["incident_id"]
+    assert {job["account_id"] for job in real["jobs"]} == {route.source}
+    assert (real["act_in"]["account_id"], real["certainty"]) == (route.source, "proven")
+
+
 @pytest.fixture
 def subscribers(lab: Lab) -> Iterator[dict[str, str]]:
     """One e-mail and one SMS subscriber of the alerts."""

@@ -306,8 +306,13 @@ async fn source_policy<R: BackupReader>(readers: &R, evidence: &Evidence, end: I
 }
 
 /// The source vault, from the event or else the description.
+///
+/// A vault of another account, as one that is shared can be, counts only where AWS describes the job so: what is read there becomes the object of
+/// an incident, and no event may choose whose.
 fn vault_arn(evidence: &Evidence) -> Option<Arn> {
-    evidence.job.vault_arn.clone().or_else(|| evidence.description.known().and_then(|job| job.vault_arn.clone()))
+    let own = |arn: &&Arn| arn.account().as_ref() == Some(&evidence.job.account);
+    let told = evidence.job.vault_arn.as_ref().filter(own);
+    told.or_else(|| evidence.description.known().and_then(|job| job.vault_arn.as_ref())).cloned()
 }
 
 /// The key that protects the recovery point: what the point says, else for fully managed types the key of its vault.
