@@ -127,7 +127,8 @@ pub fn copy_again(evidence: &Evidence) -> Option<Step> {
     let warning = if lifecycle.is_none() { " Add --lifecycle as in the plan: without it the copy is kept for ever." } else { "" };
     Some(change(
         format!(
-            "After the fix, copy the recovery point again, in account {}: the next scheduled copy does not take up the missed one.{warning}",
+            "After the fix, copy the recovery point again, in account {}: the next scheduled copy does not take up the missed one.{warning} \
+             The fix holds when the new copy job is COMPLETED.",
             evidence.job.account
         ),
         Some(command("aws backup start-copy-job", &options)),

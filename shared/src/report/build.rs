@@ -176,7 +176,7 @@ fn evidence_lines(evidence: &Evidence, verdict: &Verdict) -> Vec<EvidenceLine> {
     let mut used = verdict.used.clone();
     used.sort();
     used.dedup();
-    let mut lines = used.iter().map(|used| used_line(evidence, used)).collect::<Vec<_>>();
+    let mut lines = used.iter().flat_map(|used| used_lines(evidence, used)).collect::<Vec<_>>();
     let mut searches = evidence.searches.iter().map(|search| search_line(search, evidence.now)).collect::<Vec<_>>();
     searches.sort_by(|a, b| (&a.account_id, &a.region, &a.text).cmp(&(&b.account_id, &b.region, &b.text)));
     searches.dedup();
@@ -184,21 +184,33 @@ fn evidence_lines(evidence: &Evidence, verdict: &Verdict) -> Vec<EvidenceLine> {
     lines
 }
 
-fn used_line(evidence: &Evidence, used: &str) -> EvidenceLine {
+fn used_lines(evidence: &Evidence, used: &str) -> Vec<EvidenceLine> {
     if let Some(denial) =
         used.strip_prefix("cloudtrail:").and_then(|id| evidence.denials.iter().filter(|denial| denial.event_id == id).min())
     {
-        return denial_line(denial);
+        return vec![denial_line(denial)];
     }
+    let job = &evidence.job;
     let seen = seen(evidence, used);
-    EvidenceLine {
-        kind: if seen.is_some() { "read" } else { "fact" }.to_owned(),
-        id: seen.is_some().then(|| used.to_owned()),
-        account_id: seen.as_ref().and_then(|seen| seen.account.clone()).unwrap_or_else(|| evidence.job.account.clone()),
-        region: seen.as_ref().and_then(|seen| seen.region.clone()).or_else(|| Some(evidence.job.region.clone())),
-        at: seen.as_ref().map(|seen| seen.at),
-        text: seen.map_or_else(|| used.to_owned(), |seen| seen.text),
+    if seen.is_empty() {
+        return vec![EvidenceLine {
+            kind: "fact".to_owned(),
+            id: None,
+            account_id: job.account.clone(),
+            region: Some(job.region.clone()),
+            at: None,
+            text: used.to_owned(),
+        }];
     }
+    let line = |seen: Seen| EvidenceLine {
+        kind: "read".to_owned(),
+        id: Some(used.to_owned()),
+        account_id: seen.account.unwrap_or_else(|| job.account.clone()),
+        region: seen.region.or_else(|| Some(job.region.clone())),
+        at: Some(seen.at),
+        text: seen.text,
+    };
+    seen.into_iter().map(line).collect()
 }
 
 fn denial_line(denial: &Denial) -> EvidenceLine {
@@ -224,8 +236,8 @@ struct Seen {
     text: String,
 }
 
-/// The fact that came from a call, told in a line. Two facts may come from one call (both keys): both are told.
-fn seen(evidence: &Evidence, source: &str) -> Option<Seen> {
+/// The facts that came from a call. Two may come from calls of one name (both keys, both vaults): each has its own account and moment.
+fn seen(evidence: &Evidence, source: &str) -> Vec<Seen> {
     fn line<T>(fact: &Fact<T>, wanted: &str, tell: impl Fn(&T) -> (&Arn, String)) -> Option<Seen> {
         match fact {
             Fact::Known { value, source, at } if source == wanted => {
@@ -260,10 +272,7 @@ fn seen(evidence: &Evidence, source: &str) -> Option<Seen> {
         line(&evidence.source_key_policy, source, |policy| (&policy.key_arn, format!("the policy of {} was read", policy.key_arn))),
         line(&evidence.destination_key, source, |key| (&key.arn, key_text(key))),
     ];
-    let mut seen = facts.into_iter().flatten();
-    let first = seen.next()?;
-    let text = seen.fold(first.text.clone(), |text, more| format!("{text}; {}", more.text));
-    Some(Seen { text, ..first })
+    facts.into_iter().flatten().collect()
 }
 
 fn vault_text(vault: &crate::evidence::Vault) -> String {
@@ -314,7 +323,9 @@ fn confirm(evidence: &Evidence, verdict: &Verdict) -> Vec<NextStep> {
     if let Some(id) = job.job_id.as_ref().map(|id| id.as_str()).filter(|id| is_plain(id)) {
         let kind = job.job_type.as_str();
         let command = format!("aws backup describe-{kind}-job --{kind}-job-id {id} --region {}", job.region);
-        confirm.push(NextStep { text: format!("Read the job, in account {}.", job.account), command: Some(command), grade: Grade::Safe });
+        // Whoever looks here for the success of a repetition would see the old failure.
+        let text = format!("Read the job of this alert, in account {}; a repeated job has an id of its own.", job.account);
+        confirm.push(NextStep { text, command: Some(command), grade: Grade::Safe });
     }
     if let Some(denied) = verdict.denied.as_ref().filter(|denied| is_plain(&denied.event_id)) {
         let command = format!(

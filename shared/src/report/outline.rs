@@ -194,6 +194,16 @@ fn refused(alert: &Alert) -> Vec<Line> {
     lines
 }
 
+/// Whether a statement lets a whole account in, whose own policies then say who of it may.
+fn names_an_account(statement: &serde_json::Value) -> bool {
+    let whole = |principal: &serde_json::Value| principal.as_str().is_some_and(|arn| arn.ends_with(":root"));
+    match statement.pointer("/Principal/AWS") {
+        Some(serde_json::Value::Array(principals)) => principals.iter().any(whole),
+        Some(principal) => whole(principal),
+        None => false,
+    }
+}
+
 /// The statements to add, as they are, and what was shown of them.
 fn patch(alert: &Alert) -> Vec<Line> {
     let Some(patch) = &alert.patch else { return Vec::new() };
@@ -206,11 +216,15 @@ fn patch(alert: &Alert) -> Vec<Line> {
     for statement in &patch.statements {
         lines.extend(format!("{statement:#}").lines().map(|line| Line::Code(line.to_owned())));
     }
-    lines.push(Line::Text(
+    let others = if patch.statements.iter().any(names_an_account) {
+        "no other account gets anything (in the account that it names, the IAM policies decide who may)"
+    } else {
+        "nobody else gets anything"
+    };
+    lines.push(Line::Text(format!(
         "Proven by evaluating the policies again: with it every call of this copy is allowed, without any part of it one is refused, and \
-         nobody else gets anything. It needs approval like any change of a policy."
-            .to_owned(),
-    ));
+         {others}. It needs approval like any change of a policy."
+    )));
     match &patch.cli {
         Some(cli) => {
             lines.push(Line::Text("This command puts the patched document in the place of the one that was read:".to_owned()));

@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use guardian_core::arn::Arn;
 use guardian_core::diagnosis::Cause;
 use guardian_core::event::JobState;
+use guardian_core::evidence::{Fact, Key};
 use guardian_core::report::{Alert, Kind, Names, render, schema};
 use serde_json::{Value, json};
 
@@ -162,6 +164,33 @@ fn a_change_after_the_failure_or_of_another_object_is_not_what_changed() {
     assert_eq!(changed(&verdict).as_deref(), Some("5f1d7a60-2c0b-4b8f-9a51-6c2f0f7b8d21"));
     verdict.act_in.resource_arn = Some(cases::VOLUME.to_owned());
     assert_eq!(changed(&verdict), None);
+}
+
+#[test]
+fn two_keys_of_two_accounts_are_told_each_with_its_account() {
+    let (mut evidence, verdict) = cases::create_grant();
+    let (Fact::Known { value, source, at }, theirs) = (evidence.source_key.clone(), "arn:aws:kms:eu-central-1:222222222222:key/1") else {
+        panic!("the case has a source key")
+    };
+    let key = Key { arn: Arn::parse(theirs).unwrap(), ..value };
+    evidence.destination_key = Fact::Known { value: key, source, at };
+    let alert = cases::alert(&evidence, &verdict, Kind::Failure, 1, &cases::names());
+    let told = alert.evidence.iter().filter(|line| line.id.as_deref() == Some("kms:DescribeKey")).collect::<Vec<_>>();
+    assert_eq!(told.iter().map(|line| line.account_id.to_string()).collect::<Vec<_>>(), ["111111111111", "222222222222"]);
+    assert!(told.iter().all(|line| line.text.contains(&format!(":{}:key/", line.account_id))), "{told:?}");
+}
+
+#[test]
+fn a_patch_that_lets_a_whole_account_in_does_not_claim_that_nobody_else_gets_anything() {
+    let (evidence, mut verdict) = cases::create_grant();
+    let email = |verdict: &_| render(&cases::alert(&evidence, verdict, Kind::Failure, 1, &cases::names())).email.replace("\n  ", " ");
+    assert!(email(&verdict).contains("nobody else gets anything"));
+    for principal in [json!("arn:aws:iam::222222222222:root"), json!(["arn:aws:iam::222222222222:root"])] {
+        verdict.patch.as_mut().unwrap().statements =
+            vec![json!({"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "kms:CreateGrant"})];
+        let text = email(&verdict);
+        assert!(text.contains("no other account gets anything") && !text.contains("nobody else"), "{text}");
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn explains(evidence: &Evidence, sight: Option<&Sight>, tied: Option<&Tied<'_>>,
     };
     let mut used = [facts::used(&evidence.description), facts::used(&evidence.destination_vault_policy)].into_iter().flatten().collect::<Vec<_>>();
     used.extend(tied.map(|tied| format!("cloudtrail:{}", tied.denial.event_id)));
-    let doubt = if certainty == Certainty::Suspected { "probably " } else { "" };
+    let may_not = if certainty == Certainty::Suspected { "is probably not allowed to" } else { "may not" };
     Answer::Explains(Box::new(Finding {
         cause: CAUSE,
         certainty,
@@ -101,7 +101,7 @@ fn explains(evidence: &Evidence, sight: Option<&Sight>, tied: Option<&Tied<'_>>,
         act_in: vault.map_or_else(|| facts::in_source(evidence), |vault| facts::on_object(evidence, vault)),
         object: vault.map_or_else(|| facts::provisional_object(evidence), |vault| facts::known_object(evidence, vault)),
         denied: tied.map(|tied| Denied::of(tied.denial)),
-        summary: format!("{} may {doubt}not copy into {named}: {why}.", facts::capital(&facts::role_name(evidence))),
+        summary: format!("{} {may_not} copy into {named}: {why}.", facts::capital(&facts::role_name(evidence))),
         next_steps: next_steps(evidence),
         used,
     }))

@@ -122,7 +122,7 @@ fn summary(evidence: &Evidence, key: Option<&Arn>, tied: Option<&Tied<'_>>, sigh
         }
         Some(tied) if tied.is_kms() => format!("was refused {} on {known} of account {owner}", tied.action()),
         Some(tied) => format!("could not use {known} of account {owner} ({} failed)", tied.action()),
-        None => format!("may probably not use {known} of account {owner}"),
+        None => format!("is probably not allowed to use {known} of account {owner}"),
     };
     let why = match (revoked, sight) {
         (Some(change), _) => format!("the grant it used was taken back by {} at {} ({})", change.actor, change.at, change.action),
