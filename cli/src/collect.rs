@@ -63,7 +63,10 @@ impl Collect {
 }
 
 fn summary(collected: &Collected, out: &str) -> String {
-    let mut lines = vec![format!("{} answers are in `{out}`; {} could not be had.", collected.asked, collected.gaps.len())];
+    let mut lines = vec![match collected.asked {
+        1 => format!("1 answer is in `{out}`; {} could not be had.", collected.gaps.len()),
+        asked => format!("{asked} answers are in `{out}`; {} could not be had.", collected.gaps.len()),
+    }];
     lines.extend(collected.gaps.iter().map(|gap| inert_text(&unread(gap))));
     lines.join("\n")
 }

@@ -149,6 +149,32 @@ def test_wrong_usage_says_what_is_right(arguments: list[str | Path], complaint: 
     assert complaint in ended.err
 
 
+@pytest.mark.parametrize("command", ["eval", "patch"])
+def test_a_line_without_a_case_is_named_once_and_counted(command: str, tmp_path: Path) -> None:
+    cases = tmp_path / "cases.jsonl"
+    cases.write_text('{"id": 7}\n{}\n', encoding="utf-8")
+    ended = guardian("policy", command, cases, "--format", "text")
+    wrong = "`request` is missing or not an object"
+    assert (ended.code, ended.out) == (USAGE, f"7 (line 1): {wrong}\nline 2: {wrong}\n")
+    assert "2 of 2 lines could not be read" in ended.err
+    folder = guardian("policy", command, tmp_path)
+    assert (folder.code, folder.out) == (USAGE, "")
+    assert folder.err == f"guardian: `{tmp_path}` is a folder, not a file\n"
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "evidence"
+    file.touch()
+    ended = guardian("collect", "--out", file, "--account", JOB[0], "--region", JOB[1])
+    assert (ended.code, ended.out) == (USAGE, "")
+    assert f"`{file}` is a file, not a folder" in ended.err
+
+
+def test_a_lab_that_does_not_answer_is_named_before_credentials_are_missed() -> None:
+    ended = guardian("explain", "event", EVENT, environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
+    assert ended.err.startswith("guardian: no lab answers at `127.0.0.1:9`: start one with `make lab`")
+
+
 def test_a_setting_that_is_wrong_is_named() -> None:
     ended = guardian("explain", "event", EVENT, environment={"GUARDIAN_LOOKUP_BUDGET": "99"})
     assert (ended.code, ended.out) == (USAGE, "")

@@ -203,7 +203,7 @@ def test_a_bad_line_is_answered_with_its_number_and_the_rest_goes_on(bad: Any, n
     assert answer.get("id") == name and ("id" in answer) == (name is not None)
     assert "candidates" not in answer
     assert ended.code == USAGE
-    assert ended.err == "guardian: 1 of 4 lines could not be read\n"
+    assert ended.err == "guardian: 1 of 4 lines could not be read: --help shows what a line holds\n"
     text = ask(GOOD, "", bad, GOOD, form="text")
     assert text.code == USAGE and len(text.out.splitlines()) == 3 and "\x1b" not in text.out
 

@@ -45,6 +45,9 @@ impl<S: Answers> Recorder<S> {
     /// Into a folder, which is made where it is missing. What is there already is only written over if that is wanted: evidence of two moments in
     /// one folder would contradict itself.
     pub(crate) fn into_folder(source: S, dir: &Path, force: bool) -> anyhow::Result<Self> {
+        if dir.is_file() {
+            anyhow::bail!("`{}` is a file, not a folder: name one that is empty or not there yet", dir.display());
+        }
         std::fs::create_dir_all(dir).with_context(|| format!("the folder `{}` cannot be made", dir.display()))?;
         let mut there = std::fs::read_dir(dir).with_context(|| format!("the folder `{}` cannot be read", dir.display()))?;
         if there.next().is_some() && !force {

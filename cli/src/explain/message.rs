@@ -82,7 +82,7 @@ impl Message {
         if bad == 0 {
             return Ok(Exit::Fine);
         }
-        complain(&format!("guardian: {bad} of {number} lines could not be read"));
+        complain(&format!("guardian: {bad} of {number} lines could not be read: --help shows what a line holds"));
         Ok(Exit::Usage)
     }
 }

@@ -60,7 +60,7 @@ fn text(reply: &Reply) -> String {
     let id = lines::name(reply.id.as_ref(), reply.line);
     match &reply.answer {
         Ok(answer) => std::iter::once(format!("{id}: {}", answer.decision.as_str())).chain(reasons(answer)).collect::<Vec<_>>().join("\n"),
-        Err(unreadable) => format!("{id}: line {}: {}", reply.line, unreadable.to_string().escape_debug()),
+        Err(unreadable) => lines::unreadable(reply.id.as_ref(), reply.line, unreadable),
     }
 }
 
@@ -96,10 +96,10 @@ mod tests {
     use super::super::lines::{LONGEST_LINE, answer};
     use super::*;
 
-    fn answers(input: &[u8], json: bool) -> (Exit, String) {
+    fn answers(input: &[u8], json: bool) -> ((usize, usize), String) {
         let mut out = Vec::new();
-        let exit = answer(&mut BufReader::new(input), &mut out, |number, line| reply(number, line, json)).unwrap();
-        (exit, String::from_utf8(out).unwrap())
+        let counted = answer(&mut BufReader::new(input), &mut out, |number, line| reply(number, line, json)).unwrap();
+        (counted, String::from_utf8(out).unwrap())
     }
 
     const CASE: &str = r#"{"id":"a\u001b[31m","request":{"principal":"arn:aws:iam::111122223333:role/R","action":"s3:GetObject","resource":"arn:aws:s3:::b/k","resource_account":"111122223333"},"identity_policies":[{"Statement":{"Sid":"S\u0007","Effect":"Allow","Action":"s3:*","Resource":"*"}}]}"#;
@@ -107,8 +107,8 @@ mod tests {
     #[test]
     fn every_line_has_its_answer_and_a_line_without_a_case_says_what_is_wrong_with_it() {
         let input = format!("{CASE}\n\n{{\"id\":7}}\nnot json\n[]\n\u{fffd}\n{CASE}");
-        let (exit, out) = answers(input.as_bytes(), true);
-        assert_eq!(exit, Exit::Usage);
+        let (counted, out) = answers(input.as_bytes(), true);
+        assert_eq!(counted, (4, 7));
         let lines = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>();
         assert_eq!(lines.len(), 6, "{out}");
         assert_eq!((&lines[0]["decision"], &lines[5]["decision"]), (&"Allowed".into(), &"Allowed".into()));
@@ -118,7 +118,7 @@ mod tests {
             assert_eq!(answer["line"], line);
             assert!(answer["error"].as_str().unwrap().starts_with("the line is not a JSON object"), "{answer}");
         }
-        assert_eq!(answers(CASE.as_bytes(), true).0, Exit::Fine);
+        assert_eq!(answers(CASE.as_bytes(), true).0, (0, 1));
     }
 
     #[test]
@@ -126,8 +126,8 @@ mod tests {
         let mut input = vec![b' '; LONGEST_LINE + 5];
         input.extend_from_slice(b"\n");
         input.extend_from_slice(CASE.as_bytes());
-        let (exit, out) = answers(&input, true);
-        assert_eq!(exit, Exit::Usage);
+        let (counted, out) = answers(&input, true);
+        assert_eq!(counted, (1, 2));
         assert_eq!(out.lines().next().unwrap(), r#"{"line":1,"error":"the line is longer than 16777216 bytes"}"#);
         assert!(out.lines().nth(1).unwrap().contains(r#""decision":"Allowed""#), "{out}");
     }
@@ -136,6 +136,13 @@ mod tests {
     fn the_text_form_names_the_statement_and_escapes_what_others_wrote() {
         let (_, out) = answers(CASE.as_bytes(), false);
         assert_eq!(out, "a\\u{1b}[31m: Allowed\n  identity[1]#1:S\\u{7} allows\n");
+    }
+
+    #[test]
+    fn the_text_form_names_a_line_without_a_case_once() {
+        let (_, out) = answers(b"{}\n{\"id\":7}", false);
+        let wrong = "`request` is missing or not an object";
+        assert_eq!(out, format!("line 1: {wrong}\n7 (line 2): {wrong}\n"));
     }
 
     /// Hands out one line at a time and remembers what was answered before.

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use guardian_core::policy::case::Unreadable;
 
 use crate::input::{self, Line};
-use crate::output::Exit;
+use crate::output::{Exit, complain};
 
 /// A case with every quota of IAM exhausted stays far below; a longer line is answered as a fault and not kept.
 pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -30,20 +30,24 @@ pub(super) fn answer_file(file: &Path, reply: impl Fn(usize, Result<&str, Unread
         answer(&mut BufReader::with_capacity(64 * 1024, opened), &mut out, reply)
     };
     match answered {
-        Ok(exit) => Ok(exit),
+        Ok((0, _)) => Ok(Exit::Fine),
+        Ok((bad, lines)) => {
+            complain(&format!("guardian: {bad} of {lines} lines could not be read: --help shows what a line holds"));
+            Ok(Exit::Usage)
+        }
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
-        Err(error) => Err(error).with_context(|| input::name(file)),
+        Err(error) => Err(anyhow!("{} {}", input::name(file), input::why(&error))),
     }
 }
 
-/// Answers line by line; exit 2 where a line holds no case.
+/// Answers line by line; how many lines hold no case, and how many there are.
 pub(super) fn answer(
     input: &mut BufReader<impl io::Read>,
     out: &mut impl Write,
     reply: impl Fn(usize, Result<&str, Unreadable>) -> io::Result<Printed>,
-) -> io::Result<Exit> {
-    let mut exit = Exit::Fine;
+) -> io::Result<(usize, usize)> {
+    let (mut bad, mut lines) = (0, 0);
     for number in 1_usize.. {
         // Before it waits for more input, everything that was asked is answered.
         if input.buffer().is_empty() {
@@ -55,14 +59,20 @@ pub(super) fn answer(
             Some(Line::Text(text)) => reply(number, Ok(&text))?,
             Some(Line::TooLong) => reply(number, Err(Unreadable::TooLong(LONGEST_LINE)))?,
         };
-        if !printed.held_a_case {
-            exit = Exit::Usage;
-        }
+        lines = number;
+        bad += usize::from(!printed.held_a_case);
         out.write_all(printed.text.as_bytes())?;
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    Ok(exit)
+    Ok((bad, lines))
+}
+
+/// What is wrong with a line, for people.
+pub(super) fn unreadable(id: Option<&serde_json::Value>, line: usize, why: &Unreadable) -> String {
+    // Without an id the name is the line already.
+    let place = if id.is_some() { format!(" (line {line})") } else { String::new() };
+    format!("{}{place}: {}", name(id, line), why.to_string().escape_debug())
 }
 
 /// How an answer is named for people: by its id, or else by its line. Ids are untrusted.
