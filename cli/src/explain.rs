@@ -63,7 +63,9 @@ pub(crate) use live_help;
   guardian explain kms-key-policy-missing-destination
   guardian explain --list
 
-Each of `event`, `job` and `message` has a --help of its own."
+Each of `event`, `job` and `message` has a --help of its own.
+
+Exit codes of a page and of the list: 0 shown, 2 no rule has that name."
 )]
 pub(crate) struct Explain {
     #[command(subcommand)]

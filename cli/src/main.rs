@@ -33,13 +33,13 @@ use output::{Exit, Output};
   guardian policy eval cases.jsonl
   guardian policy patch cases.jsonl
   guardian preflight --account 111111111111 --region eu-central-1
-  guardian collect --out ./evidence
+  guardian collect --account 111111111111 --region eu-central-1 --out evidence
   guardian replay failed-copy.json --times 5
 
 The help of each command says what it needs."
 )]
 struct Cli {
-    /// Text for people, JSON for machines.
+    /// Text for people, JSON for machines. Default: text; json where the input is JSON Lines.
     #[arg(long, global = true, value_enum, hide_possible_values = true, value_name = "text|json")]
     format: Option<output::Format>,
     #[command(subcommand)]

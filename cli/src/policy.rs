@@ -10,6 +10,11 @@ use crate::output::{Exit, Output};
 
 /// Ask what IAM would answer, offline.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  guardian policy eval cases.jsonl --format text
+  guardian policy patch cases.jsonl --format text
+
+`guardian policy eval --help` says what a case is.")]
 pub(crate) struct Policy {
     #[command(subcommand)]
     what: What,

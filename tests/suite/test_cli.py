@@ -45,8 +45,7 @@ def test_help_of_every_level_is_what_was_read_before_it_was_kept() -> None:
     compare("help", "\n".join(each.transcript() for each in helps))
 
 
-# `policy` alone does nothing; its commands teach.
-@pytest.mark.parametrize("level", [level for level in LEVELS if level != ["policy"]], ids=" ".join)
+@pytest.mark.parametrize("level", LEVELS, ids=" ".join)
 def test_help_teaches_by_examples_that_can_be_copied(level: list[str]) -> None:
     text = guardian(*level, "--help").out
     commands = [line.strip() for line in text.splitlines() if re.match(r"  (guardian|echo|cat|export) ", line)]
@@ -65,7 +64,7 @@ def test_help_teaches_by_examples_that_can_be_copied(level: list[str]) -> None:
 
 
 def test_without_a_command_the_help_comes_and_the_exit_code_says_usage() -> None:
-    for arguments in ([], ["explain"]):
+    for arguments in ([], ["explain"], ["policy"]):
         ended = guardian(*arguments)
         assert (ended.code, ended.out) == (USAGE, "")
         assert "Examples:" in ended.err
