@@ -1,5 +1,13 @@
-//! What a plan covers. So far: whether a selection selects a resource.
+//! What a plan covers: whether a selection selects a resource, when a rule should have run, and which runs never became a job.
+//!
+//! Decides about resources and times; must not know how plans and jobs are read, nor who is told.
 
+mod cron;
+mod missed;
+mod schedule;
 mod selection;
 
+pub use cron::CronError;
+pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
+pub use schedule::{Schedule, ScheduleError};
 pub use selection::{Selected, selects};
