@@ -3,16 +3,17 @@
 //! Item: `pk` = `claim#<account>#<region>#<type>#<job id>#<state>`, `sk` = `claim`, `v`, `state` (`held` | `done`), `lease_until` (ms),
 //! `at` (ms), `ttl` (s). A lease outlives the invocation that took it, so a crash delays the work and never doubles it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use guardian_core::event::JobKey;
-use guardian_core::ports::{Claim, Claims, PortError};
+use guardian_core::ports::{Claim, ClaimLookup, Claims, PortError};
 use jiff::Timestamp;
 
 use crate::classify::port_error;
-use crate::item::{Item, SCHEMA_VERSION, millis, number, read_number, read_str, string};
+use crate::item::{Item, SCHEMA_VERSION, millis, number, read_number, read_str, read_time, string};
 
 /// Done claims are kept as long as a queue can keep a copy of the message: 14 days
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>), and some.
@@ -25,9 +26,15 @@ pub struct ClaimTable {
     table: String,
 }
 
+/// Keys of one `BatchGetItem` (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>).
+const MOST_KEYS: usize = 100;
+
+fn pk_of(key: &JobKey) -> String {
+    format!("claim#{}#{}#{}#{}#{}", key.account, key.region, key.job_type.as_str(), key.job_id.as_str(), key.state.as_str())
+}
+
 fn key_of(key: &JobKey) -> [(String, AttributeValue); 2] {
-    let pk = format!("claim#{}#{}#{}#{}#{}", key.account, key.region, key.job_type.as_str(), key.job_id.as_str(), key.state.as_str());
-    [("pk".to_owned(), string(pk)), ("sk".to_owned(), string("claim"))]
+    [("pk".to_owned(), string(pk_of(key))), ("sk".to_owned(), string("claim"))]
 }
 
 impl ClaimTable {
@@ -141,5 +148,33 @@ impl Claims for ClaimTable {
             Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => Ok(()),
             Err(error) => Err(port_error("dynamodb:UpdateItem", &error)),
         }
+    }
+}
+
+impl ClaimLookup for ClaimTable {
+    async fn claimed(&self, keys: &[JobKey], now: Timestamp) -> Result<Vec<JobKey>, PortError> {
+        const OPERATION: &str = "dynamodb:BatchGetItem";
+        let unreadable = || PortError { operation: OPERATION, code: "request refused by the SDK".to_owned(), retryable: false };
+        // One request may not hold the same key twice.
+        let by_pk = keys.iter().map(|key| (pk_of(key), key)).collect::<BTreeMap<_, _>>();
+        let mut claimed = Vec::new();
+        for chunk in by_pk.values().collect::<Vec<_>>().chunks(MOST_KEYS) {
+            let wanted = chunk.iter().map(|key| key_of(key).into()).collect();
+            // What another instance is writing this moment is claimed a moment later: the reader of the queue asks again, consistently.
+            let mut left = Some(KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(|_| unreadable())?);
+            while let Some(request) = left.take() {
+                let answer = self.client.batch_get_item().request_items(&self.table, request).send().await;
+                let answer = answer.map_err(|error| port_error(OPERATION, &error))?;
+                for item in answer.responses().and_then(|tables| tables.get(&self.table)).into_iter().flatten() {
+                    let live = read_time(item, "lease_until").is_some_and(|until| now < until);
+                    if read_str(item, "state") == Some("done") || live {
+                        claimed.extend(read_str(item, "pk").and_then(|pk| by_pk.get(pk)).map(|key| (*key).clone()));
+                    }
+                }
+                let unprocessed = answer.unprocessed_keys.unwrap_or_default().remove(&self.table);
+                left = unprocessed.filter(|request| !request.keys().is_empty() && request.keys().len() < chunk.len());
+            }
+        }
+        Ok(claimed)
     }
 }

@@ -35,6 +35,26 @@ impl Cloud {
     }
 }
 
+impl Cloud {
+    /// The accounts of the organization that are active, sorted.
+    pub(crate) async fn active_accounts(&self, asked_in: &AccountId) -> Result<Vec<AccountId>, Gap> {
+        const ACTION: &str = "organizations:ListAccounts";
+        let client = self.organizations(ACTION, asked_in).await?;
+        let mut accounts = Vec::new();
+        let mut pages = client.list_accounts().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed(ACTION, asked_in, &error))?;
+            let gone = |account: &&aws_sdk_organizations::types::Account| {
+                account.status().is_some_and(|status| matches!(status.as_str(), "SUSPENDED" | "PENDING_CLOSURE" | "CLOSED"))
+            };
+            let active = page.accounts().iter().filter(|account| !gone(account));
+            accounts.extend(active.filter_map(|account| AccountId::parse(account.id()?).ok()));
+        }
+        accounts.sort();
+        Ok(accounts)
+    }
+}
+
 impl OrganizationReader for Cloud {
     async fn organization(&self, account: &AccountId) -> Fact<Organization> {
         const ACTION: &str = "organizations:DescribeOrganization";

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod incidents;
+mod lists;
 mod reads;
 mod table;
 mod tables;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::arn::{AccountId, Arn, Region};
-use crate::event::{Job, JobKey};
+use crate::event::{Job, JobKey, JobType};
 use crate::evidence::{
-    Bound, Change, Denial, Fact, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint, Role, Search, Vault,
-    VaultPolicy,
+    Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint, Role, Search,
+    Vault, VaultPolicy,
 };
 use crate::incident::pace::{Permit, Sender};
 use crate::incident::{Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success};
@@ -203,12 +203,6 @@ pub trait Pace: Send + Sync {
     fn permit(&self, sender: &Sender, now: Timestamp) -> impl Future<Output = Result<Permit, PortError>> + Send;
 }
 
-/// Work for later: a queue with delays of at most 15 minutes.
-pub trait Later: Send + Sync {
-    /// Puts work off.
-    fn put_off(&self, work: &str, by: Duration) -> impl Future<Output = Result<(), PortError>> + Send;
-}
-
 /// Sends messages.
 pub trait AlertSink: Send + Sync {
     /// Sends a message; success means that it was accepted.
@@ -225,4 +219,74 @@ pub struct PortError {
     pub code: String,
     /// Whether a retry may help.
     pub retryable: bool,
+}
+
+/// Whose jobs a list is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Of every account, asked in the management account or that of a delegated administrator.
+    Organization,
+    /// Of one account, asked in it.
+    Account(AccountId),
+}
+
+/// Which jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// Created since then, whatever their state.
+    CreatedSince(Timestamp),
+    /// Ended since then.
+    EndedSince(Timestamp),
+    /// Failed, created since then: a job may fail without a date of its end.
+    FailedOf(Timestamp),
+}
+
+/// One page of a list of jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobPage {
+    /// The jobs, each with the account that owns it.
+    pub jobs: Vec<Job>,
+    /// Where the list goes on.
+    pub next: Option<String>,
+}
+
+/// Lists jobs.
+pub trait JobLists: Send + Sync {
+    /// The account in which the organization's lists are asked for; `None` where nobody named one.
+    fn organization_account(&self) -> Option<AccountId>;
+    /// The accounts of the organization that are active.
+    fn accounts(&self) -> impl Future<Output = Result<Vec<AccountId>, Gap>> + Send;
+    /// A page of a list; `None` where the API has no such list.
+    fn jobs(
+        &self,
+        whose: &Whose,
+        region: &Region,
+        job_type: JobType,
+        slice: Slice,
+        token: Option<String>,
+    ) -> impl Future<Output = Result<Option<JobPage>, Gap>> + Send;
+}
+
+/// Tells which deliveries were claimed already.
+pub trait ClaimLookup: Send + Sync {
+    /// Of these, the ones that are done, or at which somebody is now.
+    fn claimed(&self, keys: &[JobKey], now: Timestamp) -> impl Future<Output = Result<Vec<JobKey>, PortError>> + Send;
+}
+
+/// Remembers what could not be read, so that it is told when it begins and not at every look.
+pub trait GapMemory: Send + Sync {
+    /// Notes a gap; `true` where it was not there within `fresh`.
+    fn is_new(&self, gap: &Gap, now: Timestamp, fresh: Duration) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// Puts messages into a queue.
+pub trait Outbox: Send + Sync {
+    /// Puts these texts into it, visible after `delay`; success means that every one was accepted.
+    fn put(&self, bodies: &[String], delay: Duration) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Tells the people who run the guardian that it cannot do its work.
+pub trait Operations: Send + Sync {
+    /// Sends a message.
+    fn tell(&self, subject: &str, body: &str) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -17,6 +17,8 @@ from .organization import Json, Lab
 
 DIAGNOSE = "backup-guardian-diagnose-job"
 COLLECT = "backup-guardian-collect-denials"
+RECONCILE = "backup-guardian-reconcile-jobs"
+RECONCILE_RULE = "backup-guardian-reconcile"
 READER_ROLE = "backup-guardian-reader"
 LOOKUP = "LookupEvents"
 # A message that failed waits until the test brings it, as the visibility timeout of AWS is longer than any lease.
@@ -92,6 +94,11 @@ class Guardian:
         """What failed comes again."""
         self.lab.control("sqs", {"retry_seconds": every})
 
+    def reconcile(self) -> None:
+        """One run of the schedule that looks for what no event announced, to its end."""
+        self.lab.control("schedule", {"rule": RECONCILE_RULE})
+        self.lab.idle()
+
     # -- functions ---------------------------------------------------------------------------------------------------
 
     def restart(self, function: str = DIAGNOSE) -> None:
@@ -99,18 +106,18 @@ class Guardian:
         self.lab.control("kill", {"function": function})
 
     @contextmanager
-    def configured(self, **variables: str) -> Iterator[None]:
-        """`diagnose-job` with other environment variables meanwhile."""
-        before = self.functions.get_function_configuration(FunctionName=DIAGNOSE)["Environment"]["Variables"]
+    def configured(self, function: str = DIAGNOSE, **variables: str) -> Iterator[None]:
+        """A function with other environment variables meanwhile."""
+        before = self.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
         try:
-            self._configure({**before, **variables})
+            self._configure(function, {**before, **variables})
             yield
         finally:
-            self._configure(before)
+            self._configure(function, before)
 
-    def _configure(self, variables: Json) -> None:
-        self.functions.update_function_configuration(FunctionName=DIAGNOSE, Environment={"Variables": variables})
-        self.restart()
+    def _configure(self, function: str, variables: Json) -> None:
+        self.functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+        self.restart(function)
 
     def invoke(self, event: Json, function: str = DIAGNOSE) -> Json:
         """`aws lambda invoke` with one bare event."""

@@ -10,7 +10,7 @@ use guardian_core::evidence::{
     Role, Search, SearchEnd, Vault, VaultPolicy,
 };
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, Later, OrganizationReader, PortError, RoleReader,
+    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PortError, RoleReader,
     TrailReader,
 };
 use guardian_core::report::Message;
@@ -331,11 +331,11 @@ impl Claims for World {
     }
 }
 
-impl Later for World {
-    async fn put_off(&self, work: &str, by: std::time::Duration) -> Result<(), PortError> {
+impl Outbox for World {
+    async fn put(&self, bodies: &[String], delay: std::time::Duration) -> Result<(), PortError> {
         let mode = self.get(|state| state.queue);
         self.write("sqs:SendMessage", mode).await?;
-        self.set(|state| state.put_off.push((work.to_owned(), by)));
+        self.set(|state| state.put_off.extend(bodies.iter().map(|body| (body.clone(), delay))));
         Ok(())
     }
 }

@@ -37,6 +37,18 @@ ENVIRONMENT = {
     "follow-up": DIAGNOSING,
     "record-success": TELLING,
     "collect-denials": {"GUARDIAN_DENIALS_TABLE"},
+    "reconcile-jobs": {
+        "GUARDIAN_TABLE",
+        "GUARDIAN_PROBLEM_QUEUE_URL",
+        "GUARDIAN_RECONCILE_QUEUE_URL",
+        "GUARDIAN_OPERATIONS_TOPIC_ARN",
+        "GUARDIAN_READER_ROLE_NAME",
+        "GUARDIAN_EXTERNAL_ID",
+        "GUARDIAN_ORGANIZATION_ROLE_ARN",
+        "GUARDIAN_BACKUP_ACCOUNT_IDS",
+        "GUARDIAN_REGIONS",
+        "GUARDIAN_STUCK_AFTER_MINUTES",
+    },
 }
 
 

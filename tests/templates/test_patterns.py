@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from .deployed import pattern, properties, resources
+from .deployed import ROOT, pattern, properties, resources
 from .events import Event, call, call_seen_by_the_key_owner, failed_copy, job, job_role_not_assumed
 
 SIDES = ["guardian", "agent-regional"]
@@ -114,9 +115,31 @@ def test_what_is_no_denial_is_not_collected(side: str, what: str) -> None:
     assert not pattern(side, "DenialEventsRule").matches_event(NO_DENIALS[what])
 
 
+def listening(side: str) -> dict[str, Any]:
+    """The rules that hear events, not those with a schedule."""
+    rules = resources(side, "AWS::Events::Rule")
+    return {key: body for key, body in rules.items() if "ScheduleExpression" not in body["Properties"]}
+
+
+def test_nobody_outside_can_pose_as_the_reconciliation() -> None:
+    posed = {**failed_copy(), "source": "backup-guardian.reconcile"}
+    for side in SIDES:
+        for rule in listening(side):
+            assert not pattern(side, rule).matches_event(posed), (side, rule)
+    (queue_policy,) = (
+        body["Properties"]["PolicyDocument"]
+        for body in resources("guardian", "AWS::SQS::QueuePolicy").values()
+        if body["Properties"]["Queues"] == [{"Ref": "ProblemEventsQueue"}]
+    )
+    allowed = [statement["Principal"] for statement in queue_policy["Statement"] if statement["Effect"] == "Allow"]
+    assert allowed == [{"Service": "events.amazonaws.com"}], "another account could write into the queue"
+    source = (ROOT / "shared" / "src" / "event" / "reconciled.rs").read_text(encoding="utf-8")
+    assert f'RECONCILED_SOURCE: &str = "{posed["source"]}"' in source
+
+
 def test_both_buses_let_the_same_events_through() -> None:
-    hub = {key: body["Properties"] for key, body in resources("guardian", "AWS::Events::Rule").items()}
-    agent = {key: body["Properties"] for key, body in resources("agent-regional", "AWS::Events::Rule").items()}
+    hub = {key: body["Properties"] for key, body in listening("guardian").items()}
+    agent = {key: body["Properties"] for key, body in listening("agent-regional").items()}
     assert hub.keys() == agent.keys()
     for rule in hub:
         assert hub[rule]["EventPattern"] == agent[rule]["EventPattern"], rule
@@ -132,7 +155,7 @@ def test_read_only_calls_are_seen() -> None:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_patterns_are_ones_that_eventbridge_takes(side: str) -> None:
-    rules = resources(side, "AWS::Events::Rule")
+    rules = listening(side)
     assert rules
     for rule, body in rules.items():
         event_pattern = body["Properties"]["EventPattern"]

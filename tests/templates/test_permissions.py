@@ -56,6 +56,16 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         ("dynamodb:BatchWriteItem", "DenialsTable"),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
     },
+    "ReconcileJobsRole": {
+        *((action, LOGS % "ReconcileJobs") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "ReconcileQueue") for action in [*QUEUE_ACTIONS, "sqs:SendMessage"]),
+        ("sqs:SendMessage", "ProblemEventsQueue"),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "UpdateItem")),
+        ("sns:Publish", "OperationsTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "OrganizationRoleArn"),
+    },
 }
 
 # What people at a terminal may do: read the accounts, as the functions do, and nothing else.
@@ -78,6 +88,7 @@ UNSCOPABLE = {
     "backup:ListCopyJobs",
     "backup:ListProtectedResources",
     "backup:ListRestoreJobs",
+    "backup:ListScanJobs",
     "cloudtrail:LookupEvents",
     "ec2:DescribeImages",
     "ec2:DescribeSnapshots",

@@ -9,7 +9,7 @@ use guardian_core::event::{self, Job, JobKey, Parsed};
 use guardian_core::evidence::Evidence;
 use guardian_core::incident::{self, Incident, IncidentId, Lane, Moment};
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialStore, Happened, Incidents, KeyReader, Later, OrganizationReader, Pace, Recoveries,
+    AlertSink, BackupReader, Claim, Claims, DenialStore, Happened, Incidents, KeyReader, OrganizationReader, Outbox, Pace, Recoveries,
     RoleReader, TrailReader,
 };
 use guardian_core::report::{self, Alert, Kind, Names};
@@ -73,7 +73,7 @@ where
     D: DenialStore + 'static,
     W: Claims + Incidents + Pace + Recoveries + 'static,
     S: AlertSink + 'static,
-    L: Later + 'static,
+    L: Outbox + 'static,
 {
     /// A handler over these ports.
     pub fn new(ports: Ports<R, D, W, S, L>, scope: Scope, repeat_after: Duration) -> Self {

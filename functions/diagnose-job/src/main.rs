@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use diagnose_job::{Config, Handler, Ports};
-use guardian_aws::{Cloud, DenialTable, FollowUpQueue, Topics, WorkTable, lambda};
+use guardian_aws::{Cloud, DenialTable, Queue, Topics, WorkTable, lambda};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
         denials: DenialTable::new(&base, denials_table).of_account(account),
         work: WorkTable::new(&base, telling.table),
         alerts: Topics::new(&base, telling.alert_topic_arn, telling.chat_topic_arn),
-        later: FollowUpQueue::new(&base, telling.follow_up_queue_url),
+        later: Queue::new(&base, telling.follow_up_queue_url),
         readers: cloud,
         now: Box::new(jiff::Timestamp::now),
         metrics: Box::new(lambda::emit),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use guardian_aws::lambda::count;
 use guardian_core::incident::pace::{Permit, Sender};
 use guardian_core::incident::{Incident, IncidentId, Standing};
-use guardian_core::ports::{AlertSink, Incidents, Later, Pace, PortError};
+use guardian_core::ports::{AlertSink, Incidents, Outbox, Pace, PortError};
 use guardian_core::report::{self, Alert, Kind};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -66,7 +66,7 @@ impl<W, S, L> Messenger<W, S, L>
 where
     W: Incidents + Pace,
     S: AlertSink,
-    L: Later,
+    L: Outbox,
 {
     /// A messenger of a function.
     pub fn new(
@@ -155,13 +155,13 @@ where
 
     /// Sees to it that the digest is sent.
     pub async fn arrange_digest(&self, deadline: Instant) -> Result<(), ItemError> {
-        within(deadline, QUEUE_PATIENCE, "sqs:SendMessage", self.later.put_off(&Work::Digest.to_string(), DIGEST_AFTER)).await?;
+        within(deadline, QUEUE_PATIENCE, "sqs:SendMessage", self.later.put(&[Work::Digest.to_string()], DIGEST_AFTER)).await?;
         Ok(())
     }
 
     /// Puts work off. A failure is counted: the hourly reconciliation finds what is open.
     pub async fn arrange(&self, work: &Work, after: Duration, deadline: Instant) -> bool {
-        let answer = within(deadline, QUEUE_PATIENCE, "sqs:SendMessage", self.later.put_off(&work.to_string(), after)).await;
+        let answer = within(deadline, QUEUE_PATIENCE, "sqs:SendMessage", self.later.put(&[work.to_string()], after)).await;
         if let Err(error) = &answer {
             tracing::error!(operation = error.operation, code = %error.code, "nobody looks at the incident again by itself");
             self.count("not-recorded", "follow-up");

@@ -18,7 +18,7 @@ use guardian_core::event::Job;
 use guardian_core::incident::pace::Sender;
 use guardian_core::incident::{self, Incident, Moment, Standing};
 use guardian_core::ports::{
-    AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, Later, OrganizationReader, Pace, PortError,
+    AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PortError,
     RoleReader, TrailReader,
 };
 use guardian_core::report::{self, Alert};
@@ -57,7 +57,7 @@ where
     D: DenialStore + 'static,
     W: Incidents + IncidentKeeper + Pace + 'static,
     S: AlertSink + 'static,
-    L: Later + 'static,
+    L: Outbox + 'static,
 {
     /// A handler over these ports.
     pub fn new(ports: Ports<R, D, W, S, L>, scope: Scope, repeat_after: Duration) -> Self {

@@ -10,7 +10,7 @@ use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::event::{self, Job, JobState, JobType, Parsed};
 use guardian_core::evidence::Evidence;
 use guardian_core::incident::{self, IncidentId, Lane, Moment, Success};
-use guardian_core::ports::{AlertSink, BackupReader, Happened, IncidentKeeper, Incidents, Later, Pace, Recoveries};
+use guardian_core::ports::{AlertSink, BackupReader, Happened, IncidentKeeper, Incidents, Outbox, Pace, Recoveries};
 use guardian_core::report::{self, Names};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -40,7 +40,7 @@ where
     R: BackupReader + 'static,
     W: Incidents + IncidentKeeper + Recoveries + Pace + 'static,
     S: AlertSink + 'static,
-    L: Later + 'static,
+    L: Outbox + 'static,
 {
     /// One invocation: a batch of SQS, or one bare EventBridge event.
     pub async fn handle(self: Arc<Self>, payload: Value, deadline: Instant) -> Result<Value, InvocationError> {

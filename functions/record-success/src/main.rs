@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use diagnose_job::config::Telling;
 use diagnose_job::messenger::Messenger;
-use guardian_aws::{Cloud, FollowUpQueue, Topics, WorkTable, lambda};
+use guardian_aws::{Cloud, Queue, Topics, WorkTable, lambda};
 use jiff::SignedDuration;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use record_success::{FUNCTION, Handler};
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
     let base = cloud.base().clone();
     let work = WorkTable::new(&base, config.table);
     let alerts = Topics::new(&base, config.alert_topic_arn, config.chat_topic_arn);
-    let later = FollowUpQueue::new(&base, config.follow_up_queue_url);
+    let later = Queue::new(&base, config.follow_up_queue_url);
     let (now, metrics) = (Box::new(jiff::Timestamp::now), Box::new(lambda::emit));
     let messenger = Messenger::new(FUNCTION, (work, alerts, later), now, metrics, config.repeat_after);
     let repeat_after = SignedDuration::try_from(config.repeat_after)?;

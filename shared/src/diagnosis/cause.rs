@@ -99,6 +99,8 @@ causes! {
     ServiceInternalOrTransient = "service-internal-or-transient",
     /// A malware scan found threats in a recovery point.
     ThreatsFound = "threats-found",
+    /// The job has made no progress for longer than AWS itself tries.
+    JobStuck = "job-stuck",
     /// No rule explains it: the next rule to write.
     Unexplained = "unexplained",
 }

@@ -129,8 +129,10 @@ fn runners_up(findings: &[Weighed<'_>], reading: &Reading) -> Vec<Candidate> {
 /// How bad the outcome of the job can be at most.
 fn worst(evidence: &Evidence) -> Severity {
     match (&evidence.job.state, evidence.job.job_type) {
-        // It has not ended: it may still succeed.
-        (JobState::Created | JobState::Pending | JobState::Running | JobState::Completing, _) => Severity::Low,
+        // It has not ended: it may still succeed, unless it no longer moves.
+        (JobState::Created | JobState::Pending | JobState::Running | JobState::Completing, _) if evidence.job.stuck_since.is_none() => {
+            Severity::Low
+        }
         (JobState::Aborted | JobState::Aborting | JobState::Canceled, _) => Severity::Medium,
         // Nothing becomes unprotected by a restore or a scan.
         (_, JobType::Restore | JobType::Scan) => Severity::Medium,

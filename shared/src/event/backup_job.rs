@@ -10,5 +10,6 @@ pub(super) fn read(job: &mut Job, envelope: &Envelope, detail: &mut Fields<'_>) 
     job.read_state(detail, "state");
     job.vault_arn = detail.arn("backupVaultArn");
     job.resource_arn = detail.arn("resourceArn");
+    job.start_by = detail.timestamp("startBy");
     job.recovery_point_arn = detail.arn("recoveryPointArn").or_else(|| envelope.resource());
 }

@@ -172,6 +172,9 @@ pub struct Job {
     /// Creation of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// Backups only: when its start window ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
     /// Completion of the job; missing in AWS' own sample of a failed backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
@@ -214,6 +217,9 @@ pub struct Job {
     /// Result of a malware scan, such as `THREATS_FOUND`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan_result: Option<String>,
+    /// Since when it has made no progress, where a reconciliation found that it should have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_since: Option<Timestamp>,
     /// What could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
@@ -248,6 +254,7 @@ impl Job {
             event_id: None,
             event_time: None,
             created_at: None,
+            start_by: None,
             completed_at: None,
             role_arn: None,
             resource_arn: None,
@@ -262,13 +269,18 @@ impl Job {
             plan: None,
             parent_job_id: None,
             scan_result: None,
+            stuck_since: None,
             problems: Vec::new(),
         }
     }
 
     /// Whether a person must hear of it. A COMPLETED job with a message may mean *not copied*, and a state that AWS adds may mean anything:
-    /// both are problems until a rule says otherwise. States on the way to an end are none; a scan is well only where it says so.
+    /// both are problems until a rule says otherwise. States on the way to an end are none, unless a job stays in them; a scan is well only
+    /// where it says so.
     pub fn is_problem(&self) -> bool {
+        if self.stuck_since.is_some() {
+            return true;
+        }
         match &self.state {
             JobState::Created | JobState::Pending | JobState::Running | JobState::Completing | JobState::Failing | JobState::Aborting => {
                 false

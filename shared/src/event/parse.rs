@@ -7,7 +7,9 @@ use super::degraded::{Degraded, Quarantine, QuarantineReason};
 use super::envelope::Envelope;
 use super::field::{Fields, kind};
 use super::job::{Job, JobState, JobType, Problem};
-use super::{backup_job, copy_job, index, job_fields, plan, recovery_point, region_setting, repair, restore_job, scan_job, vault};
+use super::{
+    backup_job, copy_job, index, job_fields, plan, reconciled, recovery_point, region_setting, repair, restore_job, scan_job, vault,
+};
 use crate::arn::{AccountId, Region};
 use crate::evidence::cloudtrail::Record;
 
@@ -82,7 +84,9 @@ pub fn parse(bytes: &[u8]) -> Parsed {
 
 fn classify(event: &Value, envelope: Envelope, bytes: &[u8]) -> Parsed {
     let detail_type = envelope.detail_type.as_deref().map(DetailType::of);
-    let from_backup = envelope.source.as_deref().map(|source| source.eq_ignore_ascii_case("aws.backup"));
+    // What our own reconciliation found in a list is read like what AWS announces.
+    let from_backup =
+        envelope.source.as_deref().map(|source| source.eq_ignore_ascii_case("aws.backup") || source == reconciled::RECONCILED_SOURCE);
     let from_aws = envelope.source.as_deref().is_some_and(|source| source.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws.")));
     match (from_backup, detail_type) {
         (_, Some(DetailType::Trail)) if from_aws => trail(event, &envelope, bytes),
@@ -160,6 +164,9 @@ fn job(event: &Value, mut envelope: Envelope, job_type: Option<JobType>, bytes: 
         JobType::Copy => copy_job::read(&mut job, &envelope, &mut fields),
         JobType::Restore => restore_job::read(&mut job, &envelope, &mut fields),
         JobType::Scan => scan_job::read(&mut job, &envelope, &mut fields),
+    }
+    if envelope.source.as_deref() == Some(reconciled::RECONCILED_SOURCE) {
+        job.stuck_since = fields.timestamp(reconciled::STUCK_SINCE);
     }
     if job.job_id.is_none() && job.state == JobState::Other(String::new()) && job.status_message.is_none() {
         envelope.problems.append(&mut fields.problems);

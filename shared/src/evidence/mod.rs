@@ -98,6 +98,23 @@ pub enum GapReason {
     NotConfigured,
 }
 
+impl GapReason {
+    /// The name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access-denied",
+            Self::RoleNotAssumable => "role-not-assumable",
+            Self::NotFound => "not-found",
+            Self::Throttled => "throttled",
+            Self::TimedOut => "timed-out",
+            Self::Unavailable => "unavailable",
+            Self::BudgetSpent => "budget-spent",
+            Self::Unreadable => "unreadable",
+            Self::NotConfigured => "not-configured",
+        }
+    }
+}
+
 /// Everything a diagnosis may look at. Frozen before the rules see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {

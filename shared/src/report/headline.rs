@@ -40,6 +40,7 @@ fn happened(cause: Cause, job: &AlertJob) -> String {
     };
     let predicate = match job.state.as_str() {
         _ if cause == Cause::ThreatsFound => return "Malware found".to_owned(),
+        _ if cause == Cause::JobStuck => "makes no progress",
         "" => "event of AWS Backup could not be read",
         "FAILED" | "FAILING" => "failed",
         "EXPIRED" => "expired",

@@ -74,6 +74,8 @@ pub(crate) fn copy_job() -> Job {
         plan: None,
         parent_job_id: None,
         scan_result: None,
+        start_by: None,
+        stuck_since: None,
         problems: Vec::new(),
     }
 }

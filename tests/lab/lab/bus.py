@@ -131,6 +131,35 @@ def publish(account_id: str, region: str, bus_name: str, event: Event, hops: Hop
                     _deliver_or_bury(rule, target, event, hops)
 
 
+def fire(account_id: str, region: str, name: str) -> None:
+    """The moment of a rule with a schedule: its targets get the event that EventBridge makes for it. Disturbances are for events only.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
+    """
+    from moto.events.models import events_backends
+
+    rules = events_backends[account_id][region].event_buses["default"].rules
+    if name not in rules or not rules[name].scheduled_expression:
+        raise ValueError(f"no rule `{name}` with a schedule in `{account_id}` `{region}`")
+    rule = rules[name]
+    if rule.state == "DISABLED":
+        return
+    event = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": account_id,
+        "time": clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [rule.arn],
+        "detail": {},
+    }
+    with work.track("event delivery"):
+        for target in list(rule.targets):
+            _deliver_or_bury(rule, target, event, Hops())
+
+
 def _hears(rule: Any, event: Event) -> bool:
     # A rule without a pattern is a schedule; moto's empty pattern would match everything.
     if rule.state == "DISABLED" or not rule.event_pattern.get_pattern():

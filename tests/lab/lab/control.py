@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from lab import bus, clock, queues
+from lab import HOME_REGION, accounts, bus, clock, queues
 
 if TYPE_CHECKING:
     from lab.server import Lab
@@ -42,6 +42,7 @@ class Control:
             ("GET", "mailbox"): self._mailbox,
             ("GET", "logs"): self._logs,
             ("POST", "bus"): self._bus,
+            ("POST", "schedule"): self._schedule,
             ("POST", "sqs"): self._sqs,
             ("POST", "kill"): self._kill,
         }
@@ -106,6 +107,13 @@ class Control:
     def _bus(self, request: Request) -> Any:
         given = _fields(request, "duplicate", "drop", "seed")
         bus.disturb(int(given.get("duplicate", 0)), float(given.get("drop", 0.0)), int(given.get("seed", 0)))
+        return given
+
+    def _schedule(self, request: Request) -> Any:
+        given = _fields(request, "rule")
+        if not given.get("rule"):
+            raise Refused('name the rule: {"rule": "NAME"}')
+        bus.fire(accounts.GUARDIAN, HOME_REGION, given["rule"])
         return given
 
     def _sqs(self, request: Request) -> Any:

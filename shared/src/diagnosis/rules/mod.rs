@@ -27,6 +27,7 @@ rules! {
     organization_mismatch,
     cross_account_feature_disabled,
     threats_found,
+    job_stuck,
     vault_lock_retention,
     continuous_backup_conflict,
     vss_prerequisite,

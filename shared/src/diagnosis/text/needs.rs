@@ -59,6 +59,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         | Cause::VssPrerequisite
         | Cause::VmwareInfrastructure
         | Cause::InvalidParameter
-        | Cause::ThreatsFound => &["message"],
+        | Cause::ThreatsFound
+        | Cause::JobStuck => &["message"],
     }
 }

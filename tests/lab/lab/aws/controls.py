@@ -4,7 +4,7 @@
 
 - `next-job`: `{account_id, region, job_type, state, status_message?, message_category?, children?}` is applied to the
   next job that fits (`account_id` and `region` may be left out). `job_type` is `backup`, `copy` or `restore`; `state` is
-  COMPLETED, FAILED, EXPIRED, ABORTED or PARTIAL. `children` (PARTIAL only): list of `{state, status_message?}`.
+  COMPLETED, FAILED, EXPIRED, ABORTED or PARTIAL, or for a copy CREATED: it stays so. `children` (PARTIAL only): list of `{state, status_message?}`.
 - `resources`: `{resource_arn, encryption_key_arn?, resource_name?, resource_type?, copy_running?}` describes a resource that
   moto cannot hold; with `copy_running` its copies fail because another one is running. The tag `lab:encryption-key-arn` on the resource of a backup says the same for resources that it can hold.
 - `denial-form`: `{form: full | vague}` chooses the message of denied KMS calls on keys of other accounts.
@@ -21,7 +21,7 @@ from typing import Any
 
 DENIAL_FORMS = ("full", "vague")
 JOB_TYPES = ("backup", "copy", "restore")
-STATES = ("COMPLETED", "FAILED", "EXPIRED", "ABORTED", "PARTIAL")
+STATES = ("COMPLETED", "FAILED", "EXPIRED", "ABORTED", "PARTIAL", "CREATED")
 
 _lock = threading.Lock()
 _next_jobs: list[dict[str, Any]] = []

@@ -157,10 +157,13 @@ def run_copy(job: Job, point: Job) -> None:
 
 def _run_copy(job: Job, point: Job) -> None:
     job_events.copy_job(job)
+    wanted = controls.take_next_job(job["AccountId"], job["_region"], "copy")
+    if wanted is not None and wanted["state"] == "CREATED":
+        # AWS keeps a copy so for up to two hours while it tries.
+        return
     _service_event(job, "CopyJobStarted", copyJobId=job["CopyJobId"], resourceArn=job["ResourceArn"])
     _move(job, State="RUNNING")
     job_events.copy_job(job)
-    wanted = controls.take_next_job(job["AccountId"], job["_region"], "copy")
     if wanted is None:
         outcome = copy.run(job, point)
     else:
