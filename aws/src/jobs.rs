@@ -7,7 +7,7 @@ use aws_sdk_backup::types::{BackupJobState, CopyJobState, RestoreJobStatus, Scan
 use aws_smithy_types::DateTime;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::event::{Job, JobId, JobState, JobType, PlanRef};
-use guardian_core::evidence::{Gap, GapReason};
+use guardian_core::evidence::Gap;
 use guardian_core::ports::{JobLists, JobPage, Slice, Whose};
 
 use crate::classify::reason_of;
@@ -148,27 +148,15 @@ macro_rules! page {
 }
 
 impl Cloud {
-    /// A client of AWS Backup in the account that is to be asked, and that account.
-    async fn lists_of(&self, whose: &Whose, region: &Region, action: &str) -> Result<(aws_sdk_backup::Client, AccountId), Gap> {
+    /// A client of AWS Backup in the account that is to be asked, and that account; `None` where nobody named a role of the organization.
+    async fn lists_of(&self, whose: &Whose, region: &Region) -> Result<Option<(aws_sdk_backup::Client, AccountId)>, Gap> {
         if let Whose::Account(account) = whose {
-            return Ok((self.clients(account, region).await?.backup, account.clone()));
+            return Ok(Some((self.clients(account, region).await?.backup, account.clone())));
         }
-        let nobody = || AccountId::parse("000000000000");
         let asked_in = self.organization_role().and_then(|role| role.account());
-        match (self.organization_config().await, asked_in) {
-            (Some(config), Some(asked_in)) => {
-                let config = config?.to_builder().region(aws_config::Region::new(region.as_str().to_owned())).build();
-                Ok((aws_sdk_backup::Client::new(&config), asked_in))
-            }
-            _ => Err(Gap {
-                action: action.to_owned(),
-                #[expect(clippy::expect_used, reason = "the constant is an account id")]
-                account_id: nobody().expect("an account id"),
-                region: Some(region.clone()),
-                reason: GapReason::NotConfigured,
-                detail: Some("GUARDIAN_ORGANIZATION_ROLE_ARN is not set".to_owned()),
-            }),
-        }
+        let (Some(config), Some(asked_in)) = (self.organization_config().await, asked_in) else { return Ok(None) };
+        let config = config?.to_builder().region(aws_config::Region::new(region.as_str().to_owned())).build();
+        Ok(Some((aws_sdk_backup::Client::new(&config), asked_in)))
     }
 }
 
@@ -202,7 +190,7 @@ impl JobLists for Cloud {
         if job_type == JobType::Scan && matches!(slice, Slice::CreatedSince(_)) {
             return Ok(None);
         }
-        let (client, asked_in) = self.lists_of(whose, region, action).await?;
+        let Some((client, asked_in)) = self.lists_of(whose, region).await? else { return Ok(None) };
         let account = matches!(whose, Whose::Organization).then(|| EVERY.to_owned());
         let Bounds { created_after, ended_after, failed } = Bounds::of(slice);
         match job_type {

@@ -256,7 +256,7 @@ pub trait JobLists: Send + Sync {
     fn organization_account(&self) -> Option<AccountId>;
     /// The accounts of the organization that are active.
     fn accounts(&self) -> impl Future<Output = Result<Vec<AccountId>, Gap>> + Send;
-    /// A page of a list; `None` where the API has no such list.
+    /// A page of a list; `None` where there is no such list to ask for.
     fn jobs(
         &self,
         whose: &Whose,

@@ -6,4 +6,5 @@ mod collect;
 mod deliveries;
 mod evidence_window;
 mod purity;
+mod reconcile;
 mod setting;

@@ -206,3 +206,26 @@ def test_a_target_that_is_gone_is_counted_and_buried() -> None:
     emit(job_event())
     counts = control("GET", "health")["bus"]
     assert (counts["undeliverable"], counts["lost"]) == (1, 1)
+
+
+def test_a_schedule_runs_when_it_is_told_to_and_only_a_schedule() -> None:
+    control("POST", "sqs", {"paused": True})
+    queue = aws("sqs").create_queue(QueueName="scheduled")["QueueUrl"]
+    arn = f"arn:aws:sqs:eu-central-1:{accounts.GUARDIAN}:scheduled"
+    events = aws("events")
+    events.put_rule(Name="hourly", ScheduleExpression="rate(1 hour)", State="ENABLED")
+    events.put_targets(Rule="hourly", Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_rule(Name="listening", EventPattern=json.dumps({"source": ["aws.backup"]}), State="ENABLED")
+    # Losses are of events; a schedule is no event of a service.
+    control("POST", "bus", {"drop": 1.0})
+    control("POST", "schedule", {"rule": "hourly"})
+    (message,) = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    body = json.loads(message["Body"])
+    assert (body["source"], body["detail-type"], body["account"]) == (
+        "aws.events",
+        "Scheduled Event",
+        accounts.GUARDIAN,
+    )
+    for name in ("listening", "nobody"):
+        answer = control("POST", "schedule", {"rule": name})
+        assert answer["status"] == 400 and name in answer["error"]
