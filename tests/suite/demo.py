@@ -100,7 +100,8 @@ def tell(lab: Lab) -> int:
     again = route.copy()
     say(f"   copy job {again['CopyJobId']}: {again['State']}")
     more = inbox.drain()
-    say(f"   further messages: {len(more)}")
+    for message in more:
+        say(f"   one more message: {message['kind'].upper()} {message['title']}")
 
     denied = alert.get("denied", {})
     unseen = [gap for gap in alert["gaps"] if gap["action"] == "cloudtrail:LookupEvents"]
@@ -117,7 +118,11 @@ def tell(lab: Lab) -> int:
         "there are next steps": bool(alert["next_steps"]),
         "every claim about the patch was shown": all(patch["proof"].values()),
         "five deliveries made one message": len(alerts) == 1,
-        "with the patch the copy works, and nobody is told again": again["State"] == "COMPLETED" and not more,
+        "with the patch the copy works": again["State"] == "COMPLETED",
+        "and that job, named in one more message, ends the incident": [
+            (message["kind"], message["incident_id"], message["proved_by"]["job_id"]) for message in more
+        ]
+        == [("resolved", alert["incident_id"], again["CopyJobId"].lower())],
     }
     say(f"\n{BOLD}True, compared with what was broken:{PLAIN}")
     for truth, holds in truths.items():

@@ -21,7 +21,7 @@ use crate::config::Scope;
 use crate::error::{ItemError, Outcome};
 use crate::gather::{Gathered, gather, gather_unless};
 use crate::later::Look;
-use crate::messenger::{Due, Messenger};
+use crate::messenger::{Due, Messenger, TABLE_PATIENCE, within};
 
 /// Name of the function in metrics.
 const FUNCTION: &str = "diagnose-job";
@@ -29,6 +29,8 @@ const FUNCTION: &str = "diagnose-job";
 const OVERHEAD: Duration = Duration::from_secs(10);
 /// A lease outlives the invocation by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// Longest wait for a table that is there, when a job joins an incident.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest wait for the answer whether a job is of a known incident: it spares a search, and is not worth a late alert.
 const FAMILIAR_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -132,7 +134,9 @@ where
                 false
             }
         };
-        let outcome = self.claimed(job, &moment, deadline).await;
+        // A table that gave the claim is there: it may take its time where many jobs meet on one incident.
+        let patience = if claimed { JOIN_PATIENCE } else { TABLE_PATIENCE };
+        let outcome = self.claimed(job, &moment, patience, deadline).await;
         match &outcome {
             Ok(_) => self.messenger.record(deadline, "done", self.messenger.work.done(&key, (self.messenger.now)())).await,
             Err(_) if claimed => self.messenger.record(deadline, "release", Claims::release(&self.messenger.work, &key, lease_until)).await,
@@ -142,7 +146,7 @@ where
         outcome
     }
 
-    async fn claimed(&self, job: Job, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+    async fn claimed(&self, job: Job, moment: &Moment, patience: Duration, deadline: Instant) -> Result<Outcome, ItemError> {
         let familiar = async |evidence: &Evidence| self.familiar(evidence, moment).await;
         let (readers, denials) = (&self.readers, &self.denials);
         let evidence = match gather_unless(readers, denials, job.clone(), moment.now, &self.scope, familiar).await {
@@ -156,7 +160,7 @@ where
         }
         let failure = incident::failure(&evidence, &verdict);
         let (joined, last_good) = tokio::join!(
-            self.messenger.table(deadline, "join", self.messenger.work.join(&failure, moment)),
+            within(deadline, patience, "join", self.messenger.work.join(&failure, moment)),
             self.last_good(&evidence, &failure.resource, deadline),
         );
         let look = |incident: &IncidentId, opening| Look::first(incident.clone(), opening, &evidence.job);

@@ -18,7 +18,7 @@ use crate::later::{Look, Work};
 use crate::limiter::{Limiter, Permit as Local};
 
 /// Longest wait for one answer of the table. With a table that hangs the alert is late by this much, not lost.
-const TABLE_PATIENCE: Duration = Duration::from_millis(1_400);
+pub const TABLE_PATIENCE: Duration = Duration::from_millis(1_400);
 /// Longest wait for the topic.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(15);
 /// Longest wait for the queue of later work.
@@ -217,7 +217,7 @@ where
 }
 
 /// A call that may take `patience`, and never longer than the invocation lasts.
-async fn within<T>(
+pub async fn within<T>(
     deadline: Instant,
     patience: Duration,
     operation: &'static str,

@@ -368,9 +368,12 @@ fn fail_member(
         incident.members_recovered = incident.members_recovered.saturating_sub(lane.recovered);
         lane = LaneState { round: lane.round.saturating_add(1), members: 0, recovered: 0, proved: None, ..lane };
     }
-    lane.newest_failure = lane.newest_failure.max(failure.created_at);
+    let proved_later = |member: &Member| member.proved.is_some_and(|proved| proved >= failure.created_at);
+    if !member.as_ref().is_some_and(|member| member.round == lane.round && proved_later(member)) {
+        lane.newest_failure = lane.newest_failure.max(failure.created_at);
+    }
     let member = match member.filter(|member| member.round == lane.round) {
-        Some(member) if member.proved.is_some_and(|proved| proved >= failure.created_at) => member,
+        Some(member) if proved_later(&member) => member,
         Some(member) => {
             if member.proved.is_some() {
                 lane.recovered = lane.recovered.saturating_sub(1);

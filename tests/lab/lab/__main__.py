@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import os
@@ -10,11 +11,12 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-import lab
-
 PROJECT = Path(__file__).resolve().parents[3]
+# Longer than any part of the lab takes to end.
+CLOSE_SECONDS = 15.0
 
 
 def arguments() -> argparse.Namespace:
@@ -75,9 +77,21 @@ def main() -> None:
     try:
         print(json.dumps(running.info(), sort_keys=True), file=out, flush=True)
         stop.get()
-    finally:
+    except BaseException:
         running.close()
-    logging.getLogger(lab.__name__).info("ended")
+        raise
+    _end(running.close)
+
+
+def _end(close: Callable[[], None]) -> None:
+    """Closes and ends at once: an interpreter that waits for its daemon threads may wait for ever, and nothing here must be written any more."""
+    closing = threading.Thread(target=close, daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+    if closing.is_alive():
+        faulthandler.dump_traceback(all_threads=True)
+    sys.stdout.flush()
+    os._exit(1 if closing.is_alive() else 0)
 
 
 def _until_closed(stop: queue.SimpleQueue[None]) -> None:
