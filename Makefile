@@ -118,7 +118,7 @@ lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; pr
 	cd tests/lab && exec ../../$(PY) -m lab --port $(PORT) --functions-dir $(GUARDIAN_FUNCTIONS_DIR)
 
 soak: .venv/.stamp binaries ## the tests with the full counts (long)
-	PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
+	GUARDIAN_SOAK=1 PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
 
 bench: ## how fast: the policy engine up to the largest legal policy

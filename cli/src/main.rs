@@ -4,6 +4,7 @@ mod cloud;
 mod collect;
 mod evidence;
 mod explain;
+mod incidents;
 mod input;
 mod lab;
 mod output;
@@ -30,6 +31,7 @@ use output::{Exit, Output};
   guardian explain message messages.jsonl
   guardian explain BKD-001
   guardian explain --list
+  guardian incidents list
   guardian policy eval cases.jsonl
   guardian policy patch cases.jsonl
   guardian preflight --account 111111111111 --region eu-central-1
@@ -51,6 +53,7 @@ enum Command {
     /// Write what decides the copies of some accounts into a folder of evidence.
     Collect(collect::Collect),
     Explain(explain::Explain),
+    Incidents(incidents::Incidents),
     /// Ask what IAM would answer, offline.
     Policy(policy::Policy),
     /// Tell of every route whether its next copy will work, and if not why.
@@ -66,6 +69,7 @@ async fn main() -> std::process::ExitCode {
     let outcome = match cli.command {
         Command::Collect(collect) => collect.run(&output).await,
         Command::Explain(explain) => explain.run(&output).await,
+        Command::Incidents(incidents) => incidents.run(&output).await,
         Command::Policy(policy) => policy.run(&output),
         Command::Preflight(preflight) => preflight.run(&output).await,
         Command::Replay(replay) => replay.run(&output).await,

@@ -376,6 +376,17 @@ fn what_is_refused_whatever_was_not_seen_is_refused() {
     assert_eq!(verdict.certainty.as_str(), "proven");
 }
 
+#[test]
+fn no_statement_is_said_to_enable_a_key() {
+    let key = "arn:aws:kms:eu-central-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let disabled = json!({"source_key": {"value": {"state": "Disabled"}}});
+    let verdict = diagnose(&refused("copy-ebs-cross-account", &disabled, COPIER, "kms:CreateGrant", key));
+    assert_eq!(verdict.cause.label(), "kms-key-unusable");
+    assert_eq!(verdict.patch, None);
+    let last = verdict.next_steps.last().unwrap();
+    assert!(last.text.contains("would stop the copy next") && last.command.is_some(), "{:?}", verdict.next_steps);
+}
+
 /// A denial of another copy, which must change nothing.
 fn stranger(n: usize) -> Denial {
     let key = format!("arn:aws:kms:eu-central-1:333333333333:key/00000000-0000-4000-8000-{n:012}");

@@ -8,3 +8,5 @@ mod evidence_window;
 mod purity;
 mod reconcile;
 mod setting;
+mod storms;
+mod strangers;

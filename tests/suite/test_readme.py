@@ -95,7 +95,7 @@ def commands() -> list[str]:
     return [re.sub(r" {2,}#.*", "", line) for line in lines]
 
 
-LIVE = re.compile(r"replay|preflight|collect|JOB_ID")
+LIVE = re.compile(r"replay|preflight|collect|incidents|JOB_ID")
 
 
 def run(command: str, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ use guardian_core::ports::{
     TrailReader,
 };
 use guardian_core::report::Message;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// How a part of the cloud behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct World {
 #[expect(missing_docs, reason = "the fields are what they hold")]
 pub struct State {
     pub clock: Timestamp,
+    /// Since when the clock follows tokio's, which tests pause.
+    pub running_since: Option<tokio::time::Instant>,
     pub readers: Mode,
     pub trail: Mode,
     pub table: Mode,
@@ -63,10 +65,13 @@ pub struct State {
     pub changed: Vec<Change>,
     pub kept: BTreeSet<Denial>,
     pub sent: Vec<Message>,
+    pub sent_at: Vec<Timestamp>,
     pub lookups: Vec<DenialQuery>,
     pub metrics: Vec<String>,
     /// Work that was put off, and by how much.
     pub put_off: Vec<(String, std::time::Duration)>,
+    /// The same, by the time when it comes.
+    pub to_come: Vec<(Timestamp, String)>,
     pub(crate) claims: BTreeMap<JobKey, (bool, Timestamp)>,
     pub(crate) kept_incidents: crate::incidents::Kept,
 }
@@ -100,10 +105,18 @@ impl World {
         self.get(|state| state.sent.iter().map(|message| serde_json::from_str(&message.default).unwrap()).collect())
     }
 
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.get(|state| {
+            let passed = state.running_since.map_or(std::time::Duration::ZERO, |since| since.elapsed());
+            state.clock + SignedDuration::try_from(passed).unwrap()
+        })
+    }
+
     /// The clock, as a port.
     pub fn clock(&self) -> Box<dyn Fn() -> Timestamp + Send + Sync> {
         let world = self.clone();
-        Box::new(move || world.get(|state| state.clock))
+        Box::new(move || world.now())
     }
 
     /// The metrics, as a port.
@@ -198,7 +211,9 @@ impl BackupReader for World {
     }
 
     async fn recovery_point(&self, vault: &Arn, point: &Arn) -> Fact<RecoveryPoint> {
-        self.read("backup:DescribeRecoveryPoint", vault, |state| state.points.get(point.as_str()).cloned()).await
+        // A vault has the points of its own account only; here those are under keys of that account.
+        let own = |found: &&RecoveryPoint| found.encryption_key_arn.as_ref().is_none_or(|key| key.account() == vault.account());
+        self.read("backup:DescribeRecoveryPoint", vault, |state| state.points.get(point.as_str()).filter(own).cloned()).await
     }
 
     async fn vault(&self, vault: &Arn) -> Fact<Vault> {
@@ -335,7 +350,11 @@ impl Outbox for World {
     async fn put(&self, bodies: &[String], delay: std::time::Duration) -> Result<(), PortError> {
         let mode = self.get(|state| state.queue);
         self.write("sqs:SendMessage", mode).await?;
-        self.set(|state| state.put_off.extend(bodies.iter().map(|body| (body.clone(), delay))));
+        let at = self.now() + SignedDuration::try_from(delay).unwrap();
+        self.set(|state| {
+            state.put_off.extend(bodies.iter().map(|body| (body.clone(), delay)));
+            state.to_come.extend(bodies.iter().map(|body| (at, body.clone())));
+        });
         Ok(())
     }
 }
@@ -344,7 +363,11 @@ impl AlertSink for World {
     async fn send(&self, message: &Message) -> Result<(), PortError> {
         let mode = self.get(|state| state.topic);
         self.write("sns:Publish", mode).await?;
-        self.set(|state| state.sent.push(message.clone()));
+        let now = self.now();
+        self.set(|state| {
+            state.sent.push(message.clone());
+            state.sent_at.push(now);
+        });
         Ok(())
     }
 }

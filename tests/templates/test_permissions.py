@@ -68,8 +68,10 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     },
 }
 
-# What people at a terminal may do: read the accounts, as the functions do, and nothing else.
+# What people at a terminal may do: read the accounts, as the functions do, and look after incidents.
 OPERATOR = {
+    *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
+    *((action, "GuardianKey") for action in KEY_ACTIONS),
     ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
     ("sts:AssumeRole", "OrganizationRoleArn"),
 }

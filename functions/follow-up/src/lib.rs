@@ -193,16 +193,22 @@ where
     async fn digest(&self, deadline: Instant) -> Result<Outcome, ItemError> {
         let work = &self.messenger.work;
         let mut waiting = Vec::new();
-        for id in self.messenger.table(deadline, "deferred", work.deferred()).await? {
+        let deferred = self.messenger.table(deadline, "deferred", work.deferred()).await?;
+        let more = deferred.len() > report::MOST_IN_DIGEST;
+        for id in deferred.into_iter().take(report::MOST_IN_DIGEST) {
             let incident = self.messenger.table(deadline, "incident", work.incident(&id)).await?;
             let alert = self.messenger.table(deadline, "last-alert", work.last_alert(&id)).await?;
             waiting.extend(incident.filter(|incident| incident.deferred).zip(alert));
         }
         let now = (self.messenger.now)();
-        let Some(digest) = report::digest(&waiting, None, now) else { return Ok(Outcome::AlreadyDone) };
+        let Some(digest) = report::digest(&waiting, now) else { return Ok(Outcome::AlreadyDone) };
         if !self.messenger.turn(&Sender::Digest, deadline).await? {
             self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
             return Ok(Outcome::Deferred);
+        }
+        // Before anything is marked: whoever finds nothing left ends.
+        if more {
+            self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
         }
         self.messenger.send(&digest, deadline).await?;
         for (incident, alert) in &waiting {

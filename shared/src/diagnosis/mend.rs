@@ -1,9 +1,9 @@
 //! From a finding that the policies confirm to the change that mends it.
 
-use super::Finding;
 use super::assess::{Assessment, Evaluation, Stand};
 use super::steps;
 use super::verdict::{Grade, Patch, Step};
+use super::{Cause, Finding};
 use crate::evidence::Evidence;
 use crate::remedy::{self, Plan, Stored};
 
@@ -39,14 +39,16 @@ pub(super) fn mend(evidence: &Evidence, assessment: &Assessment, finding: &Findi
     let plan = remedy::plan_seen(assessment.route(), assessment.policies(), &stored(evidence), assessment.calls());
     let target = finding.act_in.resource_arn.as_deref();
     let mut mend = Mend::default();
+    // No statement brings a key back to life; what its policy lacks comes after that.
+    let by_policy = finding.cause != Cause::KmsKeyUnusable;
     for step in &plan.steps {
         match &step.outcome {
-            Ok(patch) if Some(patch.target_arn.as_str()) == target && mend.patch.is_none() => mend.patch = Some(shown(patch)),
+            Ok(patch) if by_policy && Some(patch.target_arn.as_str()) == target && mend.patch.is_none() => mend.patch = Some(shown(patch)),
             Ok(patch) => mend.more.push(next(patch)),
             Err(_) => {}
         }
     }
-    if mend.patch.is_none() {
+    if mend.patch.is_none() && by_policy {
         mend.more.extend(without_patch(assessment, &plan, target));
     }
     mend

@@ -2,14 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::alert::{ActIn, Alert, IncidentLine, SCHEMA};
+use super::alert::{ActIn, Alert, IncidentLine, NextStep, SCHEMA};
 use super::{Kind, headline, inert};
 use crate::arn::AccountId;
-use crate::diagnosis::{Cause, Certainty, Severity};
+use crate::diagnosis::{Cause, Certainty, Grade, Severity};
 use crate::incident::{Incident, IncidentId};
 
-/// Incidents that a digest lists; the report has them all.
-const LISTED: usize = 40;
+/// Incidents of one digest; what is left over is told by the next one.
+pub const MOST_IN_DIGEST: usize = 100;
+/// A longer ARN is left to the incident itself: a digest must fit into one message.
+const LONGEST_ARN: usize = 256;
 
 /// Adds what the incident as a whole says: how many share it, since when, and what can still be copied.
 pub fn of_incident(alert: &mut Alert, incident: &Incident, last_good: Option<Timestamp>) {
@@ -40,16 +42,14 @@ pub fn again(last: &Alert, kind: Kind, incident: &Incident, now: Timestamp) -> A
     inert::alert(&alert)
 }
 
-/// One message for many incidents that opened faster than they could be told one by one.
-pub fn digest(alerts: &[(Incident, Alert)], report_uri: Option<String>, now: Timestamp) -> Option<Alert> {
+/// One message for many incidents that opened faster than they could be told one by one, at most [`MOST_IN_DIGEST`].
+pub fn digest(alerts: &[(Incident, Alert)], now: Timestamp) -> Option<Alert> {
     let mut incidents = alerts.iter().map(|(incident, alert)| line(incident, alert)).collect::<Vec<_>>();
     incidents.sort_by(|a, b| (b.severity, b.jobs_total, &a.incident_id).cmp(&(a.severity, a.jobs_total, &b.incident_id)));
     let worst = incidents.first()?.clone();
     let jobs_total = incidents.iter().map(|line| line.jobs_total).sum();
     let accounts = incidents.iter().map(|line| &line.act_in.account_id).collect::<std::collections::BTreeSet<&AccountId>>().len();
     let total = incidents.len();
-    let left_out = total.saturating_sub(LISTED);
-    incidents.truncate(LISTED);
     let plural = |n: usize, one: &str| if n == 1 { format!("{n} {one}") } else { format!("{n} {one}s") };
     let ids = alerts.iter().map(|(incident, _)| &incident.id).collect::<Vec<_>>();
     let alert = Alert {
@@ -74,7 +74,7 @@ pub fn digest(alerts: &[(Incident, Alert)], report_uri: Option<String>, now: Tim
         patch: None,
         changed: None,
         incidents,
-        report_uri,
+        report_uri: None,
         proved_by: None,
         jobs: Vec::new(),
         jobs_total,
@@ -85,11 +85,15 @@ pub fn digest(alerts: &[(Incident, Alert)], report_uri: Option<String>, now: Tim
         gaps: Vec::new(),
         unread: Vec::new(),
         candidates: Vec::new(),
-        next_steps: Vec::new(),
+        next_steps: vec![NextStep {
+            text: "Begin with the first; each has its whole diagnosis, patch and job ids in the guardian's table.".to_owned(),
+            command: Some(format!("guardian incidents show {}", worst.incident_id)),
+            grade: Grade::Safe,
+        }],
         confirm: Vec::new(),
         links: Vec::new(),
         fingerprint: None,
-        truncated: (left_out > 0).then(|| format!("{} of {total}", plural(left_out, "incident"))).into_iter().collect(),
+        truncated: Vec::new(),
     };
     Some(inert::alert(&alert))
 }
@@ -101,7 +105,7 @@ fn line(incident: &Incident, alert: &Alert) -> IncidentLine {
         title: alert.title.clone(),
         cause: alert.cause,
         certainty: alert.certainty,
-        act_in: alert.act_in.clone(),
+        act_in: ActIn { resource_arn: alert.act_in.resource_arn.clone().filter(|arn| arn.len() <= LONGEST_ARN), ..alert.act_in.clone() },
         jobs_total: incident.jobs_total,
     }
 }

@@ -21,7 +21,7 @@ mod subject;
 mod terminal;
 mod words;
 
-pub use again::{again, digest, of_incident};
+pub use again::{MOST_IN_DIGEST, again, digest, of_incident};
 pub use alert::{Alert, Kind};
 pub use build::{Names, build, job_of};
 pub use message::{Message, SNS_LIMIT};

@@ -39,7 +39,13 @@ pub(super) enum Line {
 pub(super) fn sections(alert: &Alert) -> Vec<Section> {
     let left_out = ("LEFT OUT OF THIS MESSAGE", alert.truncated.iter().map(|cut| Line::Bullet(cut.clone())).collect());
     if alert.kind == Kind::Storm {
-        return filled([("WHAT HAPPENED", storm(alert)), ("INCIDENTS", incidents(alert)), ("READ ON", links(alert)), left_out]);
+        return filled([
+            ("WHAT HAPPENED", storm(alert)),
+            ("INCIDENTS", incidents(alert)),
+            ("WHAT TO DO", steps(&alert.next_steps, false)),
+            ("READ ON", links(alert)),
+            left_out,
+        ]);
     }
     filled([
         ("WHAT HAPPENED", what(alert)),

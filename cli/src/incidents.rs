@@ -1,0 +1,281 @@
+//! `guardian incidents`: what is open, what is known of it, and who takes it on.
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use diagnose_job::config::for_reading;
+use guardian_aws::WorkTable;
+use guardian_core::incident::{Acknowledgement, Incident, IncidentId};
+use guardian_core::ports::{IncidentKeeper as _, PortError};
+use guardian_core::report::{self, Alert, inert_text};
+use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
+use serde_json::{Value, json};
+
+use crate::cloud;
+use crate::lab::Lab;
+use crate::output::{Exit, Format, Output, complain};
+
+/// Longest acknowledgement: whoever needs longer says so again.
+const LONGEST: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// Jobs that `show` prints as text; `--format json` has all.
+const MOST_JOBS: usize = 50;
+
+/// Look at the incidents of the guardian, and take them on.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  guardian incidents list
+  guardian incidents show bg-0123456789abcdef0123456
+  guardian incidents ack bg-0123456789abcdef0123456 --owner sam \\
+      --reason 'key policy is changed in CHG-4711' --until 8h
+
+Run it with credentials of the guardian account: it goes through the role
+backup-guardian-operator. The table is the output GuardianTableName of the
+stack, given by --table or GUARDIAN_TABLE; a lab names its own.
+
+Exit codes: 0 nothing is open or it is done, 1 something is open, 2 wrong
+usage or no such incident, 3 the table could not be read.")]
+pub(crate) struct Incidents {
+    /// The guardian's table.
+    #[arg(long, global = true, value_name = "NAME")]
+    table: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What is open, the worst first.
+    List,
+    /// The last message about an incident, and its jobs.
+    Show {
+        /// The id, as every message about it carries it.
+        #[arg(value_name = "INCIDENT_ID")]
+        id: String,
+    },
+    /// Take an incident on: no reminders until the end date.
+    ///
+    /// Improved verdicts and the end of the incident are told all the same.
+    #[command(after_help = "Examples:
+  guardian incidents ack INCIDENT_ID --owner sam --reason CHG-4711 --until 8h
+
+Nothing is muted for good: after the end date reminders come again.")]
+    Ack {
+        /// The id, as every message about it carries it.
+        #[arg(value_name = "INCIDENT_ID")]
+        id: String,
+        /// Who takes it on.
+        #[arg(long)]
+        owner: String,
+        /// What is being done, or why it can wait.
+        #[arg(long)]
+        reason: String,
+        /// Until when: a time such as 2026-11-30T08:00:00Z, or from now on, such as 8h or 3d. At most 90 days.
+        #[arg(long, value_name = "TIME|SPAN")]
+        until: String,
+    },
+}
+
+impl Incidents {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+        let table = self.table()?;
+        let (reader, _) = for_reading().context("the environment cannot be used")?;
+        let cloud = cloud::open(reader, None).await?;
+        let work = WorkTable::new(cloud.base(), table.clone());
+        let done = match self.command {
+            Command::List => list(&work, output).await,
+            Command::Show { id } => show(&work, &id, output).await,
+            Command::Ack { id, owner, reason, until } => {
+                let acknowledgement = acknowledgement(owner, reason, &until, Timestamp::now())?;
+                acknowledge(&work, &id, &acknowledgement, output).await
+            }
+        };
+        match done {
+            Err(error) if error.is::<PortError>() => {
+                complain(&format!("guardian: the table `{}` could not be used: {error}", table.escape_debug()));
+                Ok(Exit::CouldNotTell)
+            }
+            done => done,
+        }
+    }
+
+    fn table(&self) -> anyhow::Result<String> {
+        let given = self.table.clone().or_else(|| std::env::var("GUARDIAN_TABLE").ok()).filter(|name| !name.trim().is_empty());
+        if let Some(table) = given {
+            return Ok(table);
+        }
+        if let Some(Ok(info)) = Lab::from_env().map(|lab| lab.info()) {
+            return Ok(info.text("/outputs/GuardianTableName")?.to_owned());
+        }
+        bail!("which table is not known: give `--table` or GUARDIAN_TABLE the output GuardianTableName of the guardian's stack")
+    }
+}
+
+async fn list(work: &WorkTable, output: &Output) -> anyhow::Result<Exit> {
+    let mut open = Vec::new();
+    for id in work.open().await? {
+        if let Some(incident) = work.incident(&id).await?.filter(Incident::is_open) {
+            let alert = work.last_alert(&id).await?;
+            open.push((incident, alert));
+        }
+    }
+    let severity = |incident: &Incident| incident.standing.as_ref().map(|standing| standing.severity);
+    open.sort_by(|(a, _), (b, _)| severity(b).cmp(&severity(a)).then(a.opened_at.cmp(&b.opened_at)).then(a.id.cmp(&b.id)));
+    if output.json(Format::Text) {
+        let incidents = open.iter().map(|(incident, alert)| entry(incident, alert.as_ref())).collect::<Vec<_>>();
+        output.print(&serde_json::to_string_pretty(&json!({"incidents": incidents}))?)?;
+    } else if open.is_empty() {
+        output.print("No incident is open.")?;
+    } else {
+        output.print(&open.iter().map(|(incident, alert)| lines(incident, alert.as_ref())).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(if open.is_empty() { Exit::Fine } else { Exit::Finding })
+}
+
+/// An incident as JSON. Absent is what is not known.
+fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
+    let mut entry = json!({
+        "incident_id": incident.id,
+        "opened_at": incident.opened_at,
+        "jobs_total": incident.jobs_total,
+        "resources_open": incident.members_total.saturating_sub(incident.members_recovered),
+        "resources_total": incident.members_total,
+        "told": incident.told.is_some(),
+    });
+    let mut more = |name: &str, value: Option<Value>| {
+        if let (Some(value), Some(entry)) = (value, entry.as_object_mut()) {
+            entry.insert(name.to_owned(), value);
+        }
+    };
+    let standing = incident.standing.as_ref();
+    more("cause", standing.map(|standing| json!(standing.cause)));
+    more("certainty", standing.map(|standing| json!(standing.certainty)));
+    more("severity", standing.map(|standing| json!(standing.severity)));
+    more("title", alert.map(|alert| json!(alert.title)));
+    more("act_in", alert.map(|alert| json!(alert.act_in)));
+    more("first_expires_at", incident.first_expires_at.map(|at| json!(at)));
+    more("searched_until", incident.searched_until.map(|at| json!(at)));
+    more("acknowledged", incident.acknowledged.as_ref().map(|acknowledged| json!(acknowledged)));
+    more("resolved_at", incident.resolved_at.map(|at| json!(at)));
+    entry
+}
+
+/// An incident in two or three lines.
+fn lines(incident: &Incident, alert: Option<&Alert>) -> String {
+    let severity = incident.standing.as_ref().map_or("", |standing| standing.severity.as_str()).to_uppercase();
+    let title = alert.map_or("(its message was not kept)", |alert| alert.title.as_str());
+    let cause = incident
+        .standing
+        .as_ref()
+        .map_or_else(|| "cause not kept".to_owned(), |standing| format!("{} ({})", standing.cause, standing.certainty.as_str()));
+    let open = incident.members_total.saturating_sub(incident.members_recovered);
+    let mut text = format!("{:<8} {}  {}\n", severity, incident.id, inert_text(title));
+    text.push_str(&format!(
+        "         {cause}, open since {}, {} jobs, {open} of {} resources not kept\n",
+        minute(incident.opened_at),
+        incident.jobs_total,
+        incident.members_total
+    ));
+    if let Some(acknowledged) = &incident.acknowledged {
+        text.push_str(&format!(
+            "         taken on by {} until {}: {}\n",
+            inert_text(&acknowledged.owner),
+            minute(acknowledged.until),
+            inert_text(&acknowledged.reason)
+        ));
+    }
+    text
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+async fn show(work: &WorkTable, id: &str, output: &Output) -> anyhow::Result<Exit> {
+    let incident = find(work, id).await?;
+    let alert = work.last_alert(&incident.id).await?;
+    let jobs = work.jobs(&incident.id).await?;
+    let exit = if incident.is_open() { Exit::Finding } else { Exit::Fine };
+    if output.json(Format::Text) {
+        let mut entry = entry(&incident, alert.as_ref());
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("jobs".to_owned(), json!(jobs));
+            entry.extend(alert.map(|alert| ("alert".to_owned(), json!(alert))));
+        }
+        output.print(&serde_json::to_string_pretty(&entry)?)?;
+        return Ok(exit);
+    }
+    let mut text = lines(&incident, alert.as_ref());
+    if let Some(at) = incident.resolved_at {
+        text.push_str(&format!("         over since {}\n", minute(at)));
+    }
+    if let Some(alert) = &alert {
+        text.push_str(&format!("\nThe last message:\n\n{}\n", report::terminal(alert, output.look())));
+    }
+    text.push_str("\nJobs, as account/Region/type/id:\n");
+    for job in jobs.iter().take(MOST_JOBS) {
+        text.push_str(&format!("  {}\n", inert_text(job)));
+    }
+    if let Some(more) = jobs.len().checked_sub(MOST_JOBS).filter(|more| *more > 0) {
+        text.push_str(&format!("  and {more} more: --format json has all\n"));
+    }
+    output.print(&text)?;
+    Ok(exit)
+}
+
+async fn find(work: &WorkTable, id: &str) -> anyhow::Result<Incident> {
+    let found = work.incident(&IncidentId::from_kept(id)).await?;
+    found.with_context(|| format!("there is no incident `{}`: `guardian incidents list` names those that are open", id.escape_debug()))
+}
+
+fn acknowledgement(owner: String, reason: String, until: &str, now: Timestamp) -> anyhow::Result<Acknowledgement> {
+    for (name, value) in [("--owner", &owner), ("--reason", &reason)] {
+        if value.trim().is_empty() {
+            bail!("{name} is empty: whoever reads it later must know");
+        }
+    }
+    let at = match (until.parse::<Timestamp>(), until.parse::<Span>()) {
+        (Ok(at), _) => at,
+        (_, Ok(span)) => now.to_zoned(TimeZone::UTC).checked_add(span).context("--until is too far away")?.timestamp(),
+        _ => bail!("--until is `{}`: a time such as 2026-11-30T08:00:00Z or a span such as 8h or 3d is expected", until.escape_debug()),
+    };
+    if at <= now {
+        bail!("--until is over already: {}", minute(at));
+    }
+    if at.duration_since(now) > LONGEST {
+        bail!("--until is more than 90 days away: nothing is muted for good, say it again then");
+    }
+    Ok(Acknowledgement { owner, reason, until: at })
+}
+
+async fn acknowledge(work: &WorkTable, id: &str, acknowledgement: &Acknowledgement, output: &Output) -> anyhow::Result<Exit> {
+    let before = find(work, id).await?;
+    if !before.is_open() {
+        bail!("incident `{}` is over: there is nothing to take on", before.id);
+    }
+    let Some(incident) = work.acknowledge(&before.id, acknowledgement).await? else { bail!("there is no incident `{}`", before.id) };
+    if output.json(Format::Text) {
+        output.print(&serde_json::to_string_pretty(&entry(&incident, None))?)?;
+    } else {
+        let until = minute(acknowledgement.until);
+        output.print(&format!("No reminder of {} until {until}. Improved verdicts and its end are told all the same.", incident.id))?;
+    }
+    Ok(Exit::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_ends_and_says_who_and_why() {
+        let now = "2026-11-02T05:37:40Z".parse::<Timestamp>().unwrap();
+        let until = |text: &str| acknowledgement("sam".to_owned(), "r".to_owned(), text, now).map(|found| found.until.to_string());
+        assert_eq!(until("8h").unwrap(), "2026-11-02T13:37:40Z");
+        assert_eq!(until("3d").unwrap(), "2026-11-05T05:37:40Z");
+        assert_eq!(until("2026-11-30T08:00:00Z").unwrap(), "2026-11-30T08:00:00Z");
+        for wrong in ["", "soon", "2020-01-01T00:00:00Z", "-3h", "400d", "for ever"] {
+            assert!(until(wrong).unwrap_err().to_string().starts_with("--until"), "{wrong}");
+        }
+        assert!(acknowledgement(" ".to_owned(), "r".to_owned(), "8h", now).is_err());
+        assert!(acknowledgement("sam".to_owned(), String::new(), "8h", now).is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! Many failures at once: nobody is flooded, nobody is silenced, nothing is lost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diagnose_job::{Outcome, Ports};
+use guardian_tests::{Mode, World, event};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::setting::{Function, function, scope, world};
+
+/// Instances of `diagnose-job`, as many as template.yaml reserves.
+const INSTANCES: usize = 5;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A failed copy of one of many accounts; `cause` chooses the route that is broken.
+fn failure(account: usize, cause: usize, n: usize) -> Value {
+    let mut event = event("copy-job/failed");
+    let account = format!("5{account:011}");
+    event["account"] = json!(account);
+    // Nobody knows the recovery point, so the route is all there is.
+    event["resources"] = json!([format!("arn:aws:ec2:eu-central-1::snapshot/snap-{account}{cause:05}")]);
+    event["detail"]["copyJobId"] = json!(format!("47C8EF56-0000-0000-0000-{n:012}"));
+    event["detail"]["sourceBackupVaultArn"] = json!(format!("arn:aws:backup:eu-central-1:{account}:backup-vault:local-{cause}"));
+    event["detail"]["destinationBackupVaultArn"] = json!(format!("arn:aws:backup:eu-central-1:222222222222:backup-vault:central-{cause}"));
+    event["detail"]["iamRoleArn"] = json!(format!("arn:aws:iam::{account}:role/service-role/AWSBackupDefaultServiceRole"));
+    event
+}
+
+/// A world whose clock runs with tokio's.
+fn running() -> World {
+    let world = world();
+    world.set(|state| state.running_since = Some(Instant::now()));
+    world
+}
+
+type FollowUp = Arc<follow_up::Handler<World, World, World, World, World>>;
+
+fn follow_up(world: &World) -> FollowUp {
+    let ports = Ports {
+        readers: world.clone(),
+        denials: world.clone(),
+        work: world.clone(),
+        alerts: world.clone(),
+        later: world.clone(),
+        now: world.clock(),
+        metrics: world.metrics(),
+    };
+    Arc::new(follow_up::Handler::new(ports, scope(), 4 * HOUR))
+}
+
+/// The queue before `diagnose-job`: what fails comes again after the visibility timeout.
+async fn work(instance: Function, queue: Arc<tokio::sync::Mutex<Vec<(Instant, Value)>>>) {
+    loop {
+        let next = {
+            let mut queue = queue.lock().await;
+            let ready = queue.iter().position(|(at, _)| *at <= Instant::now());
+            match ready {
+                Some(place) => Some(queue.remove(place)),
+                None if queue.is_empty() => return,
+                None => None,
+            }
+        };
+        let Some((_, event)) = next else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        // A table and a topic that answer at once would show nothing.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let outcome = instance.event(event.to_string().as_bytes(), Instant::now() + Duration::from_secs(60)).await;
+        if outcome.is_err() {
+            queue.lock().await.push((Instant::now() + Duration::from_secs(360), event));
+        }
+    }
+}
+
+/// Works on what was put off for the next so many seconds.
+async fn come_back(world: &World, seconds: u64) {
+    let follow_up = follow_up(world);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        let now = world.now();
+        let mut due = Vec::new();
+        world.set(|state| {
+            let (come, to_come) = std::mem::take(&mut state.to_come).into_iter().partition(|(at, _)| *at <= now);
+            (due, state.to_come) = (come, to_come);
+        });
+        for (_, body) in due {
+            if follow_up.work(body.as_bytes(), Instant::now() + Duration::from_secs(60)).await.is_err() {
+                let again = world.now() + SignedDuration::from_mins(6);
+                world.set(|state| state.to_come.push((again, body)));
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn storm(world: &World, events: Vec<Value>) {
+    let queue = Arc::new(tokio::sync::Mutex::new(events.into_iter().map(|event| (Instant::now(), event)).collect::<Vec<_>>()));
+    let instances = (0..INSTANCES).map(|_| tokio::spawn(work(function(world), Arc::clone(&queue)))).collect::<Vec<_>>();
+    let digests = come_back(world, 900);
+    let all = async {
+        for instance in instances {
+            instance.await.unwrap();
+        }
+    };
+    tokio::join!(all, digests);
+}
+
+fn most_within(sent: &[Timestamp], window: SignedDuration) -> usize {
+    let mut sent = sent.to_vec();
+    sent.sort();
+    (0..sent.len()).map(|n| sent[n..].iter().take_while(|at| at.duration_since(sent[n]) < window).count()).max().unwrap_or(0)
+}
+
+fn bounded(world: &World) {
+    let sent = world.get(|state| state.sent_at.clone());
+    assert!(most_within(&sent, SignedDuration::from_secs(1)) <= 10, "too many in a second");
+    assert!(most_within(&sent, SignedDuration::from_secs(60)) <= 60, "too many in a minute");
+}
+
+/// The incidents of which people were told, alone or in a digest.
+fn told(world: &World) -> Vec<String> {
+    let id = |value: &Value| value["incident_id"].as_str().unwrap().to_owned();
+    let of = |alert: &Value| match alert["kind"].as_str().unwrap() {
+        "storm" => alert["incidents"].as_array().unwrap().iter().map(id).collect(),
+        "failure" => vec![id(alert)],
+        _ => Vec::new(),
+    };
+    world.alerts().iter().flat_map(of).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_one_of_few_and_of_many_causes_is_told_within_bounds_and_nothing_is_lost() {
+    // (accounts, causes in each, jobs); the soak has 10,000 failures of up to 1,000 accounts.
+    let soak = std::env::var_os("GUARDIAN_SOAK").is_some();
+    let storms = if soak { [(1, 1, 10_000), (10, 5, 10_000), (1_000, 1, 10_000)] } else { [(1, 1, 300), (10, 5, 400), (400, 1, 500)] };
+    for (accounts, causes, jobs) in storms {
+        let world = running();
+        let events = (0..jobs).map(|n| failure(n % accounts, n / accounts % causes, n)).collect::<Vec<_>>();
+        storm(&world, events).await;
+        bounded(&world);
+        let incidents = world.incidents();
+        assert_eq!(incidents.len(), accounts * causes, "each broken route is an incident of its own");
+        assert_eq!(incidents.iter().map(|incident| incident.jobs_total).sum::<u64>(), jobs as u64);
+        let told = told(&world);
+        assert_eq!(told.len(), told.iter().collect::<BTreeSet<_>>().len(), "told twice");
+        assert_eq!(told.len(), incidents.len(), "an incident was not told");
+        assert_eq!(world.alerts()[0]["kind"], "failure", "the first is told before anything else");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_noisy_account_silences_no_other() {
+    let world = running();
+    let mut events = (0..200).map(|n| failure(1, n, n)).collect::<Vec<_>>();
+    let quiet = (2..=9).map(|account| failure(account, 0, 1000 + account)).collect::<Vec<_>>();
+    events.splice(100..100, quiet);
+    storm(&world, events).await;
+    bounded(&world);
+    let alerts = world.alerts();
+    for account in 2..=9 {
+        let id = format!("5{account:011}");
+        assert!(alerts.iter().any(|alert| alert["kind"] == "failure" && alert["jobs"][0]["account_id"] == id.as_str()), "{id}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_is_down_for_hours_loses_nothing() {
+    let world = running();
+    world.set(|state| state.topic = Mode::Down);
+    let events = (0..30).map(|n| failure(n, 0, n)).collect::<Vec<_>>();
+    let repair = async {
+        tokio::time::sleep(3 * HOUR).await;
+        world.set(|state| state.topic = Mode::Well);
+    };
+    tokio::join!(storm(&world, events), repair);
+    come_back(&world, 900).await;
+    bounded(&world);
+    assert_eq!(told(&world).into_iter().collect::<BTreeSet<_>>().len(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_table_a_storm_is_bounded_across_instances() {
+    let world = running();
+    world.set(|state| state.table = Mode::Down);
+    let events = (0..200).map(|n| failure(n, 0, n)).collect::<Vec<_>>();
+    let repair = async {
+        tokio::time::sleep(HOUR / 4).await;
+        world.set(|state| state.table = Mode::Well);
+    };
+    tokio::join!(storm(&world, events), repair);
+    come_back(&world, 900).await;
+    bounded(&world);
+    assert_eq!(told(&world).into_iter().collect::<BTreeSet<_>>().len(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_is_reminded_of_until_it_ends() {
+    let world = running();
+    assert_eq!(
+        function(&world).event(failure(1, 0, 1).to_string().as_bytes(), Instant::now() + Duration::from_secs(60)).await,
+        Ok(Outcome::Announced)
+    );
+    come_back(&world, 13 * 3600).await;
+    let kinds = world.alerts().iter().map(|alert| alert["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["failure", "reminder", "reminder", "reminder"]);
+    let chain = world.get(|state| state.to_come.len());
+    assert_eq!(chain, 1, "one look is to come, and no more");
+}
