@@ -77,7 +77,7 @@ tools: $(TOOLS)/bin/cargo-deny $(if $(NEXTEST),,$(TOOLS)/bin/cargo-nextest) ## c
 
 # --- Verbs ---------------------------------------------------------------------------------------------------------------
 
-demo: .venv/.stamp binaries ## a nightly copy fails and one alert says why; no AWS account needed
+demo: .venv/.stamp binaries ## failed copies, the alerts that say why, and their end; no AWS account needed
 	PYTHONPATH=tests $(PY) -m suite.demo
 
 test: test-rust test-python ## everything that must pass, set-up included

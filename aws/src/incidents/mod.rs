@@ -337,7 +337,11 @@ impl Incidents for WorkTable {
     }
 
     async fn join(&self, failure: &Failure, moment: &Moment) -> Result<Happened, PortError> {
-        let [identity, provisional] = self.behind([&failure.identity, &failure.provisional]).await?;
+        let [identity, provisional] = match failure.diagnosed {
+            true => self.behind([&failure.identity, &failure.provisional]).await?,
+            // It was taken for one of that incident, which needs no looking up.
+            false => [None, None],
+        };
         let id = incident::choose(identity.as_ref(), provisional.as_ref(), failure).unwrap_or_else(|| failure.identity.clone());
         let place = Place { id: &id, lane: Some((&failure.lane, &failure.resource)), job: Some(&failure.job) };
         let answer = self.change(place, moment.now, |view| Some(incident::failed(view, failure, &id, moment))).await?;

@@ -27,6 +27,8 @@ const CHANGES_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 const CHANGES_BUDGET: u32 = 3;
 /// Part of the window that our own store of denials may take: it answers in milliseconds or is down, and what is asked after it matters more.
 const STORE_SHARE: f64 = 0.3;
+/// Part of the window that the recovery point may take before everything else is asked.
+const POINT_SHARE: f64 = 0.08;
 /// Adapters answer a little before the end of the window, so that what they have is not lost.
 const MARGIN: Duration = Duration::from_millis(20);
 
@@ -50,8 +52,8 @@ where
     }
 }
 
-/// The same, unless the job is familiar: never longer than the window and what `familiar` takes. That is shown the first facts,
-/// the key among them, and may end it: nobody searches for what is known.
+/// The same, unless the job is familiar: never longer than the window and what `familiar` takes. That is shown what the event tells and the
+/// recovery point with its key, and may end it: nobody searches for what is known.
 pub async fn gather_unless<R, D, T>(
     readers: &R,
     store: &D,
@@ -74,8 +76,23 @@ where
     // CloudTrail wants to know roles, accounts and the key; it waits for them a while, not for ever.
     let patience = Instant::now() + scope.window.mul_f64(0.4);
     let chain = async {
-        let known = describe(readers, store, event_only.clone(), end).await;
-        if let Some(found) = familiar(&known).await {
+        let mut known = event_only.clone();
+        // The key is what tells one job of a route from another; a reader that is slow to name it must not hold up the rest.
+        let soon = Instant::now() + scope.window.mul_f64(POINT_SHARE);
+        let in_time = timeout_at(soon, recovery_point(readers, &event_only, end)).await;
+        let mut familiar = Some(familiar);
+        if let Ok(point) = in_time {
+            known.recovery_point = point;
+            if let Some(familiar) = familiar.take()
+                && let Some(found) = familiar(&known).await
+            {
+                return Err(found);
+            }
+        }
+        let known = describe(readers, store, known, end).await;
+        if let Some(familiar) = familiar
+            && let Some(found) = familiar(&known).await
+        {
             return Err(found);
         }
         // Nobody may be listening any more; then CloudTrail is being searched by what the event told.
@@ -201,7 +218,7 @@ where
     let (description, pushed, point, vault, destination, policy) = tokio::join!(
         ask(end, describe_job, Some(job.account.clone()), Some(job.region.clone()), readers.job(&job)),
         from_store(store, &first, end),
-        recovery_point(readers, &facts, end),
+        still(evidence.recovery_point.clone(), recovery_point(readers, &facts, end)),
         source_vault(readers, &facts, end),
         destination_vault(readers, &facts, end),
         destination_policy(readers, &facts, end),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,9 @@ def _serve(port: int, lab: Lab) -> Any:
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             log.debug("%s %s", self.requestline, code)
 
+    # For every request moto reads its own folder and tries the patterns of all services, one request at a time. Neither ever changes.
+    find = cache(DomainDispatcherApplication.get_backend_for_host)
+    DomainDispatcherApplication.get_backend_for_host = lambda self, host: find(self, host)  # type: ignore[method-assign]
     moto = DomainDispatcherApplication(create_backend_app)
     control = Control(lab)
 
