@@ -10,6 +10,7 @@ mod claims;
 pub mod classify;
 mod convert;
 mod denials;
+pub mod environment;
 mod gaps;
 mod incidents;
 mod item;

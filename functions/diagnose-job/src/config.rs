@@ -4,25 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use guardian_aws::ReaderRole;
+use guardian_aws::environment::{ConfigError, Environment, is_table};
 use guardian_core::arn::{AccountId, Arn, Region};
-
-/// A variable that is missing or wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// Not set, or empty.
-    #[error("`{0}` is not set")]
-    Missing(&'static str),
-    /// Set to something that cannot be used.
-    #[error("`{name}` is `{value}`: {expected} is expected")]
-    Wrong {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What would be right.
-        expected: &'static str,
-    },
-}
 
 /// The configuration of a function that diagnoses.
 #[derive(Clone, Debug)]
@@ -71,69 +54,6 @@ impl Default for Scope {
     }
 }
 
-/// Reads variables through `get`, as `std::env::var` would answer.
-struct Reader<G>(G);
-
-impl<G: Fn(&str) -> Option<String>> Reader<G> {
-    fn optional(&self, name: &'static str) -> Option<String> {
-        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn required(&self, name: &'static str) -> Result<String, ConfigError> {
-        self.optional(name).ok_or(ConfigError::Missing(name))
-    }
-
-    fn checked(
-        &self,
-        name: &'static str,
-        value: String,
-        expected: &'static str,
-        good: impl Fn(&str) -> bool,
-    ) -> Result<String, ConfigError> {
-        if good(&value) { Ok(value) } else { Err(ConfigError::Wrong { name, value, expected }) }
-    }
-
-    fn topic(&self, name: &'static str, value: String) -> Result<String, ConfigError> {
-        self.checked(name, value, "the ARN of an SNS topic", |value| {
-            Arn::parse(value).is_ok_and(|arn| arn.service() == "sns" && arn.region().is_some() && arn.account().is_some())
-        })
-    }
-
-    fn number(
-        &self,
-        name: &'static str,
-        default: u64,
-        range: std::ops::RangeInclusive<u64>,
-        expected: &'static str,
-    ) -> Result<u64, ConfigError> {
-        let Some(value) = self.optional(name) else { return Ok(default) };
-        match value.parse::<u64>() {
-            Ok(number) if range.contains(&number) => Ok(number),
-            _ => Err(ConfigError::Wrong { name, value, expected }),
-        }
-    }
-
-    fn list<T>(&self, name: &'static str, expected: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, ConfigError> {
-        let value = self.optional(name).unwrap_or_default();
-        value
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| parse(part).ok_or_else(|| ConfigError::Wrong { name, value: part.to_owned(), expected }))
-            .collect()
-    }
-}
-
-fn table_name(value: &str) -> bool {
-    // A name, or the ARN of a table (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html).
-    (3..=255).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-        || Arn::parse(value).is_ok_and(|arn| arn.service() == "dynamodb" && arn.resource().starts_with("table/"))
-}
-
-fn role_name(value: &str) -> bool {
-    (1..=64).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
-}
-
 impl Config {
     /// Reads the configuration from the environment of the process.
     pub fn from_env() -> Result<Self, ConfigError> {
@@ -142,11 +62,11 @@ impl Config {
 
     /// Reads the configuration through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let env = Reader(get);
+        let env = Environment(get);
         env.list("GUARDIAN_REGIONS", "a list of Region codes", |part| Region::parse(part).ok())?;
         let denials_table = env.required("GUARDIAN_DENIALS_TABLE")?;
         Ok(Self {
-            denials_table: env.checked("GUARDIAN_DENIALS_TABLE", denials_table, "the name of a table", table_name)?,
+            denials_table: env.checked("GUARDIAN_DENIALS_TABLE", denials_table, "the name of a table", is_table)?,
             scope: scope(&env)?,
             telling: telling(&env)?,
         })
@@ -161,50 +81,31 @@ impl Telling {
 
     /// Reads the configuration from the environment of the process.
     pub fn from_env() -> Result<Self, ConfigError> {
-        telling(&Reader(|name: &str| std::env::var(name).ok()))
+        telling(&Environment(|name: &str| std::env::var(name).ok()))
     }
 }
 
-fn telling<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Telling, ConfigError> {
+fn telling<G: Fn(&str) -> Option<String>>(env: &Environment<G>) -> Result<Telling, ConfigError> {
     const QUEUE: &str = "GUARDIAN_FOLLOW_UP_QUEUE_URL";
     const REPEAT: &str = "GUARDIAN_REPEAT_AFTER_MINUTES";
-    let is_url = |value: &str| value.starts_with("https://") || value.starts_with("http://");
     let chat_topic_arn = env.optional("GUARDIAN_CHAT_TOPIC_ARN").map(|value| env.topic("GUARDIAN_CHAT_TOPIC_ARN", value)).transpose()?;
     Ok(Telling {
-        table: env.checked("GUARDIAN_TABLE", env.required("GUARDIAN_TABLE")?, "the name of a table", table_name)?,
+        table: env.checked("GUARDIAN_TABLE", env.required("GUARDIAN_TABLE")?, "the name of a table", is_table)?,
         alert_topic_arn: env.topic("GUARDIAN_ALERT_TOPIC_ARN", env.required("GUARDIAN_ALERT_TOPIC_ARN")?)?,
         chat_topic_arn,
-        follow_up_queue_url: env.checked(QUEUE, env.required(QUEUE)?, "the URL of an SQS queue", is_url)?,
-        reader: reader_role(env)?,
+        follow_up_queue_url: env.queue(QUEUE)?,
+        reader: env.reader_role()?,
         repeat_after: Duration::from_secs(60 * env.number(REPEAT, 240, 1..=43_200, "a number of minutes up to 30 days")?),
     })
 }
 
 /// The reader role and the tunables alone, which is all that a diagnosis from the terminal needs.
 pub fn for_reading() -> Result<(ReaderRole, Scope), ConfigError> {
-    let env = Reader(|name: &str| std::env::var(name).ok());
-    Ok((reader_role(&env)?, scope(&env)?))
+    let env = Environment(|name: &str| std::env::var(name).ok());
+    Ok((env.reader_role()?, scope(&env)?))
 }
 
-fn reader_role<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<ReaderRole, ConfigError> {
-    let name = env.optional("GUARDIAN_READER_ROLE_NAME").unwrap_or_else(|| "backup-guardian-reader".to_owned());
-    Ok(ReaderRole {
-        name: env.checked("GUARDIAN_READER_ROLE_NAME", name, "the name of a role, without path", role_name)?,
-        external_id: env.optional("GUARDIAN_EXTERNAL_ID"),
-        organization_role_arn: organization_role(env)?,
-    })
-}
-
-fn organization_role<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Option<Arn>, ConfigError> {
-    const NAME: &str = "GUARDIAN_ORGANIZATION_ROLE_ARN";
-    let Some(value) = env.optional(NAME) else { return Ok(None) };
-    match Arn::parse(&value) {
-        Ok(arn) if arn.role_name().is_some() && arn.account().is_some() => Ok(Some(arn)),
-        Ok(_) | Err(_) => Err(ConfigError::Wrong { name: NAME, value, expected: "the ARN of a role" }),
-    }
-}
-
-fn scope<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Scope, ConfigError> {
+fn scope<G: Fn(&str) -> Option<String>>(env: &Environment<G>) -> Result<Scope, ConfigError> {
     let organization_id = env
         .optional("GUARDIAN_ORGANIZATION_ID")
         .map(|value| {

@@ -3,25 +3,8 @@
 use std::time::Duration;
 
 use guardian_aws::ReaderRole;
+use guardian_aws::environment::{ConfigError, Environment, is_table};
 use guardian_core::arn::{AccountId, Arn, Region};
-
-/// A variable that is missing or wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// Not set, or empty.
-    #[error("`{0}` is not set")]
-    Missing(&'static str),
-    /// Set to something that cannot be used.
-    #[error("`{name}` is `{value}`: {expected} is expected")]
-    Wrong {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What would be right.
-        expected: &'static str,
-    },
-}
 
 /// The configuration of the function.
 #[derive(Clone, Debug)]
@@ -55,38 +38,6 @@ pub struct Scope {
     pub running_after: Duration,
 }
 
-struct Reader<G>(G);
-
-impl<G: Fn(&str) -> Option<String>> Reader<G> {
-    fn optional(&self, name: &str) -> Option<String> {
-        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn required<T>(&self, name: &'static str, expected: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, ConfigError> {
-        let value = self.optional(name).ok_or(ConfigError::Missing(name))?;
-        read(&value).ok_or(ConfigError::Wrong { name, value, expected })
-    }
-
-    fn list<T>(&self, name: &'static str, expected: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, ConfigError> {
-        let value = self.optional(name).unwrap_or_default();
-        let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let found = parts.map(&read).collect::<Option<Vec<_>>>();
-        found.ok_or(ConfigError::Wrong { name, value, expected })
-    }
-
-    fn minutes(&self, name: &'static str, default: u64, most: u64) -> Result<Duration, ConfigError> {
-        let Some(value) = self.optional(name) else { return Ok(Duration::from_secs(60 * default)) };
-        match value.parse::<u64>() {
-            Ok(number) if (1..=most).contains(&number) => Ok(Duration::from_secs(60 * number)),
-            _ => Err(ConfigError::Wrong { name, value, expected: "a number of minutes up to 30 days" }),
-        }
-    }
-}
-
-fn url(text: &str) -> Option<String> {
-    text.contains("://").then(|| text.to_owned())
-}
-
 /// Lists of jobs reach back about 30 days (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListBackupJobs.html>).
 const MOST_HOURS: u64 = 30 * 24;
 
@@ -98,56 +49,36 @@ impl Config {
 
     /// Reads the configuration through `get`.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let env = Reader(get);
-        let topic = |value: &str| Arn::parse(value).ok().filter(|arn| arn.service() == "sns" && arn.account().is_some());
-        let operations = env.required("GUARDIAN_OPERATIONS_TOPIC_ARN", "the ARN of an SNS topic", topic)?;
+        const TOPIC: &str = "GUARDIAN_OPERATIONS_TOPIC_ARN";
+        let env = Environment(get);
+        let operations_topic_arn = env.topic(TOPIC, env.required(TOPIC)?)?;
         let account = |value: &str| AccountId::parse(value).ok();
         let mut known_accounts = env.list("GUARDIAN_BACKUP_ACCOUNT_IDS", "a list of account ids of 12 digits", account)?;
-        known_accounts.extend(operations.account());
+        known_accounts.extend(Arn::parse(&operations_topic_arn).ok().and_then(|topic| topic.account()));
         known_accounts.sort();
         known_accounts.dedup();
         let regions = env.list("GUARDIAN_REGIONS", "a list of Region codes", |part| Region::parse(part).ok())?;
         if regions.is_empty() {
             return Err(ConfigError::Missing("GUARDIAN_REGIONS"));
         }
+        let hours = env.number("GUARDIAN_LOOK_BACK_HOURS", 26, 1..=MOST_HOURS, "a number of hours up to 720")?;
+        let minutes = |name, default| env.number(name, default, 1..=60 * MOST_HOURS, "a number of minutes up to 30 days");
+        let (stuck, running) = (minutes("GUARDIAN_STUCK_AFTER_MINUTES", 120)?, minutes("GUARDIAN_RUNNING_AFTER_MINUTES", 1440)?);
         Ok(Self {
-            table: env.required("GUARDIAN_TABLE", "the name of a table", |value| Some(value.to_owned()))?,
-            problem_queue_url: env.required("GUARDIAN_PROBLEM_QUEUE_URL", "the address of a queue", url)?,
-            own_queue_url: env.required("GUARDIAN_RECONCILE_QUEUE_URL", "the address of a queue", url)?,
-            operations_topic_arn: operations.as_str().to_owned(),
-            reader: reader_role(&env)?,
+            table: env.checked("GUARDIAN_TABLE", env.required("GUARDIAN_TABLE")?, "the name of a table", is_table)?,
+            problem_queue_url: env.queue("GUARDIAN_PROBLEM_QUEUE_URL")?,
+            own_queue_url: env.queue("GUARDIAN_RECONCILE_QUEUE_URL")?,
+            operations_topic_arn,
+            reader: env.reader_role()?,
             scope: Scope {
                 regions,
                 known_accounts,
-                look_back: hours(&env)?,
-                stuck_after: env.minutes("GUARDIAN_STUCK_AFTER_MINUTES", 120, 60 * MOST_HOURS)?,
-                running_after: env.minutes("GUARDIAN_RUNNING_AFTER_MINUTES", 1440, 60 * MOST_HOURS)?,
+                look_back: Duration::from_secs(3600 * hours),
+                stuck_after: Duration::from_secs(60 * stuck),
+                running_after: Duration::from_secs(60 * running),
             },
         })
     }
-}
-
-fn hours<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<Duration, ConfigError> {
-    const NAME: &str = "GUARDIAN_LOOK_BACK_HOURS";
-    let Some(value) = env.optional(NAME) else { return Ok(Duration::from_secs(26 * 3600)) };
-    match value.parse::<u64>() {
-        Ok(number) if (1..=MOST_HOURS).contains(&number) => Ok(Duration::from_secs(3600 * number)),
-        _ => Err(ConfigError::Wrong { name: NAME, value, expected: "a number of hours up to 720" }),
-    }
-}
-
-fn reader_role<G: Fn(&str) -> Option<String>>(env: &Reader<G>) -> Result<ReaderRole, ConfigError> {
-    const ORGANIZATION: &str = "GUARDIAN_ORGANIZATION_ROLE_ARN";
-    let role = |value: &str| Arn::parse(value).ok().filter(|arn| arn.role_name().is_some() && arn.account().is_some());
-    let organization_role_arn = match env.optional(ORGANIZATION) {
-        None => None,
-        Some(_) => Some(env.required(ORGANIZATION, "the ARN of a role", role)?),
-    };
-    let name = env.optional("GUARDIAN_READER_ROLE_NAME").unwrap_or_else(|| "backup-guardian-reader".to_owned());
-    if name.contains('/') {
-        return Err(ConfigError::Wrong { name: "GUARDIAN_READER_ROLE_NAME", value: name, expected: "the name of a role, without path" });
-    }
-    Ok(ReaderRole { name, external_id: env.optional("GUARDIAN_EXTERNAL_ID"), organization_role_arn })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest;
 use crate::arn::{AccountId, Arn, Region};
-use crate::event::{Job, JobType};
+use crate::event::JobType;
 use crate::evidence::Evidence;
 
 /// A lane.
@@ -50,21 +50,6 @@ impl Lane {
             resource_type: evidence.resource_type().map(str::to_owned),
             key: text(evidence.source_key_arn()),
             role: text(evidence.role_arn()),
-        }
-    }
-
-    /// The lane of a job by its event alone, without the key.
-    pub fn of_event(job: &Job) -> Self {
-        let text = |arn: Option<&Arn>| arn.map(|arn| arn.as_str().to_owned());
-        Self {
-            account: job.account.clone(),
-            region: job.region.clone(),
-            job_type: job.job_type,
-            vault: text(job.vault_arn.as_ref()),
-            destination_vault: text(job.destination_vault_arn.as_ref()),
-            resource_type: job.resource_type.clone(),
-            key: None,
-            role: text(job.role_arn.as_ref()),
         }
     }
 

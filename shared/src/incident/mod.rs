@@ -6,12 +6,13 @@
 mod lane;
 mod life;
 pub mod pace;
+mod state;
 
 pub use lane::Lane;
 pub use life::{
-    Acknowledgement, Due, Failure, Incident, LaneState, Member, Moment, Standing, Success, Told, View, acknowledged, another, choose,
-    completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, told, waited,
+    acknowledged, another, choose, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, told, waited,
 };
+pub use state::{Acknowledgement, Due, Failure, Incident, LaneState, Member, Moment, Standing, Success, Told, View};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
