@@ -84,9 +84,9 @@ pub(crate) fn scope() -> Scope {
 
 pub(crate) type Function = Arc<Handler<World, World, World, World, World>>;
 
-/// One instance of the function over a world.
-pub(crate) fn function(world: &World) -> Function {
-    let ports = Ports {
+/// The world as every port.
+pub(crate) fn ports(world: &World) -> Ports<World, World, World, World, World> {
+    Ports {
         readers: world.clone(),
         denials: world.clone(),
         work: world.clone(),
@@ -94,8 +94,12 @@ pub(crate) fn function(world: &World) -> Function {
         later: world.clone(),
         now: world.clock(),
         metrics: world.metrics(),
-    };
-    Arc::new(Handler::new(ports, scope(), Duration::from_secs(4 * 3600)))
+    }
+}
+
+/// One instance of the function over a world.
+pub(crate) fn function(world: &World) -> Function {
+    Arc::new(Handler::new(ports(world), scope(), Duration::from_secs(4 * 3600)))
 }
 
 /// One invocation with the full timeout ahead.

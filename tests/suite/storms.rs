@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diagnose_job::{Outcome, Ports};
+use diagnose_job::Outcome;
 use guardian_tests::{Mode, World, event};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::setting::{Function, function, scope, world};
+use crate::setting::{Function, function, ports, scope, world};
 
 /// Instances of `diagnose-job`, as many as template.yaml reserves.
 const INSTANCES: usize = 5;
@@ -40,16 +40,7 @@ fn running() -> World {
 type FollowUp = Arc<follow_up::Handler<World, World, World, World, World>>;
 
 fn follow_up(world: &World) -> FollowUp {
-    let ports = Ports {
-        readers: world.clone(),
-        denials: world.clone(),
-        work: world.clone(),
-        alerts: world.clone(),
-        later: world.clone(),
-        now: world.clock(),
-        metrics: world.metrics(),
-    };
-    Arc::new(follow_up::Handler::new(ports, scope(), 4 * HOUR))
+    Arc::new(follow_up::Handler::new(ports(world), scope(), 4 * HOUR))
 }
 
 /// The queue before `diagnose-job`: what fails comes again after the visibility timeout.

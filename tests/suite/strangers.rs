@@ -48,6 +48,7 @@ fn strange() -> impl Strategy<Value = Value> {
     })
 }
 
+/// An event of the stranger may well be refused or quarantined: what counts is what the victim's becomes.
 async fn tell(world: &World, event: &Value) {
     let _ = function(world).event(event.to_string().as_bytes(), Instant::now() + Duration::from_secs(60)).await;
 }
