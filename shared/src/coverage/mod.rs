@@ -9,5 +9,5 @@ mod selection;
 
 pub use cron::CronError;
 pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
-pub use schedule::{Schedule, ScheduleError};
+pub use schedule::{GAP_YEARS, Schedule, ScheduleError};
 pub use selection::{Selected, selects};

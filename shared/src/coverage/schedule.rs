@@ -15,8 +15,9 @@ use super::cron::{Cron, CronError, LAST_YEAR};
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// A month without a 29 February, with a fifth Sunday, …: after 40 years every calendar has come round.
-const GAP_YEARS: i16 = 40;
+/// A month without a 29 February, with a fifth Sunday, …: after 40 years every calendar has come round. (The century years that are no leap years make
+/// some pauses of decades to come longer; no objective of today is meant by that.)
+pub const GAP_YEARS: i16 = 40;
 /// Clocks are changed by less than this, even at the date line.
 const ABOUT: SignedDuration = SignedDuration::from_hours(26);
 /// The longest expression that is read; AWS names no limit, and every sensible one is shorter.
@@ -141,8 +142,8 @@ impl Schedule {
         }
     }
 
-    /// The recovery point objective that a schedule can keep: the longest time between two runs from `from` on, by the clock on the wall (where
-    /// daylight saving time begins or ends, one of them is an hour longer or shorter). `None` where it runs less than twice more.
+    /// The recovery point objective that a schedule can keep: the longest time between two runs of the [`GAP_YEARS`] from `from` on, by the clock on
+    /// the wall (where daylight saving time begins or ends, one of them is an hour longer or shorter). `None` where it runs less than twice in them.
     pub fn largest_gap(&self, from: Timestamp) -> Option<SignedDuration> {
         let cron = match &self.kind {
             Kind::Rate(every) => return Some(*every),
