@@ -86,6 +86,11 @@ impl<G: Fn(&str) -> Option<String>> Environment<G> {
         self.checked(name, self.required(name)?, "the URL of an SQS queue", is_url)
     }
 
+    /// The name of a bucket.
+    pub fn bucket(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.checked(name, self.required(name)?, "the name of an S3 bucket", is_bucket)
+    }
+
     /// The reader role, with what it needs.
     pub fn reader_role(&self) -> Result<ReaderRole, ConfigError> {
         let name = self.optional("GUARDIAN_READER_ROLE_NAME").unwrap_or_else(|| "backup-guardian-reader".to_owned());
@@ -111,6 +116,11 @@ pub fn is_table(value: &str) -> bool {
     // A name, or the ARN of a table (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html).
     (3..=255).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
         || Arn::parse(value).is_ok_and(|arn| arn.service() == "dynamodb" && arn.resource().starts_with("table/"))
+}
+
+fn is_bucket(value: &str) -> bool {
+    // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    (3..=63).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b))
 }
 
 fn is_role_name(value: &str) -> bool {

@@ -152,6 +152,7 @@ fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
     more("title", alert.map(|alert| json!(alert.title)));
     more("act_in", alert.map(|alert| json!(alert.act_in)));
     more("first_expires_at", incident.first_expires_at.map(|at| json!(at)));
+    more("report_uri", incident.report_uri.as_ref().map(|uri| json!(uri)));
     more("searched_until", incident.searched_until.map(|at| json!(at)));
     more("acknowledged", incident.acknowledged.as_ref().map(|acknowledged| json!(acknowledged)));
     more("resolved_at", incident.resolved_at.map(|at| json!(at)));
@@ -216,6 +217,9 @@ async fn show(work: &WorkTable, id: &str, output: &Output) -> anyhow::Result<Exi
     }
     if let Some(more) = jobs.len().checked_sub(MOST_JOBS).filter(|more| *more > 0) {
         text.push_str(&format!("  and {more} more: --format json has all\n"));
+    }
+    if let Some(uri) = &incident.report_uri {
+        text.push_str(&format!("\nAll of them, as of the last look: {uri}\n"));
     }
     output.print(&text)?;
     Ok(exit)

@@ -15,7 +15,7 @@ use crate::evidence::{
 };
 use crate::incident::pace::{Permit, Sender};
 use crate::incident::{Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success};
-use crate::report::{Alert, Message};
+use crate::report::{Alert, Message, Report};
 
 /// Reads AWS Backup in the account that owns the object.
 pub trait BackupReader: Send + Sync {
@@ -187,14 +187,26 @@ pub trait IncidentKeeper: Send + Sync {
     ) -> impl Future<Output = Result<Option<Happened>, PortError>> + Send;
     /// Time passed.
     fn wait(&self, id: &IncidentId, moment: &Moment) -> impl Future<Output = Result<Option<Happened>, PortError>> + Send;
-    /// Follow-up number `number` of an opening is done. `false`: it was done before.
-    fn followed_up(&self, id: &IncidentId, opening: u32, number: u32) -> impl Future<Output = Result<bool, PortError>> + Send;
+    /// Follow-up number `number` of an opening is done, and wrote the report that lists its jobs. `false`: it was done before.
+    fn followed_up(
+        &self,
+        id: &IncidentId,
+        opening: u32,
+        number: u32,
+        report_uri: Option<&str>,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
     /// Somebody takes it on. `None`: there is no such incident.
     fn acknowledge(
         &self,
         id: &IncidentId,
         acknowledgement: &Acknowledgement,
     ) -> impl Future<Output = Result<Option<Incident>, PortError>> + Send;
+}
+
+/// Keeps reports for people and machines to read.
+pub trait ReportStore: Send + Sync {
+    /// Writes a report in the place of an older one of its name; answers with its address.
+    fn put(&self, report: &Report) -> impl Future<Output = Result<String, PortError>> + Send;
 }
 
 /// Keeps the pace of all messages together.

@@ -169,8 +169,13 @@ def tell_more(lab: Lab) -> int:
     for _ in range(JOBS):
         storm.start_copy()
     told = rest(lab, inbox)
-    total = listed(lab, told[0]["incident_id"]) if told else 0
+    total = len(shown(lab, told[0])["jobs"]) if told else 0
     say(f"   {len(told)} message, {total} jobs in its incident, {time.monotonic() - started:.0f} s on this machine")
+    lab.control("clock", {"advance_seconds": 301})
+    rest(lab, inbox)
+    report = shown(lab, told[0]).get("report_uri", "") if told else ""
+    jobs = report_of(lab, report) if report else 0
+    say(f"   five minutes later the report lists {jobs}: {report or 'none'}")
 
     truths = {
         "the first message says what is known, the second that it is proven, the third that it is over": [
@@ -181,7 +186,7 @@ def tell_more(lab: Lab) -> int:
         "the job that proves the end is named": bool(third)
         and third[0]["proved_by"]["job_id"] == job["CopyJobId"].lower(),
         f"{JOBS} failed jobs of one cause are one message": [alert["kind"] for alert in told] == ["failure"],
-        "and every one of them is in its incident": total == JOBS,
+        "and every one of them is in its incident, and in the report": (total, jobs) == (JOBS, JOBS),
     }
     return judge(truths)
 
@@ -201,10 +206,18 @@ def rest(lab: Lab, inbox: Inbox) -> list[dict[str, Any]]:
     return inbox.drain()
 
 
-def listed(lab: Lab, incident: str) -> int:
-    """How many jobs `guardian incidents show` names."""
-    ended = guardian("incidents", "show", incident, "--format", "json", environment={"AWS_ENDPOINT_URL": lab.endpoint})
-    return len(json.loads(ended.out)["jobs"])
+def report_of(lab: Lab, uri: str) -> int:
+    """How many jobs a report object lists."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    body = lab.client(lab.guardian, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return sum(len(incident["jobs"]) for incident in json.loads(body)["incidents"])
+
+
+def shown(lab: Lab, alert: dict[str, Any]) -> dict[str, Any]:
+    """What `guardian incidents show` says about the incident of a message."""
+    place = {"AWS_ENDPOINT_URL": lab.endpoint}
+    ended = guardian("incidents", "show", alert["incident_id"], "--format", "json", environment=place)
+    return json.loads(ended.out)
 
 
 def judge(truths: dict[str, bool]) -> int:

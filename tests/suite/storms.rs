@@ -37,10 +37,10 @@ fn running() -> World {
     world
 }
 
-type FollowUp = Arc<follow_up::Handler<World, World, World, World, World>>;
+type FollowUp = Arc<follow_up::Handler<World, World, World, World, World, World>>;
 
 fn follow_up(world: &World) -> FollowUp {
-    Arc::new(follow_up::Handler::new(ports(world), scope(), 4 * HOUR))
+    Arc::new(follow_up::Handler::new(ports(world), world.clone(), scope(), 4 * HOUR))
 }
 
 /// The queue before `diagnose-job`: what fails comes again after the visibility timeout.
@@ -124,6 +124,17 @@ fn told(world: &World) -> Vec<String> {
     world.alerts().iter().flat_map(of).collect()
 }
 
+/// The jobs that messages and report objects list.
+fn listed(world: &World) -> BTreeSet<String> {
+    let written = world.get(|state| state.written.clone());
+    let jobs = |incident: &Value| incident["jobs"].as_array().unwrap().clone();
+    let incidents = |report: &Value| report["incidents"].as_array().unwrap().iter().flat_map(jobs).collect::<Vec<_>>();
+    (written.values().flat_map(incidents))
+        .chain(world.alerts().iter().flat_map(jobs))
+        .map(|job| job["job_id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_one_of_few_and_of_many_causes_is_told_within_bounds_and_nothing_is_lost() {
     // (accounts, causes in each, jobs); the soak has 10,000 failures of up to 1,000 accounts.
@@ -141,6 +152,8 @@ async fn a_storm_of_one_of_few_and_of_many_causes_is_told_within_bounds_and_noth
         assert_eq!(told.len(), told.iter().collect::<BTreeSet<_>>().len(), "told twice");
         assert_eq!(told.len(), incidents.len(), "an incident was not told");
         assert_eq!(world.alerts()[0]["kind"], "failure", "the first is told before anything else");
+        come_back(&world, 5 * 3600).await;
+        assert_eq!(listed(&world).len(), jobs, "every job id is in a message or a report");
     }
 }
 
@@ -187,6 +200,30 @@ async fn without_the_table_a_storm_is_bounded_across_instances() {
     come_back(&world, 900).await;
     bounded(&world);
     assert_eq!(told(&world).into_iter().collect::<BTreeSet<_>>().len(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_bucket_messages_go_out_and_the_report_is_written_when_it_is_back() {
+    let world = running();
+    let function = function(&world);
+    for n in 0..3 {
+        let event = failure(1, 0, n).to_string();
+        assert!(function.event(event.as_bytes(), Instant::now() + Duration::from_secs(60)).await.is_ok());
+    }
+    for broken in [Mode::Down, Mode::Denied, Mode::Hanging] {
+        world.set(|state| state.reports = broken);
+        come_back(&world, 4 * 3600 + 1800).await;
+        let last = world.alerts().pop().unwrap();
+        assert_eq!((last["kind"].as_str(), last.get("report_uri")), (Some("reminder"), None), "{broken:?}");
+    }
+    world.set(|state| state.reports = Mode::Well);
+    come_back(&world, 4 * 3600 + 1800).await;
+    let alerts = world.alerts();
+    assert_eq!(alerts.len(), 5);
+    let uri = alerts[4]["report_uri"].as_str().unwrap();
+    let report = world.get(|state| state.written[uri.strip_prefix("s3://reports/").unwrap()].clone());
+    assert_eq!(report["incidents"][0]["jobs"].as_array().unwrap().len(), 3);
+    assert_eq!(report["incidents"][0]["incident_id"], alerts[0]["incident_id"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,6 +81,34 @@ def test_evidence_that_is_late_upgrades_the_verdict_and_a_job_ends_the_incident(
     assert over["proved_by"]["job_id"] == job["CopyJobId"].lower()
     assert over["proved_by"]["state"] == "COMPLETED"
     assert "patch" not in over and over["next_steps"] == []
+
+
+@pytest.mark.usefixtures("unhurried", "clock")
+def test_all_jobs_of_an_incident_are_listed_in_a_report(lab: Lab, inbox: Inbox) -> None:
+    lab.control("cloudtrail-delay", {"lookup_seconds": LATE_SECONDS, "event_seconds": LATE_SECONDS})
+    route = failing_route(lab)
+    ids = {route.copy()["CopyJobId"].lower() for _ in range(3)}
+    first = only(inbox.drain())
+    assert "report_uri" not in first, "nothing is promised that is not written yet"
+    later(lab, LATE_SECONDS + 1)
+    surer = only(inbox.drain())
+    assert surer["kind"] == "upgrade" and surer["jobs_total"] == 3
+
+    bucket, _, key = surer["report_uri"].removeprefix("s3://").partition("/")
+    s3 = lab.client(lab.guardian, "s3")
+    read = lambda: json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())  # noqa: E731
+    (listed,) = read()["incidents"]
+    assert listed["incident_id"] == first["incident_id"] and listed["cause"] == first["cause"]
+    assert {(job["account_id"], job["job_type"], job["job_id"]) for job in listed["jobs"]} == {
+        (route.source, "copy", id) for id in ids
+    }
+
+    mend(route)
+    route.copy()
+    over = only(inbox.drain())
+    assert (over["kind"], over["report_uri"]) == ("resolved", surer["report_uri"])
+    later(lab, LATE_SECONDS + 1)
+    assert read()["incidents"][0]["resolved_at"], "the last word is in the report, too"
 
 
 def test_another_key_in_the_same_vaults_proves_nothing(lab: Lab, inbox: Inbox) -> None:

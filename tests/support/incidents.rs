@@ -188,11 +188,11 @@ impl IncidentKeeper for World {
         self.kept(|kept| kept.head(id, |incident| incident::waited(incident, moment))).await
     }
 
-    async fn followed_up(&self, id: &IncidentId, opening: u32, number: u32) -> Result<bool, PortError> {
+    async fn followed_up(&self, id: &IncidentId, opening: u32, number: u32, report_uri: Option<&str>) -> Result<bool, PortError> {
         self.kept(|kept| {
             let mut first = false;
             kept.head(id, |incident| {
-                let (incident, is_first) = incident::followed_up(incident, opening, number);
+                let (incident, is_first) = incident::followed_up(incident, opening, number, report_uri);
                 first = is_first;
                 (incident, Due::Nothing)
             });

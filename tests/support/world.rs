@@ -10,10 +10,10 @@ use guardian_core::evidence::{
     Role, Search, SearchEnd, Vault, VaultPolicy,
 };
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PortError, RoleReader,
-    TrailReader,
+    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PortError, ReportStore,
+    RoleReader, TrailReader,
 };
-use guardian_core::report::Message;
+use guardian_core::report::{Message, Report};
 use jiff::{SignedDuration, Timestamp};
 
 /// How a part of the cloud behaves.
@@ -49,6 +49,7 @@ pub struct State {
     pub topic: Mode,
     pub store: Mode,
     pub queue: Mode,
+    pub reports: Mode,
     /// How long each answer of a reader takes.
     pub answers_after: std::time::Duration,
     pub jobs: BTreeMap<String, JobDescription>,
@@ -67,6 +68,8 @@ pub struct State {
     pub sent: Vec<Message>,
     pub sent_at: Vec<Timestamp>,
     pub lookups: Vec<DenialQuery>,
+    /// Report objects by their names.
+    pub written: BTreeMap<String, serde_json::Value>,
     pub metrics: Vec<String>,
     /// Work that was put off, and by how much.
     pub put_off: Vec<(String, std::time::Duration)>,
@@ -356,6 +359,18 @@ impl Outbox for World {
             state.to_come.extend(bodies.iter().map(|body| (at, body.clone())));
         });
         Ok(())
+    }
+}
+
+impl ReportStore for World {
+    async fn put(&self, report: &Report) -> Result<String, PortError> {
+        let mode = self.get(|state| state.reports);
+        self.write("s3:PutObject", mode).await?;
+        let body = serde_json::from_str(&report.body()).unwrap();
+        self.set(|state| {
+            state.written.insert(report.key().to_owned(), body);
+        });
+        Ok(format!("s3://reports/{}", report.key()))
     }
 }
 

@@ -34,7 +34,7 @@ DIAGNOSING = {
 }
 ENVIRONMENT = {
     "diagnose-job": DIAGNOSING,
-    "follow-up": DIAGNOSING,
+    "follow-up": {*DIAGNOSING, "GUARDIAN_REPORT_BUCKET"},
     "record-success": TELLING,
     "collect-denials": {"GUARDIAN_DENIALS_TABLE"},
     "reconcile-jobs": {

@@ -36,6 +36,7 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query", "UpdateItem")),
         ("dynamodb:Query", "DenialsTable"),
         ("sqs:SendMessage", "FollowUpQueue"),
+        *(("s3:PutObject", f"${{ReportBucket.Arn}}/{kind}/*") for kind in ("digests", "incidents")),
         ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
         ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
@@ -70,6 +71,7 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
 
 # What people at a terminal may do: read the accounts, as the functions do, and look after incidents.
 OPERATOR = {
+    ("s3:GetObject", "${ReportBucket.Arn}/*"),
     *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
     *((action, "GuardianKey") for action in KEY_ACTIONS),
     ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
@@ -137,7 +139,7 @@ def test_a_function_uses_the_key_only_through_services() -> None:
         for statement in role_statements("guardian", role):
             if any(action.startswith("kms:") for action in as_list(statement["Action"])):
                 services = statement["Condition"]["StringEquals"]["kms:ViaService"]
-                assert {text(each).split(".")[0] for each in services} <= {"sqs", "sns", "dynamodb"}, role
+                assert {text(each).split(".")[0] for each in services} <= {"sqs", "sns", "dynamodb", "s3"}, role
 
 
 def test_functions_are_assumed_by_lambda_alone() -> None:

@@ -77,8 +77,8 @@ impl IncidentKeeper for WorkTable {
         Ok(self.change(at(id), moment.now, decide).await?.and_then(happened))
     }
 
-    async fn followed_up(&self, id: &IncidentId, opening: u32, number: u32) -> Result<bool, PortError> {
-        let decide = |view| head(view, |incident| incident::followed_up(incident, opening, number));
+    async fn followed_up(&self, id: &IncidentId, opening: u32, number: u32, report_uri: Option<&str>) -> Result<bool, PortError> {
+        let decide = |view| head(view, |incident| incident::followed_up(incident, opening, number, report_uri));
         Ok(self.change(at(id), Timestamp::UNIX_EPOCH, decide).await?.is_some_and(|(_, first)| first))
     }
 

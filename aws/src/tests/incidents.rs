@@ -217,9 +217,9 @@ async fn what_is_deferred_waits_for_the_digest_and_what_is_acknowledged_is_not_r
     let later = |hours| moment(now() + SignedDuration::from_hours(hours));
     assert_eq!(work.wait(&id, &later(5)).await.unwrap().unwrap().due, Due::Nothing);
     assert_eq!(work.wait(&id, &later(25)).await.unwrap().unwrap().due, Due::Tell(Kind::Reminder));
-    assert!(work.followed_up(&id, 1, 0).await.unwrap());
-    assert!(!work.followed_up(&id, 1, 0).await.unwrap(), "a follow-up that comes twice is done once");
-    assert!(!work.followed_up(&id, 2, 1).await.unwrap(), "of another opening");
+    assert!(work.followed_up(&id, 1, 0, None).await.unwrap());
+    assert!(!work.followed_up(&id, 1, 0, None).await.unwrap(), "a follow-up that comes twice is done once");
+    assert!(!work.followed_up(&id, 2, 1, None).await.unwrap(), "of another opening");
 }
 
 #[tokio::test(start_paused = true)]

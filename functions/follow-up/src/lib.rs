@@ -4,14 +4,16 @@
 //! A look puts the next one into the queue before it marks itself as done, so that a crash never ends the chain; a look that comes twice finds
 //! its mark and ends.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diagnose_job::config::Scope;
 use diagnose_job::gather::gather;
 use diagnose_job::later::{Look, Work};
-use diagnose_job::messenger::{DIGEST_AFTER, Due, LOOKS, Messenger};
+use diagnose_job::messenger::{DIGEST_AFTER, Due, LOOKS, Messenger, within};
 use diagnose_job::{ItemError, Outcome, Ports, after, alert};
+use guardian_aws::environment::{ConfigError, Environment};
 use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::diagnosis::diagnose;
 use guardian_core::event::Job;
@@ -19,25 +21,34 @@ use guardian_core::incident::pace::Sender;
 use guardian_core::incident::{self, Incident, Moment, Standing};
 use guardian_core::ports::{
     AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PortError,
-    RoleReader, TrailReader,
+    ReportStore, RoleReader, TrailReader,
 };
-use guardian_core::report::{self, Alert};
-use jiff::SignedDuration;
+use guardian_core::report::{self, Alert, Listed, Report};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::time::Instant;
 
 /// Name of the function in metrics.
 const FUNCTION: &str = "follow-up";
 /// What an item needs besides the evidence window.
-const OVERHEAD: Duration = Duration::from_secs(10);
+const OVERHEAD: Duration = Duration::from_secs(18);
 /// A claim on a message outlives the invocation by this much.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
+/// What writing a report may take: the list is worth less than the message.
+const REPORT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// `GUARDIAN_REPORT_BUCKET`, from the environment of the process.
+pub fn report_bucket() -> Result<String, ConfigError> {
+    Environment(|name: &str| std::env::var(name).ok()).bucket("GUARDIAN_REPORT_BUCKET")
+}
+
 /// The function.
-pub struct Handler<R, D, W, S, L> {
+pub struct Handler<R, D, W, S, L, B> {
     readers: R,
     denials: D,
     messenger: Messenger<W, S, L>,
+    reports: B,
     scope: Scope,
     repeat_after: SignedDuration,
 }
@@ -49,22 +60,25 @@ struct News<'a> {
     /// The message, where a diagnosis made one.
     alert: Option<Alert>,
     standing: Option<&'a Standing>,
+    /// Where all its jobs are listed.
+    report_uri: Option<&'a str>,
 }
 
-impl<R, D, W, S, L> Handler<R, D, W, S, L>
+impl<R, D, W, S, L, B> Handler<R, D, W, S, L, B>
 where
     R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader + 'static,
     D: DenialStore + 'static,
     W: Incidents + IncidentKeeper + Pace + 'static,
     S: AlertSink + 'static,
     L: Outbox + 'static,
+    B: ReportStore + 'static,
 {
     /// A handler over these ports.
-    pub fn new(ports: Ports<R, D, W, S, L>, scope: Scope, repeat_after: Duration) -> Self {
+    pub fn new(ports: Ports<R, D, W, S, L>, reports: B, scope: Scope, repeat_after: Duration) -> Self {
         let Ports { readers, denials, work, alerts, later, now, metrics } = ports;
         let messenger = Messenger::new(FUNCTION, (work, alerts, later), now, metrics, repeat_after);
         let repeat_after = SignedDuration::try_from(repeat_after).unwrap_or(SignedDuration::MAX);
-        Self { readers, denials, messenger, scope, repeat_after }
+        Self { readers, denials, messenger, reports, scope, repeat_after }
     }
 
     /// One invocation: a batch of the follow-up queue.
@@ -108,20 +122,32 @@ where
             return Ok(Outcome::Ignored);
         };
         let done = incident.follow_up > look.number || look.opening.is_some_and(|opening| opening != incident.opening);
-        if done || !incident.is_open() {
+        if done {
+            return Ok(Outcome::AlreadyDone);
+        }
+        let report_uri = self.list(&incident, deadline).await;
+        let report_uri = report_uri.as_deref();
+        if !incident.is_open() {
             return Ok(Outcome::AlreadyDone);
         }
         let moment = self.moment(deadline);
         let outcome = match (&look.job, LOOKS.get(usize::try_from(look.number).unwrap_or(usize::MAX))) {
-            (Some(job), Some(_)) => self.again(&incident, job, &moment, deadline).await?,
-            _ => self.wait(&incident, &moment, deadline).await?,
+            (Some(job), Some(_)) => self.again(&incident, job, report_uri, &moment, deadline).await?,
+            _ => self.wait(&incident, report_uri, &moment, deadline).await?,
         };
-        self.next(look, &incident, deadline).await?;
+        self.next(look, &incident, report_uri, deadline).await?;
         Ok(outcome)
     }
 
     /// Diagnoses the job again: what was late may be there by now.
-    async fn again(&self, incident: &Incident, job: &Job, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+    async fn again(
+        &self,
+        incident: &Incident,
+        job: &Job,
+        report_uri: Option<&str>,
+        moment: &Moment,
+        deadline: Instant,
+    ) -> Result<Outcome, ItemError> {
         let evidence = gather(&self.readers, &self.denials, job.clone(), moment.now, &self.scope).await;
         let verdict = diagnose(&evidence);
         let standing = Standing::of(&verdict);
@@ -132,19 +158,19 @@ where
             incident::Due::Tell(kind) => Some(alert(&evidence, &verdict, kind, &incident, None)),
             _ => None,
         };
-        self.tell(News { incident: &incident, due, alert, standing: Some(&standing) }, moment, deadline).await
+        self.tell(News { incident: &incident, due, alert, standing: Some(&standing), report_uri }, moment, deadline).await
     }
 
     /// Time passed: a reminder may be due, or an end that nobody told.
-    async fn wait(&self, incident: &Incident, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+    async fn wait(&self, incident: &Incident, report_uri: Option<&str>, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
         let work = &self.messenger.work;
         let waited = self.messenger.table(deadline, "wait", work.wait(&incident.id, moment)).await?;
         let Some(Happened { incident, due }) = waited else { return Ok(Outcome::Ignored) };
-        self.tell(News { incident: &incident, due, alert: None, standing: None }, moment, deadline).await
+        self.tell(News { incident: &incident, due, alert: None, standing: None, report_uri }, moment, deadline).await
     }
 
     async fn tell(&self, news: News<'_>, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
-        let News { incident, due, alert, standing } = news;
+        let News { incident, due, alert, standing, report_uri } = news;
         let incident::Due::Tell(kind) = due else {
             return if due == incident::Due::Held { Err(ItemError::BeingAnnounced(incident.id.to_string())) } else { Ok(Outcome::Ignored) };
         };
@@ -157,7 +183,8 @@ where
             }
         };
         match alert {
-            Some(alert) => {
+            Some(mut alert) => {
+                alert.report_uri = report_uri.map(str::to_owned).or(alert.report_uri);
                 let due = Due { incident, alert: &alert, standing, lease_until: moment.lease_until, look: None };
                 self.messenger.tell(due, deadline).await
             }
@@ -169,7 +196,7 @@ where
     }
 
     /// Arranges the next look, then marks this one as done.
-    async fn next(&self, look: Look, incident: &Incident, deadline: Instant) -> Result<(), ItemError> {
+    async fn next(&self, look: Look, incident: &Incident, report_uri: Option<&str>, deadline: Instant) -> Result<(), ItemError> {
         let number = look.number;
         let place = usize::try_from(number).unwrap_or(usize::MAX);
         let by = match (LOOKS.get(place), LOOKS.get(place.saturating_add(1)), &look.job) {
@@ -185,7 +212,7 @@ where
         let (next, hop) = Look { number: number.saturating_add(1), ..look }.after(by);
         let (id, opening) = (next.incident.clone(), incident.opening);
         self.put_off(Work::Look(next), hop, deadline).await?;
-        self.messenger.table(deadline, "followed-up", self.messenger.work.followed_up(&id, opening, number)).await?;
+        self.messenger.table(deadline, "followed-up", self.messenger.work.followed_up(&id, opening, number, report_uri)).await?;
         Ok(())
     }
 
@@ -201,7 +228,7 @@ where
             waiting.extend(incident.filter(|incident| incident.deferred).zip(alert));
         }
         let now = (self.messenger.now)();
-        let Some(digest) = report::digest(&waiting, now) else { return Ok(Outcome::AlreadyDone) };
+        let Some(mut digest) = report::digest(&waiting, now) else { return Ok(Outcome::AlreadyDone) };
         if !self.messenger.turn(&Sender::Digest, deadline).await? {
             self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
             return Ok(Outcome::Deferred);
@@ -210,6 +237,7 @@ where
         if more {
             self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
         }
+        digest.report_uri = self.write(self.report_of_digest(&digest, &waiting, now), deadline).await;
         self.messenger.send(&digest, deadline).await?;
         for (incident, alert) in &waiting {
             let look = Look { incident: incident.id.clone(), opening: Some(incident.opening), number: 0, left: 0, job: None };
@@ -219,6 +247,43 @@ where
             self.messenger.table(deadline, "told", work.told(&incident.id, alert, incident.standing.as_ref(), now)).await?;
         }
         Ok(Outcome::Announced)
+    }
+
+    /// Lists all jobs of an incident where they are more than a message shows; where they are listed now.
+    async fn list(&self, incident: &Incident, deadline: Instant) -> Option<String> {
+        if incident.jobs_total <= 1 {
+            return None;
+        }
+        let report = async {
+            let work = &self.messenger.work;
+            let Some(alert) = work.last_alert(&incident.id).await? else { return Ok(None) };
+            let listed = Listed::of(incident, &alert, &work.jobs(&incident.id).await?);
+            Ok(Some(Report::of_incident(listed, (self.messenger.now)())))
+        };
+        self.write(report, deadline).await
+    }
+
+    async fn report_of_digest(&self, digest: &Alert, waiting: &[(Incident, Alert)], now: Timestamp) -> Result<Option<Report>, PortError> {
+        let mut incidents = Vec::new();
+        for (incident, alert) in waiting {
+            incidents.push(Listed::of(incident, alert, &self.messenger.work.jobs(&incident.id).await?));
+        }
+        Ok(Some(Report::of_digest(&digest.incident_id, incidents, now)))
+    }
+
+    /// Writes a report. Where that fails the message goes out without it: the jobs are in the table, and the next look writes it again.
+    async fn write(&self, report: impl Future<Output = Result<Option<Report>, PortError>>, deadline: Instant) -> Option<String> {
+        let written = async {
+            match report.await? {
+                Some(report) => self.reports.put(&report).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        within(deadline, REPORT_PATIENCE, "s3:PutObject", written).await.unwrap_or_else(|error| {
+            tracing::error!(operation = error.operation, code = %error.code, "the report was not written; the next look writes it again");
+            self.messenger.count("not-recorded", "report");
+            None
+        })
     }
 
     async fn put_off(&self, work: Work, by: Duration, deadline: Instant) -> Result<(), ItemError> {

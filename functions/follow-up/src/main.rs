@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use diagnose_job::{Config, Ports};
-use follow_up::Handler;
+use follow_up::{Handler, report_bucket};
 use guardian_aws::{Cloud, DenialTable, Queue, Topics, WorkTable, lambda};
+use guardian_aws_sweep::ReportBucket;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::log_as_json();
     let config = Config::from_env().inspect_err(|error| tracing::error!(%error, "configuration refused"))?;
+    let bucket = report_bucket().inspect_err(|error| tracing::error!(%error, "configuration refused"))?;
     let Config { telling, denials_table, scope } = config;
     let account = telling.account();
     let cloud = Cloud::from_env(telling.reader).await.sharing_turns(telling.table.clone());
     let base = cloud.base().clone();
+    let reports = ReportBucket::new(&base, bucket, account.clone());
     let ports = Ports {
         denials: DenialTable::new(&base, denials_table).of_account(account),
         work: WorkTable::new(&base, telling.table),
@@ -25,7 +28,7 @@ async fn main() -> Result<(), Error> {
         now: Box::new(jiff::Timestamp::now),
         metrics: Box::new(lambda::emit),
     };
-    let handler = Arc::new(Handler::new(ports, scope, telling.repeat_after));
+    let handler = Arc::new(Handler::new(ports, reports, scope, telling.repeat_after));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| {
         let handler = Arc::clone(&handler);
         async move {

@@ -258,9 +258,10 @@ pub fn deferred(mut incident: Incident, lease_until: Timestamp) -> Incident {
 }
 
 /// Follow-up number `number` of an opening is done; whether it is the first time. The next one has the number after it.
-pub fn followed_up(mut incident: Incident, opening: u32, number: u32) -> (Incident, bool) {
+pub fn followed_up(mut incident: Incident, opening: u32, number: u32, report_uri: Option<&str>) -> (Incident, bool) {
     let first = incident.opening == opening && incident.follow_up <= number;
     if first {
+        incident.report_uri = report_uri.map(str::to_owned).or(incident.report_uri);
         incident.follow_up = number.saturating_add(1);
     }
     (incident, first)

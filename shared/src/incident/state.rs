@@ -128,6 +128,9 @@ pub struct Incident {
     /// Number of the follow-up that is due next: one that comes twice is done once.
     #[serde(default)]
     pub follow_up: u32,
+    /// Where all its jobs are listed, once that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_uri: Option<String>,
     /// The last job that proved something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proved_by: Option<Box<AlertJob>>,
@@ -228,6 +231,7 @@ impl Incident {
             acknowledged: None,
             searched_until: None,
             follow_up: 0,
+            report_uri: None,
             proved_by: None,
             resolved_at: None,
         }

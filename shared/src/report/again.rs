@@ -16,6 +16,7 @@ const LONGEST_ARN: usize = 256;
 /// Adds what the incident as a whole says: how many share it, since when, and what can still be copied.
 pub fn of_incident(alert: &mut Alert, incident: &Incident, last_good: Option<Timestamp>) {
     alert.jobs_total = incident.jobs_total.max(1);
+    alert.report_uri = incident.report_uri.clone().or(alert.report_uri.take());
     alert.opened_at = (alert.kind != Kind::Failure).then_some(incident.opened_at);
     if let Some(impact) = &mut alert.impact {
         impact.last_good_copy_at = last_good.or(impact.last_good_copy_at);

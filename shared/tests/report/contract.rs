@@ -6,7 +6,8 @@ use guardian_core::arn::Arn;
 use guardian_core::diagnosis::Cause;
 use guardian_core::event::JobState;
 use guardian_core::evidence::{Fact, Key};
-use guardian_core::report::{Alert, Kind, Names, render, schema};
+use guardian_core::incident::{Acknowledgement, Incident};
+use guardian_core::report::{Alert, Kind, Listed, Names, Report, render, schema};
 use serde_json::{Value, json};
 
 use crate::cases;
@@ -22,6 +23,32 @@ pub(crate) fn check(machine_form: &str) -> Value {
     let errors = VALIDATOR.iter_errors(&alert).map(|error| error.instance_path.to_string()).collect::<Vec<_>>();
     assert!(errors.is_empty(), "not valid at {errors:?}");
     alert
+}
+
+#[test]
+fn the_report_object_keeps_its_schema_and_nothing_hostile_is_alive_in_it() {
+    let schema = serde_json::from_str::<Value>(schema::REPORT_V1).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let (evidence, verdict, names) = cases::hostile();
+    let alert = cases::alert(&evidence, &verdict, Kind::Failure, 2, &names);
+    let now = evidence.now;
+    let incident = Incident {
+        jobs_total: 2,
+        members_total: 1,
+        acknowledged: Some(Acknowledgement { owner: "sam\u{202e}".to_owned(), reason: "\u{1b}[31m".to_owned(), until: now }),
+        ..Incident::unseen(alert.incident_id.clone(), now)
+    };
+    let jobs = ["111111111111/eu-central-1/copy/4711".to_owned(), "111111111111/eu-central-1/backup/a/b\u{7}".to_owned()];
+    let listed = Listed::of(&incident, &alert, &jobs);
+    assert_eq!(listed.jobs.len(), jobs.len(), "no job is left out");
+    for report in [Report::of_incident(listed.clone(), now), Report::of_digest(&alert.incident_id, vec![listed], now)] {
+        let body = serde_json::from_str::<Value>(&report.body()).unwrap();
+        let errors = validator.iter_errors(&body).map(|error| error.to_string()).collect::<Vec<_>>();
+        assert!(errors.is_empty(), "{errors:?}");
+        // JSON would write them as escapes, which whoever prints them brings to life.
+        assert!(["\\u001b", "\\u0007", "\u{202e}"].iter().all(|alive| !report.body().contains(alive)), "{}", report.body());
+        assert!(!validator.is_valid(&json!({"schema": body["schema"], "at": body["at"]})), "a report without incidents is none");
+    }
 }
 
 fn rejects(alert: &Value) -> bool {
