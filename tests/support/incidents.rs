@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use guardian_core::event::JobKey;
 use guardian_core::incident::pace::{Log, Permit, Sender};
 use guardian_core::incident::{self, Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success, View};
 use guardian_core::ports::{Happened, IncidentKeeper, Incidents, Pace, PortError, Recoveries};
@@ -86,7 +87,10 @@ impl Incidents for World {
         self.kept(|kept| {
             let (identity, provisional) = (kept.behind(&failure.identity), kept.behind(&failure.provisional));
             let id = incident::choose(identity.as_ref(), provisional.as_ref(), failure).unwrap_or_else(|| failure.identity.clone());
-            let (lane, job) = (Some((&failure.lane, failure.resource.as_str())), failure.job.to_string());
+            let lane = Some((&failure.lane, failure.resource.as_str()));
+            // As the table does: a job is one whatever state it is told in.
+            let JobKey { account, region, job_type, job_id, .. } = &failure.job;
+            let job = format!("{account}/{region}/{}/{}", job_type.as_str(), job_id.as_str());
             let (view, due) = incident::failed(kept.view(&id, lane, Some(&job)), failure, &id, moment);
             kept.keep(&view, lane, Some(&job));
             if failure.diagnosed {
