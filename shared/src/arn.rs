@@ -221,6 +221,11 @@ pub fn backup_vault(account: &AccountId, region: &Region, name: &str) -> Option<
     Arn::parse(&format!("arn:{}:backup:{region}:{account}:backup-vault:{name}", region.partition())).ok()
 }
 
+/// ARN of a backup plan, by its id; `None` where the id makes none.
+pub fn backup_plan(account: &AccountId, region: &Region, id: &str) -> Option<Arn> {
+    Arn::parse(&format!("arn:{}:backup:{region}:{account}:backup-plan:{id}", region.partition())).ok()
+}
+
 /// ARN of the service-linked role with which AWS Backup performs a copy in the destination account
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html>).
 pub fn backup_service_linked_role(partition: &str, account: &AccountId) -> String {

@@ -3,8 +3,8 @@
 use guardian_aws::answers::{Answers, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{
-    BackupPlan, CopyAction, Fact, Gap, GapReason, GlobalSettings, Organization, PlanRule, Selection, StoredPoint, TagOperator, TagTest,
-    WantedPlan, WantedRule,
+    BackupPlan, CopyAction, Fact, Gap, GapReason, GlobalSettings, Organization, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator,
+    TagTest, WantedPlan, WantedRule,
 };
 use serde_json::{Value, json};
 
@@ -159,6 +159,13 @@ fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Opt
             name: text(rule, "RuleName").unwrap_or_default(),
             target_vault: text(rule, "TargetBackupVaultName")?,
             copy_actions: actions.collect::<Option<Vec<_>>>()?,
+            times: RuleTimes {
+                rule_id: text(rule, "RuleId"),
+                schedule: text(rule, "ScheduleExpression"),
+                zone: text(rule, "ScheduleExpressionTimezone"),
+                start_window_minutes: rule.get("StartWindowMinutes").and_then(Value::as_i64),
+                continuous: rule.get("EnableContinuousBackup").and_then(Value::as_bool).unwrap_or_default(),
+            },
         })
     });
     Some(BackupPlan {
@@ -166,6 +173,7 @@ fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Opt
         region: region.clone(),
         id: id.to_owned(),
         name: text(plan, "BackupPlanName").unwrap_or_default(),
+        created_at: response.get("CreationDate").and_then(time),
         rules: rules.collect::<Option<Vec<_>>>()?,
     })
 }
@@ -184,6 +192,7 @@ fn selection(response: &Value) -> Option<Selection> {
         not_resources: strings(selection, "NotResources"),
         tags: tags.collect::<Option<Vec<_>>>()?,
         conditions: conditions.collect::<Option<Vec<_>>>()?,
+        created_at: response.get("CreationDate").and_then(time),
     })
 }
 

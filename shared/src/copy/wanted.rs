@@ -51,7 +51,7 @@ pub fn not_yet_plans(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{CopyAction, PlanRule, WantedRule};
+    use crate::evidence::{CopyAction, PlanRule, RuleTimes, WantedRule};
 
     const CENTRAL: &str = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central";
 
@@ -74,12 +74,14 @@ mod tests {
 
     fn plan(id: &str) -> (BackupPlan, Vec<Selection>) {
         let action = CopyAction { destination_vault_arn: Arn::parse(CENTRAL).unwrap(), delete_after_days: None };
-        let rule = PlanRule { name: "n".to_owned(), target_vault: "local".to_owned(), copy_actions: vec![action] };
+        let rule =
+            PlanRule { name: "n".to_owned(), target_vault: "local".to_owned(), copy_actions: vec![action], times: RuleTimes::default() };
         let plan = BackupPlan {
             account_id: account(),
             region: region("eu-central-1"),
             id: id.to_owned(),
             name: "n".to_owned(),
+            created_at: None,
             rules: vec![rule],
         };
         (plan, Vec::new())

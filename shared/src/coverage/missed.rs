@@ -3,6 +3,7 @@
 //! A run counts as missed only when its whole start window is over and no job of any state lies in it: too late is better than wrong.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 
@@ -27,7 +28,7 @@ pub struct RuleSchedule {
 }
 
 /// A run whose start window is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Due {
     /// When it should have begun; for a rate, the end of the period in which one was due.
     pub run_at: Timestamp,
@@ -44,6 +45,13 @@ pub struct MissedRun {
     pub run_at: Timestamp,
     /// When its start window was over.
     pub window_ended_at: Timestamp,
+}
+
+impl Due {
+    /// Whether a job created then is one of the run.
+    pub fn is_answered_by(&self, created: Timestamp) -> bool {
+        self.from <= created && created <= self.until
+    }
 }
 
 /// The runs of a rule whose start window ended after `after` and until `now`, oldest first.
@@ -78,6 +86,6 @@ fn rated(pace: SignedDuration, slack: SignedDuration, now: Timestamp) -> Option<
 
 /// Of these runs, those in whose window no job was created.
 pub fn missed(due: &[Due], created: &[Timestamp]) -> Vec<MissedRun> {
-    let has_a_job = |due: &&Due| !created.iter().any(|at| due.from <= *at && *at <= due.until);
+    let has_a_job = |due: &&Due| !created.iter().any(|at| due.is_answered_by(*at));
     due.iter().filter(has_a_job).map(|due| MissedRun { run_at: due.run_at, window_ended_at: due.until }).collect()
 }

@@ -3,11 +3,13 @@
 //! Decides about resources and times; must not know how plans and jobs are read, nor who is told.
 
 mod cron;
+mod expected;
 mod missed;
 mod schedule;
 mod selection;
 
 pub use cron::CronError;
+pub use expected::{NotJudged, OpenPlan, OpenRule, expect};
 pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
 pub use schedule::{GAP_YEARS, Schedule, ScheduleError};
 pub use selection::{Selected, selects};

@@ -142,6 +142,13 @@ impl Schedule {
         }
     }
 
+    /// A time as the clock on the wall shows it, with the zone of the schedule.
+    pub fn on_the_wall(&self, t: Timestamp) -> String {
+        let wall = self.zone.to_datetime(t);
+        let zone = self.zone.iana_name().unwrap_or("UTC");
+        format!("{} {:02}:{:02} ({zone})", wall.date(), wall.hour(), wall.minute())
+    }
+
     /// The recovery point objective that a schedule can keep: the longest time between two runs of the [`GAP_YEARS`] from `from` on, by the clock on
     /// the wall (where daylight saving time begins or ends, one of them is an hour longer or shorter). `None` where it runs less than twice in them.
     pub fn largest_gap(&self, from: Timestamp) -> Option<SignedDuration> {

@@ -119,6 +119,7 @@ mod tests {
                 tests("unlike", TagOperator::NotLike),
             ]
             .concat(),
+            created_at: None,
         }
     }
 

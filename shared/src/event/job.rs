@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::missed::MissedRun;
 use crate::arn::{AccountId, Arn, Region};
 
 /// Which kind of job.
@@ -71,6 +72,8 @@ pub enum JobState {
     Aborted,
     Expired,
     Canceled,
+    /// Ours, not AWS': a run of a plan rule that was due, and of which there is no job.
+    Missed,
     /// Anything AWS may add, in upper case.
     Other(String),
 }
@@ -92,6 +95,7 @@ impl From<String> for JobState {
             "ABORTED" => Self::Aborted,
             "EXPIRED" => Self::Expired,
             "CANCELED" | "CANCELLED" => Self::Canceled,
+            "MISSED" => Self::Missed,
             _ => Self::Other(text),
         }
     }
@@ -120,6 +124,7 @@ impl JobState {
             Self::Aborted => "ABORTED",
             Self::Expired => "EXPIRED",
             Self::Canceled => "CANCELED",
+            Self::Missed => "MISSED",
             Self::Other(text) => text,
         }
     }
@@ -220,6 +225,9 @@ pub struct Job {
     /// Since when it has made no progress, where a reconciliation found that it should have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck_since: Option<Timestamp>,
+    /// The run that made no job, where a reconciliation missed it; everything else but the identity and the plan is absent then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedRun>,
     /// What could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
@@ -270,6 +278,7 @@ impl Job {
             parent_job_id: None,
             scan_result: None,
             stuck_since: None,
+            missed: None,
             problems: Vec::new(),
         }
     }
@@ -278,7 +287,7 @@ impl Job {
     /// both are problems until a rule says otherwise. States on the way to an end are none, unless a job stays in them; a scan is well only
     /// where it says so.
     pub fn is_problem(&self) -> bool {
-        if self.stuck_since.is_some() {
+        if self.stuck_since.is_some() || self.missed.is_some() {
             return true;
         }
         match &self.state {
@@ -295,6 +304,7 @@ impl Job {
             | JobState::Aborted
             | JobState::Expired
             | JobState::Canceled
+            | JobState::Missed
             | JobState::Other(_) => true,
         }
     }

@@ -8,7 +8,7 @@ use super::envelope::Envelope;
 use super::field::{Fields, kind};
 use super::job::{Job, JobState, JobType, Problem};
 use super::{
-    backup_job, copy_job, index, job_fields, plan, reconciled, recovery_point, region_setting, repair, restore_job, scan_job, vault,
+    backup_job, copy_job, index, job_fields, missed, plan, reconciled, recovery_point, region_setting, repair, restore_job, scan_job, vault,
 };
 use crate::arn::{AccountId, Region};
 use crate::evidence::cloudtrail::Record;
@@ -167,6 +167,7 @@ fn job(event: &Value, mut envelope: Envelope, job_type: Option<JobType>, bytes: 
     }
     if envelope.source.as_deref() == Some(reconciled::RECONCILED_SOURCE) {
         job.stuck_since = fields.timestamp(reconciled::STUCK_SINCE);
+        job.missed = missed::read(&mut fields);
     }
     if job.job_id.is_none() && job.state == JobState::Other(String::new()) && job.status_message.is_none() {
         envelope.problems.append(&mut fields.problems);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::job::{Job, JobType};
+use super::missed;
 
 /// Source of the events that the reconciliation writes.
 pub const RECONCILED_SOURCE: &str = "backup-guardian.reconcile";
@@ -36,6 +37,7 @@ pub fn reconciled(job: &Job, at: Timestamp) -> Value {
     put("parentJobId", job.parent_job_id.as_ref().map(|id| json!(id)));
     put("scanResult", job.scan_result.as_ref().map(|result| json!({"scanResultStatus": result})));
     put(STUCK_SINCE, job.stuck_since.map(|since| json!(since)));
+    put(missed::MISSED_RUN, job.missed.as_ref().map(missed::write));
     put(
         "createdBy",
         job.plan

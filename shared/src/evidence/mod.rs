@@ -16,7 +16,7 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::event::Job;
 pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
-pub use plan::{BackupPlan, CopyAction, PlanRule, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule};
+pub use plan::{BackupPlan, CopyAction, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule};
 pub use state::{Change, GlobalSettings, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
 /// Something we asked the cloud.

@@ -14,6 +14,8 @@ pub struct BackupPlan {
     pub id: String,
     /// Untrusted text.
     pub name: String,
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
     pub rules: Vec<PlanRule>,
 }
 
@@ -37,6 +39,23 @@ pub struct PlanRule {
     pub name: String,
     pub target_vault: String,
     pub copy_actions: Vec<CopyAction>,
+    #[serde(default)]
+    pub times: RuleTimes,
+}
+
+/// When a rule runs, and which rule it is: other versions of the plan may have another of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct RuleTimes {
+    pub rule_id: Option<String>,
+    /// `ScheduleExpression`. Untrusted text.
+    pub schedule: Option<String>,
+    /// `ScheduleExpressionTimezone`. Untrusted text.
+    pub zone: Option<String>,
+    pub start_window_minutes: Option<i64>,
+    /// `EnableContinuousBackup`.
+    pub continuous: bool,
 }
 
 /// A copy that a rule makes of every backup.
@@ -63,6 +82,9 @@ pub struct Selection {
     pub tags: Vec<TagTest>,
     /// `Conditions`: all of them must hold.
     pub conditions: Vec<TagTest>,
+    /// A selection cannot be changed, only be made anew.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
 }
 
 /// What a selection asks of a tag. Untrusted text.

@@ -76,6 +76,7 @@ pub(crate) fn copy_job() -> Job {
         scan_result: None,
         start_by: None,
         stuck_since: None,
+        missed: None,
         problems: Vec::new(),
     }
 }

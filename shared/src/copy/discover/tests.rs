@@ -1,7 +1,7 @@
 //! Plans, selections and recovery points in, kinds of copies out.
 
 use super::*;
-use crate::evidence::{PlanRule, TagOperator, TagTest};
+use crate::evidence::{PlanRule, RuleTimes, TagOperator, TagTest};
 
 const ROLE: &str = "arn:aws:iam::111111111111:role/service-role/AWSBackupDefaultServiceRole";
 const CENTRAL: &str = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central";
@@ -22,7 +22,13 @@ fn plan(id: &str, days: &[Option<i64>]) -> BackupPlan {
         region: Region::parse("eu-central-1").unwrap(),
         id: id.to_owned(),
         name: "nightly".to_owned(),
-        rules: vec![PlanRule { name: "night".to_owned(), target_vault: "local".to_owned(), copy_actions: actions.collect() }],
+        created_at: None,
+        rules: vec![PlanRule {
+            name: "night".to_owned(),
+            target_vault: "local".to_owned(),
+            copy_actions: actions.collect(),
+            times: RuleTimes::default(),
+        }],
     }
 }
 
@@ -34,6 +40,7 @@ fn selection(resources: &[&str]) -> Selection {
         not_resources: Vec::new(),
         tags: Vec::new(),
         conditions: Vec::new(),
+        created_at: None,
     }
 }
 
