@@ -215,8 +215,15 @@ where
     // First what the event alone lets us ask.
     let first = searches::of(&evidence, &Scope::default(), end);
     let facts = evidence.clone();
+    let description = async {
+        // Of a missed run there is nothing to describe.
+        match job.missed {
+            Some(_) => Fact::NotAsked,
+            None => ask(end, describe_job, Some(job.account.clone()), Some(job.region.clone()), readers.job(&job)).await,
+        }
+    };
     let (description, pushed, point, vault, destination, policy) = tokio::join!(
-        ask(end, describe_job, Some(job.account.clone()), Some(job.region.clone()), readers.job(&job)),
+        description,
         from_store(store, &first, end),
         still(evidence.recovery_point.clone(), recovery_point(readers, &facts, end)),
         source_vault(readers, &facts, end),

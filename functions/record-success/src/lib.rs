@@ -1,5 +1,5 @@
 //! Keeps the newest good backup and copy of each resource, and ends incidents on proof: a job that was created after the failure, of the same
-//! resource, or of the same key, role and type. Absence of failures is no proof.
+//! resource, or of the same key, role and type; for a run that made no job, one of the same rule. Absence of failures is no proof.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,21 +76,31 @@ where
         let made_at = evidence.job.completed_at.or(evidence.job.event_time).unwrap_or(now);
         self.messenger.table(deadline, "keep-good", work.keep_good(&success, made_at)).await?;
         let lanes = self.messenger.table(deadline, "lanes", work.lanes(&success.lane)).await?;
-        if lanes.is_empty() {
+        // That its rule makes jobs again, a job proves whatever it keeps.
+        let rule = Lane::of_rule(&evidence.job);
+        let of_rule = match &rule {
+            Some(rule) => self.messenger.table(deadline, "lanes", work.lanes(rule)).await?,
+            None => Vec::new(),
+        };
+        if lanes.is_empty() && of_rule.is_empty() {
             return Ok(Outcome::NoProblem);
         }
-        if let (Some(vault), Some(point)) = (evidence.job.vault_arn.clone(), evidence.recovery_point_arn().cloned()) {
+        if !lanes.is_empty()
+            && let (Some(vault), Some(point)) = (evidence.job.vault_arn.clone(), evidence.recovery_point_arn().cloned())
+        {
             let end = deadline.min(Instant::now() + READ_PATIENCE);
             if let Ok(fact) = tokio::time::timeout_at(end, self.readers.recovery_point(&vault, &point)).await {
                 evidence.recovery_point = fact;
             }
         }
         success.lane = Lane::of(&evidence);
+        let success_of_rule = Success { lane: rule.unwrap_or_else(|| success.lane.clone()), ..success.clone() };
         let lease_until = after(now, deadline.saturating_duration_since(Instant::now()) + LEASE_MARGIN);
         let moment = Moment { now, lease_until, repeat_after: self.repeat_after };
         let mut outcome = Outcome::Joined;
-        for (id, lane) in lanes {
-            if let Some(told) = self.prove(&id, &lane, &success, &moment, deadline).await? {
+        let proofs = lanes.iter().map(|lane| (lane, &success)).chain(of_rule.iter().map(|lane| (lane, &success_of_rule)));
+        for ((id, lane), success) in proofs {
+            if let Some(told) = self.prove(id, lane, success, &moment, deadline).await? {
                 outcome = told;
             }
         }

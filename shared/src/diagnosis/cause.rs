@@ -101,6 +101,8 @@ causes! {
     ThreatsFound = "threats-found",
     /// The job has made no progress for longer than AWS itself tries.
     JobStuck = "job-stuck",
+    /// A rule of a plan was due, and AWS lists no job of it.
+    RunMissed = "run-missed",
     /// No rule explains it: the next rule to write.
     Unexplained = "unexplained",
 }

@@ -195,7 +195,8 @@ fn unexplained(evidence: &Evidence, reading: &Reading, mut wanted: Vec<String>) 
 /// Reads the job in its own account.
 pub(super) fn describe_job(evidence: &Evidence) -> Option<super::Step> {
     let job = &evidence.job;
-    let id = job.job_id.as_ref()?.as_str();
+    // Of a missed run there is no job to read.
+    let id = job.job_id.as_ref().filter(|_| job.missed.is_none())?.as_str();
     let (operation, option) = match job.job_type {
         JobType::Backup => ("describe-backup-job", "backup-job-id"),
         JobType::Copy => ("describe-copy-job", "copy-job-id"),

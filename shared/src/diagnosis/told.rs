@@ -87,6 +87,8 @@ pub fn list_jobs(evidence: &Evidence) -> Option<Step> {
 fn said(evidence: &Evidence) -> String {
     match evidence.status_message().map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => format!(" AWS says: {}", facts::cut(text, 300)),
+        // AWS says nothing of what is not there.
+        None if evidence.job.missed.is_some() => String::new(),
         None => format!(" AWS gives the state {} and no message.", evidence.job.state.as_str()),
     }
 }

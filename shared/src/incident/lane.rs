@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest;
 use crate::arn::{AccountId, Arn, Region};
-use crate::event::JobType;
+use crate::event::{Job, JobType};
 use crate::evidence::Evidence;
 
 /// A lane.
@@ -34,6 +34,9 @@ pub struct Lane {
     /// Role of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The rule of a plan, as `<plan id>/<rule id>`: what stands for everything else where a run made no job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl Lane {
@@ -41,6 +44,11 @@ impl Lane {
     pub fn of(evidence: &Evidence) -> Self {
         let text = |arn: Option<&Arn>| arn.map(|arn| arn.as_str().to_owned());
         let job = &evidence.job;
+        if job.missed.is_some()
+            && let Some(lane) = Self::of_rule(job)
+        {
+            return lane;
+        }
         Self {
             account: job.account.clone(),
             region: job.region.clone(),
@@ -50,7 +58,24 @@ impl Lane {
             resource_type: evidence.resource_type().map(str::to_owned),
             key: text(evidence.source_key_arn()),
             role: text(evidence.role_arn()),
+            rule: None,
         }
+    }
+
+    /// The lane of the rule that made a job, or should have: proved by any later job of the rule, whatever it keeps.
+    pub fn of_rule(job: &Job) -> Option<Self> {
+        let plan = job.plan.as_ref().filter(|_| job.job_type == JobType::Backup)?;
+        Some(Self {
+            account: job.account.clone(),
+            region: job.region.clone(),
+            job_type: job.job_type,
+            vault: None,
+            destination_vault: None,
+            resource_type: None,
+            key: None,
+            role: None,
+            rule: Some(format!("{}/{}", plan.plan_id.as_deref()?, plan.rule_id.as_deref()?)),
+        })
     }
 
     /// Name of the lane, the same wherever it is computed.
@@ -63,13 +88,72 @@ impl Lane {
     pub fn route_id(&self) -> String {
         let [vault, destination, kind] =
             [&self.vault, &self.destination_vault, &self.resource_type].map(|part| part.as_deref().unwrap_or_default());
-        let fields = [self.account.as_str(), self.region.as_str(), self.job_type.as_str(), vault, destination, kind];
+        let mut fields = vec![self.account.as_str(), self.region.as_str(), self.job_type.as_str(), vault, destination, kind];
+        fields.extend(self.rule.as_deref());
         digest("backup-guardian/route/v1", &fields)
     }
 
     /// Whether a job in `other` proves something for this lane: the same route under the same key, by the same role. A key that was not
-    /// read proves nothing.
+    /// read proves nothing. That a rule makes jobs again, any job of it proves.
     pub fn is_proved_by(&self, other: &Self) -> bool {
-        self.key.is_some() && self.role.is_some() && self == other
+        (self.rule.is_some() || self.key.is_some() && self.role.is_some()) && self == other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::diagnosis::diagnose;
+    use crate::event::{MissedRun, missed};
+    use crate::incident::failure;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn missed(rule_id: &str, run_at: &str) -> Evidence {
+        let (account, region) = (AccountId::parse("111111111111").unwrap(), Region::parse("eu-central-1").unwrap());
+        let (run_at, now) = (at(run_at), at("2026-11-04T12:00:00Z"));
+        let run = missed::Run { account: &account, region: &region, plan_id: "p", rule_id, run_at, window_ended_at: now };
+        let name = |name: &str| name.to_owned();
+        let told = MissedRun { plan_name: name("plan"), rule_name: name("rule"), schedule: name("cron(0 5 ? * * *)"), zone: None };
+        Evidence::of_event(missed::job(run, told), now)
+    }
+
+    /// A backup that the rule made.
+    fn made(rule_id: &str) -> Job {
+        let mut job = missed(rule_id, "2026-11-03T05:00:00Z").job;
+        (job.missed, job.resource_type) = (None, Some("EBS".to_owned()));
+        job.vault_arn = Arn::parse("arn:aws:backup:eu-central-1:111111111111:backup-vault:local").ok();
+        job
+    }
+
+    #[test]
+    fn a_run_that_a_rule_missed_is_made_good_by_any_later_job_of_that_rule() {
+        let lane = Lane::of(&missed("r", "2026-11-02T05:00:00Z"));
+        let proves = |job: &Job| Lane::of_rule(job).is_some_and(|by| by.route_id() == lane.route_id() && lane.is_proved_by(&by));
+        assert!(proves(&made("r")));
+        assert!(!proves(&made("other")));
+        assert!(!proves(&Job { plan: None, ..made("r") }), "on demand");
+        assert!(!proves(&Job { job_type: JobType::Copy, ..made("r") }), "of an older backup");
+        let of_the_job = Lane::of(&Evidence::of_event(made("r"), at("2026-11-04T12:00:00Z")));
+        assert!(of_the_job.rule.is_none() && of_the_job.route_id() != lane.route_id());
+        assert!(!of_the_job.is_proved_by(&of_the_job), "a key that was not read proves nothing");
+    }
+
+    #[test]
+    fn the_runs_that_the_rules_of_a_plan_missed_are_one_incident_with_a_member_for_each_rule() {
+        let failed = |rule_id, run_at| {
+            let evidence = missed(rule_id, run_at);
+            failure(&evidence, &diagnose(&evidence))
+        };
+        let (first, next, other) =
+            (failed("r", "2026-11-02T05:00:00Z"), failed("r", "2026-11-03T05:00:00Z"), failed("s", "2026-11-02T05:00:00Z"));
+        assert!(first.identity == next.identity && first.identity == other.identity);
+        assert!(first.lane == next.lane && first.resource == next.resource && first.job != next.job);
+        assert!(first.lane != other.lane && first.resource != other.resource);
+        assert_eq!(next.created_at, at("2026-11-03T05:00:00Z"), "only what is made later proves it");
     }
 }

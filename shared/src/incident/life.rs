@@ -288,14 +288,18 @@ pub fn another(evidence: &Evidence, incident: &Incident) -> Option<Failure> {
 
 fn of_job(evidence: &Evidence, standing: Standing, identity: IncidentId, diagnosed: bool) -> Failure {
     let job = &evidence.job;
+    let lane = Lane::of(evidence);
     let resource = job.resource_arn.as_ref().or_else(|| evidence.description.known()?.resource_arn.as_ref());
     Failure {
         job: job.key(),
         created_at: job.created_at.or(job.event_time).unwrap_or(evidence.now),
-        lane: Lane::of(evidence),
         resource: resource
             .or(evidence.recovery_point_arn())
-            .map_or_else(|| job.key().job_id.as_str().to_owned(), |arn| arn.as_str().to_owned()),
+            .map(|arn| arn.as_str().to_owned())
+            // The runs that a rule missed are one member: its next job makes up for none of them, and ends it.
+            .or_else(|| lane.rule.clone())
+            .unwrap_or_else(|| job.key().job_id.as_str().to_owned()),
+        lane,
         standing,
         identity,
         provisional: super::provisional(evidence),

@@ -104,7 +104,8 @@ pub fn job_of(evidence: &Evidence, names: &Names) -> AlertJob {
     let resource_name = resource_arn
         .and_then(|arn| names.resource.get(arn.as_str()).cloned())
         .or_else(|| description.and_then(|d| d.resource_name.clone()))
-        .or_else(|| point.and_then(|point| point.resource_name.clone()));
+        .or_else(|| point.and_then(|point| point.resource_name.clone()))
+        .or_else(|| job.missed.as_ref().map(|run| format!("plan {}, rule {}", run.plan_name, run.rule_name)));
     AlertJob {
         account_id: job.account.clone(),
         region: job.region.clone(),
@@ -120,7 +121,8 @@ pub fn job_of(evidence: &Evidence, names: &Names) -> AlertJob {
 }
 
 fn ended_at(job: &Job) -> Option<jiff::Timestamp> {
-    job.completed_at.or(job.event_time)
+    // A run that made no job ended with its start window.
+    job.completed_at.or(job.start_by.filter(|_| job.missed.is_some())).or(job.event_time)
 }
 
 fn route(evidence: &Evidence) -> Option<Route> {
@@ -320,7 +322,9 @@ fn search_line(search: &Search, now: jiff::Timestamp) -> EvidenceLine {
 fn confirm(evidence: &Evidence, verdict: &Verdict) -> Vec<NextStep> {
     let job = &evidence.job;
     let mut confirm = Vec::new();
-    if let Some(id) = job.job_id.as_ref().map(|id| id.as_str()).filter(|id| is_plain(id)) {
+    // Of a missed run there is no job to read.
+    let of_aws = job.job_id.as_ref().filter(|_| job.missed.is_none());
+    if let Some(id) = of_aws.map(|id| id.as_str()).filter(|id| is_plain(id)) {
         let kind = job.job_type.as_str();
         let command = format!("aws backup describe-{kind}-job --{kind}-job-id {id} --region {}", job.region);
         // Whoever looks here for the success of a repetition would see the old failure.

@@ -46,6 +46,7 @@ fn happened(cause: Cause, job: &AlertJob) -> String {
         "EXPIRED" => "expired",
         "ABORTED" | "ABORTING" => "aborted",
         "CANCELED" => "canceled",
+        "MISSED" => "did not run",
         "PARTIAL" => "only partly done",
         "COMPLETED_WITH_ISSUES" => "completed with issues",
         "COMPLETED" if job.status_message.is_none() => "completed",

@@ -104,7 +104,8 @@ fn what(alert: &Alert) -> Vec<Line> {
                 Some(at) => format!("The last good one is of {}.", minute(at)),
                 None => "When the last good one was made is not known.".to_owned(),
             };
-            lines.push(Line::Text(format!("{missing} since {} at the latest, when this job was created. {good}", minute(since))));
+            let then = if job.state == "MISSED" { "this run was due" } else { "this job was created" };
+            lines.push(Line::Text(format!("{missing} since {} at the latest, when {then}. {good}", minute(since))));
         }
     }
     if let Some(impact) = alert.impact.as_ref().filter(|_| alert.kind != Kind::Failure) {

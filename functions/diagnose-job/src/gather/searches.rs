@@ -31,6 +31,10 @@ const RDS_EVENTS: [&str; 7] =
 /// The searches of a job, the likeliest account first.
 pub(super) fn of(evidence: &Evidence, scope: &Scope, end: Instant) -> Vec<DenialQuery> {
     let job = &evidence.job;
+    if job.missed.is_some() {
+        // No job, no calls of its role.
+        return Vec::new();
+    }
     let described = evidence.description.known();
     let ended = job.completed_at.or_else(|| described.and_then(|job| job.completed_at)).or(job.event_time).unwrap_or(evidence.now);
     let began = job.created_at.or_else(|| described.and_then(|job| job.created_at)).unwrap_or(ended - UNKNOWN_LENGTH).min(ended);

@@ -28,6 +28,7 @@ rules! {
     cross_account_feature_disabled,
     threats_found,
     job_stuck,
+    run_missed,
     vault_lock_retention,
     continuous_backup_conflict,
     vss_prerequisite,

@@ -60,6 +60,7 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         | Cause::VmwareInfrastructure
         | Cause::InvalidParameter
         | Cause::ThreatsFound
-        | Cause::JobStuck => &["message"],
+        | Cause::JobStuck
+        | Cause::RunMissed => &["message"],
     }
 }
