@@ -7,7 +7,17 @@ import re
 from typing import Any
 
 import pytest
-from aws_support import BACKUP, CENTRAL, REGION, ROOT_OF_BACKUP, SOURCE, Lab, grant_statement, use_statement
+from aws_support import (
+    BACKUP,
+    CENTRAL,
+    REGION,
+    ROOT_OF_BACKUP,
+    SOURCE,
+    Lab,
+    grant_statement,
+    service_role,
+    use_statement,
+)
 
 from lab.aws import controls
 
@@ -107,3 +117,25 @@ def test_ebs_tells_the_backup_account_of_the_copy_it_made(topology: Lab) -> None
     topology.copy(SOURCE, point, CENTRAL)
     found = [one for one in topology.events if one[2]["detail-type"] == "EBS Snapshot Notification"]
     assert [(account, event["detail"]["result"]) for account, _, event in found] == [(BACKUP, "failed")]
+
+
+def test_the_rules_of_a_plan_run_when_they_are_told_to_and_their_jobs_name_them(topology: Lab) -> None:
+    backup = topology.client("backup", SOURCE)
+    rule = {"RuleName": "night", "TargetBackupVaultName": "local"}
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "nightly", "Rules": [rule]})
+    volume = topology.volume(SOURCE, None)
+    selection = {"SelectionName": "one", "IamRoleArn": service_role(SOURCE), "Resources": [volume]}
+    backup.create_backup_selection(BackupPlanId=plan["BackupPlanId"], BackupSelection=selection)
+    (job,) = controls.plan_run({"account_id": SOURCE, "region": REGION, "plan_id": plan["BackupPlanId"]})["jobs"]
+    topology.idle()
+    made = backup.describe_backup_job(BackupJobId=job)
+    (rule,) = backup.get_backup_plan(BackupPlanId=plan["BackupPlanId"])["BackupPlan"]["Rules"]
+    assert (made["State"], made["ResourceArn"]) == ("COMPLETED", volume)
+    assert (made["CreatedBy"]["BackupPlanId"], made["CreatedBy"]["BackupRuleId"]) == (
+        plan["BackupPlanId"],
+        rule["RuleId"],
+    )
+    completed = told(topology, "Backup Job State Change")[-1]
+    assert completed["detail"]["createdBy"]["backupPlanRuleId"] == rule["RuleId"]
+    with pytest.raises(ValueError):
+        controls.plan_run({"account_id": SOURCE, "region": REGION, "plan_id": "unknown"})

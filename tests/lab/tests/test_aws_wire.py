@@ -229,6 +229,10 @@ def test_plans_and_selections(topology: Lab) -> None:
     listed = source.list_backup_selections(BackupPlanId=made["BackupPlanId"])["BackupSelectionsList"]
     assert [one["SelectionName"] for one in listed] == ["all"]
     assert topology.states("Backup Plan State Change") == ["CREATED"]
+    source.update_backup_plan(BackupPlanId=made["BackupPlanId"], BackupPlan={"BackupPlanName": "n", "Rules": [rule]})
+    newest, first = source.list_backup_plan_versions(BackupPlanId=made["BackupPlanId"])["BackupPlanVersionsList"]
+    assert (first["VersionId"], first["CreationDate"]) == (plan["VersionId"], plan["CreationDate"])
+    assert newest["CreationDate"] > first["CreationDate"] and newest["BackupPlanName"] == "n"
 
 
 # -- CloudTrail --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@
 - `denial-form`: `{form: full | vague}` chooses the message of denied KMS calls on keys of other accounts.
 - `copy-support`: `{one_step_unsupported: [resource types]}` are refused cross-account and cross-Region in one step.
 - `backup-policies`: `{}` makes plans of the effective backup policies of all accounts, as AWS Backup does some time after a change.
+- `plan-run`: `{account_id, region, plan_id}` is the moment at which the rules of a plan are due: every rule makes a backup job of each resource
+  that a selection names. No schedule runs by itself here: a night without it is a night that AWS forgot.
 - `cloudtrail-throttle`: `{enabled: bool}` switches the limit of two LookupEvents per second.
 """
 
@@ -105,6 +107,15 @@ def backup_policies(body: dict[str, Any]) -> dict[str, Any]:
     return {"plans": backup_policies.make_plans()}
 
 
+def plan_run(body: dict[str, Any]) -> dict[str, Any]:
+    from .backup import plan_runs
+
+    missing = sorted({"account_id", "region", "plan_id"} - set(body))
+    if missing:
+        raise InvalidControl(f"`{missing[0]}` is missing")
+    return {"jobs": plan_runs.run(body["account_id"], body["region"], body["plan_id"])}
+
+
 ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "next-job": next_job,
     "resources": resources,
@@ -112,6 +123,7 @@ ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "copy-support": copy_support,
     "cloudtrail-throttle": cloudtrail_throttle,
     "backup-policies": backup_policies,
+    "plan-run": plan_run,
 }
 
 

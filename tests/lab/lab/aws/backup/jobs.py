@@ -32,17 +32,21 @@ def _role_or_refuse(call: Call) -> str:
 
 @operation("StartBackupJob")
 def start_backup_job(call: Call) -> Job:
-    params = call.params
-    role_arn = _role_or_refuse(call)
-    if params.get("StartWindowMinutes", 60) < 60:
+    _role_or_refuse(call)
+    if call.params.get("StartWindowMinutes", 60) < 60:
         raise ApiError("InvalidParameterValueException", "StartWindowMinutes must be at least 60")
+    return begin_backup(call.account_id, call.region, call.params)
+
+
+def begin_backup(account_id: str, region: str, params: dict[str, Any], created_by: Job | None = None) -> Job:
+    """A backup job, on demand or of the rule of a plan; `params` as StartBackupJob has them."""
     now = clock.now()
     with store.lock:
-        vault = store.of(call.account_id, call.region).vault(params["BackupVaultName"])
-        resource = resources.find(params["ResourceArn"], call.account_id, call.region)
+        vault = store.of(account_id, region).vault(params["BackupVaultName"])
+        resource = resources.find(params["ResourceArn"], account_id, region)
         job: Job = {
-            "_region": call.region,
-            "AccountId": call.account_id,
+            "_region": region,
+            "AccountId": account_id,
             "BackupJobId": _job_id(upper=False),
             "BackupVaultName": vault.name,
             "BackupVaultArn": vault.arn,
@@ -50,7 +54,7 @@ def start_backup_job(call: Call) -> Job:
             "ResourceArn": resource.arn,
             "ResourceType": resource.resource_type,
             "ResourceName": resource.name,
-            "IamRoleArn": role_arn,
+            "IamRoleArn": params["IamRoleArn"],
             "State": "CREATED",
             "CreationDate": now,
             "InitiationDate": now,
@@ -60,9 +64,10 @@ def start_backup_job(call: Call) -> Job:
             "BackupSizeInBytes": resource.size_in_bytes,
             "RecoveryPointLifecycle": params.get("Lifecycle"),
             "BackupOptions": params.get("BackupOptions") or {},
+            "CreatedBy": created_by,
             "IsParent": False,
         }
-        store.of(call.account_id, call.region).backup_jobs[job["BackupJobId"]] = job
+        store.of(account_id, region).backup_jobs[job["BackupJobId"]] = job
     work.later(0, lifecycle.run_backup, job, resource, vault)
     return job
 

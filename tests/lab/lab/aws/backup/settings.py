@@ -111,6 +111,10 @@ def _version() -> str:
     return uuid.uuid4().hex + uuid.uuid4().hex[:16]
 
 
+def _as_version(plan: dict[str, Any]) -> dict[str, Any]:
+    return {name: plan[name] for name in ("BackupPlanName", "CreationDate", "VersionId")}
+
+
 @operation("CreateBackupPlan")
 def create_plan(call: Call) -> dict[str, Any]:
     document = call.params["BackupPlan"]
@@ -128,6 +132,7 @@ def create_plan(call: Call) -> dict[str, Any]:
             "VersionId": _version(),
             "CreatorRequestId": call.params.get("CreatorRequestId"),
         }
+        plan["_versions"] = [_as_version(plan)]
         region.plans[plan_id] = plan
         if call.params.get("BackupPlanTags"):
             region.tags[plan["BackupPlanArn"]] = dict(call.params["BackupPlanTags"])
@@ -142,6 +147,7 @@ def update_plan(call: Call) -> dict[str, Any]:
         plan["BackupPlan"] = _with_rule_ids(call.params["BackupPlan"])
         plan["BackupPlanName"] = plan["BackupPlan"]["BackupPlanName"]
         plan["VersionId"] = _version()
+        plan["_versions"] = [*plan.get("_versions", []), {**_as_version(plan), "CreationDate": clock.now()}]
     _plan_changed(call, plan, "MODIFIED", "modifiedAt")
     return plan
 
@@ -150,6 +156,14 @@ def update_plan(call: Call) -> dict[str, Any]:
 def get_plan(call: Call) -> dict[str, Any]:
     with store.lock:
         return dict(_plan(call))
+
+
+@operation("ListBackupPlanVersions")
+def list_plan_versions(call: Call) -> dict[str, Any]:
+    with store.lock:
+        plan = _plan(call)
+        versions = [{**plan, **version} for version in plan.get("_versions", [{}])]
+    return page(versions[::-1], call.params, "BackupPlanVersionsList")
 
 
 @operation("DeleteBackupPlan")
