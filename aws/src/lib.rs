@@ -22,6 +22,7 @@ mod operator;
 mod organization;
 mod outbox;
 pub mod pace;
+mod plans;
 pub mod replay;
 mod roles;
 pub mod session;

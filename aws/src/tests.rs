@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod incidents;
 mod lists;
+mod plans;
 mod reads;
 mod table;
 mod tables;

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::{Job, JobKey, JobType};
 use crate::evidence::{
-    Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint, Role, Search,
-    Vault, VaultPolicy,
+    BackupPlan, Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
+    Role, Search, Selection, Vault, VaultPolicy,
 };
 use crate::incident::pace::{Permit, Sender};
 use crate::incident::{Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success};
@@ -277,6 +277,28 @@ pub trait JobLists: Send + Sync {
         slice: Slice,
         token: Option<String>,
     ) -> impl Future<Output = Result<Option<JobPage>, Gap>> + Send;
+}
+
+/// Reads plans in the account that owns them. `None`: the plan is gone.
+pub trait PlanReader: Send + Sync {
+    /// The ids of all plans of an account and Region, those that the organization made included.
+    fn plan_ids(&self, account: &AccountId, region: &Region) -> impl Future<Output = Result<Vec<String>, Gap>> + Send;
+    /// A plan as it is now.
+    fn plan(&self, account: &AccountId, region: &Region, id: &str) -> impl Future<Output = Result<Option<BackupPlan>, Gap>> + Send;
+    /// When the newest version of a plan was made.
+    fn plan_changed_at(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Timestamp>, Gap>> + Send;
+    /// All selections of a plan.
+    fn selections(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Vec<Selection>>, Gap>> + Send;
 }
 
 /// Tells which deliveries were claimed already.

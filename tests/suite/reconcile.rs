@@ -6,51 +6,58 @@ use std::time::Duration;
 
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::event::{Job, JobId, JobKey, JobState, JobType, Parsed, parse};
-use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PortError, Slice, Whose};
+use guardian_core::evidence::{BackupPlan, Gap, GapReason, Selection};
+use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanReader, PortError, Slice, Whose};
 use jiff::{SignedDuration, Timestamp};
 use reconcile_jobs::config::Scope;
 use reconcile_jobs::{Handler, Ports};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 /// What one call of a list takes.
 const CALL: Duration = Duration::from_secs(10);
 /// Jobs of a page.
 const PAGE: usize = 2;
-const START: &[u8] = br#"{"source": "aws.events", "detail-type": "Scheduled Event"}"#;
+pub(super) const START: &[u8] = br#"{"source": "aws.events", "detail-type": "Scheduled Event"}"#;
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-02T12:00:00Z".parse().unwrap()
 }
 
-fn account(n: usize) -> AccountId {
+pub(super) fn account(n: usize) -> AccountId {
     AccountId::parse(&format!("5{n:011}")).unwrap()
 }
 
-fn region() -> Region {
+pub(super) fn region() -> Region {
     Region::parse("eu-central-1").unwrap()
 }
 
 #[derive(Default)]
-struct State {
-    organization: Option<AccountId>,
-    accounts: Vec<AccountId>,
-    jobs: Vec<Job>,
+pub(super) struct State {
+    pub(super) organization: Option<AccountId>,
+    pub(super) accounts: Vec<AccountId>,
+    pub(super) jobs: Vec<Job>,
     /// `*` is taken for the account that asks.
-    short_sighted: bool,
-    refused: BTreeMap<AccountId, GapReason>,
-    asked: Vec<String>,
-    problems: Vec<String>,
-    own: Vec<String>,
-    told: Vec<String>,
-    claimed: BTreeSet<JobKey>,
-    table_is_down: bool,
-    problem_queue_is_down: bool,
+    pub(super) short_sighted: bool,
+    pub(super) refused: BTreeMap<AccountId, GapReason>,
+    pub(super) asked: Vec<String>,
+    pub(super) problems: Vec<String>,
+    pub(super) own: Vec<String>,
+    pub(super) told: Vec<String>,
+    pub(super) claimed: BTreeSet<JobKey>,
+    pub(super) table_is_down: bool,
+    pub(super) plans: Vec<Plan>,
+    pub(super) plans_refused: BTreeMap<AccountId, GapReason>,
+    pub(super) counted: BTreeMap<String, usize>,
+    pub(super) now: Option<Timestamp>,
+    pub(super) problem_queue_is_down: bool,
 }
 
+/// A plan with the date of its newest version and its selections.
+pub(super) type Plan = (BackupPlan, Timestamp, Vec<Selection>);
+
 #[derive(Clone, Default)]
-struct World(Arc<Mutex<State>>);
+pub(super) struct World(Arc<Mutex<State>>);
 
 /// One of the two queues.
 struct Into {
@@ -63,19 +70,21 @@ fn down(operation: &'static str) -> PortError {
 }
 
 impl World {
-    fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn set<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.0.lock().unwrap())
     }
 
-    async fn run(&self, body: &[u8], seconds: u64) -> Result<reconcile_jobs::Outcome, reconcile_jobs::ItemError> {
+    pub(super) async fn run(&self, body: &[u8], seconds: u64) -> Result<reconcile_jobs::Outcome, reconcile_jobs::ItemError> {
+        let clock = self.set(|state| state.now).unwrap_or_else(now);
+        let counting = self.clone();
         let ports = Ports {
             lists: self.clone(),
             table: self.clone(),
             problems: Into { world: self.clone(), problems: true },
             own: Into { world: self.clone(), problems: false },
             operations: self.clone(),
-            now: Box::new(now),
-            metrics: Box::new(|_| {}),
+            now: Box::new(move || clock),
+            metrics: Box::new(move |line| counting.counted(line)),
         };
         let scope = Scope {
             regions: vec![region()],
@@ -87,8 +96,16 @@ impl World {
         Handler::new(ports, scope).message(body, Instant::now() + Duration::from_secs(seconds)).await
     }
 
+    /// A line of metrics: how often a metric was counted for a reason.
+    fn counted(&self, line: &str) {
+        let line = serde_json::from_str::<Value>(line).unwrap();
+        let metric = line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"].as_str().unwrap();
+        let name = format!("{metric} {}", line["reason"].as_str().unwrap());
+        self.set(|state| *state.counted.entry(name).or_default() += 1);
+    }
+
     /// The schedule, and every message that asks to go on.
-    async fn run_to_the_end(&self, seconds: u64) -> usize {
+    pub(super) async fn run_to_the_end(&self, seconds: u64) -> usize {
         let mut invocations = 1;
         self.run(START, seconds).await.unwrap();
         while let Some(body) = self.set(|state| state.own.pop()) {
@@ -99,7 +116,7 @@ impl World {
         invocations
     }
 
-    fn handed(&self) -> Vec<JobKey> {
+    pub(super) fn handed(&self) -> Vec<JobKey> {
         let read = |body: &String| match parse(body.as_bytes()) {
             Parsed::Job(job) => job.key(),
             other => panic!("{other:?}"),
@@ -130,12 +147,51 @@ impl JobLists for World {
                 return Err(Gap { action, account_id: asked_in, region: Some(region()), reason: *reason, detail: None });
             }
             let sees = |job: &&Job| *whose == Whose::Organization && !state.short_sighted || job.account == asked_in;
-            let fits = |job: &&Job| job.job_type == kind && matches!(slice, Slice::CreatedSince(_));
+            let fits = |job: &&Job| match slice {
+                Slice::CreatedSince(since) => job.job_type == kind && job.created_at.is_none_or(|at| at >= since),
+                Slice::EndedSince(_) | Slice::FailedOf(_) => false,
+            };
             let jobs = state.jobs.iter().filter(sees).filter(fits).cloned().collect::<Vec<_>>();
             let from = token.and_then(|token| token.parse().ok()).unwrap_or(0);
             let next = (from + PAGE < jobs.len()).then(|| (from + PAGE).to_string());
             Ok(Some(JobPage { jobs: jobs.into_iter().skip(from).take(PAGE).collect(), next }))
         })
+    }
+}
+
+impl World {
+    fn of_plan<T>(&self, account: &AccountId, id: &str, read: impl FnOnce(&Plan) -> T) -> Result<Option<T>, Gap> {
+        self.set(|state| {
+            state.asked.push(format!("{account} plan {id}"));
+            match state.plans_refused.get(account) {
+                Some(reason) => {
+                    let action = "backup:GetBackupPlan".to_owned();
+                    Err(Gap { action, account_id: account.clone(), region: Some(region()), reason: *reason, detail: None })
+                }
+                None => Ok(state.plans.iter().find(|(plan, ..)| plan.account_id == *account && plan.id == id).map(read)),
+            }
+        })
+    }
+}
+
+impl PlanReader for World {
+    async fn plan_ids(&self, account: &AccountId, _: &Region) -> Result<Vec<String>, Gap> {
+        tokio::time::sleep(CALL).await;
+        let of = |(plan, ..): &Plan| (plan.account_id == *account).then(|| plan.id.clone());
+        Ok(self.set(|state| state.plans.iter().filter_map(of).collect()))
+    }
+
+    async fn plan(&self, account: &AccountId, _: &Region, id: &str) -> Result<Option<BackupPlan>, Gap> {
+        tokio::time::sleep(CALL).await;
+        self.of_plan(account, id, |(plan, ..)| plan.clone())
+    }
+
+    async fn plan_changed_at(&self, account: &AccountId, _: &Region, id: &str) -> Result<Option<Timestamp>, Gap> {
+        self.of_plan(account, id, |(_, changed_at, _)| *changed_at)
+    }
+
+    async fn selections(&self, account: &AccountId, _: &Region, id: &str) -> Result<Option<Vec<Selection>>, Gap> {
+        self.of_plan(account, id, |(.., selections)| selections.clone())
     }
 }
 

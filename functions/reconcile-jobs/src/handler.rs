@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use guardian_aws::lambda::{InvocationError, count, each};
 use guardian_core::arn::AccountId;
-use guardian_core::event::{Job, reconciled};
+use guardian_core::event::{Job, JobKey, reconciled};
 use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PortError, Whose};
+use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanReader, PortError, Whose};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::config::Scope;
 use crate::look::{problem, slices};
+use crate::runs::Runs;
 use crate::work::{Shard, Work};
 
 /// Name of the function in metrics.
@@ -33,7 +34,7 @@ const MOST_LINES: usize = 50;
 
 /// The outside of the handler.
 pub struct Ports<L, C, Q, T> {
-    /// Lists jobs.
+    /// Lists jobs, and reads plans.
     pub lists: L,
     /// Claims and gaps.
     pub table: C,
@@ -81,22 +82,30 @@ pub enum ItemError {
 
 /// The function.
 pub struct Handler<L, C, Q, T> {
-    ports: Ports<L, C, Q, T>,
-    scope: Scope,
+    pub(crate) ports: Ports<L, C, Q, T>,
+    pub(crate) scope: Scope,
 }
 
 /// What an invocation has to do, has done, and met.
 #[derive(Default)]
-struct Tour {
+pub(crate) struct Tour {
     to_do: VecDeque<Shard>,
     again: Vec<Shard>,
-    handed: usize,
-    gaps: Vec<Gap>,
+    pub(crate) runs: VecDeque<Runs>,
+    pub(crate) runs_again: Vec<Runs>,
+    pub(crate) handed: usize,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Whether a failure may be over at the next attempt.
+pub(crate) fn may_pass(gap: &Gap, attempt: u32) -> bool {
+    let passing = matches!(gap.reason, GapReason::Throttled | GapReason::TimedOut | GapReason::Unavailable | GapReason::Unreadable);
+    passing && attempt + 1 < ATTEMPTS
 }
 
 impl<L, C, Q, T> Handler<L, C, Q, T>
 where
-    L: JobLists + 'static,
+    L: JobLists + PlanReader + 'static,
     C: ClaimLookup + GapMemory + 'static,
     Q: Outbox + 'static,
     T: Operations + 'static,
@@ -120,21 +129,28 @@ where
         let mut tour = Tour::default();
         match Work::read(body) {
             Some(Work::Begin) => self.begin(&mut tour).await,
-            Some(Work::GoOn(shards)) => tour.to_do.extend(shards),
+            Some(Work::GoOn { shards, runs }) => {
+                tour.to_do.extend(shards);
+                tour.runs.extend(runs);
+            }
             None => {
                 self.count("quarantined", "unknown-message");
                 return Err(ItemError::Unknown);
             }
         }
-        while deadline.saturating_duration_since(Instant::now()) >= NEEDED
-            && let Some(shard) = tour.to_do.pop_front()
-        {
-            self.page(shard, &mut tour).await?;
+        while deadline.saturating_duration_since(Instant::now()) >= NEEDED {
+            if let Some(shard) = tour.to_do.pop_front() {
+                self.page(shard, &mut tour).await?;
+            } else if let Some(runs) = tour.runs.pop_front() {
+                self.runs(runs, &mut tour).await?;
+            } else {
+                break;
+            }
         }
-        self.ports.own.put(&Work::messages(tour.to_do.make_contiguous()), Duration::ZERO).await?;
-        self.ports.own.put(&Work::messages(&tour.again), RETRY_AFTER).await?;
+        self.ports.own.put(&Work::messages(tour.to_do.make_contiguous(), tour.runs.make_contiguous()), Duration::ZERO).await?;
+        self.ports.own.put(&Work::messages(&tour.again, &tour.runs_again), RETRY_AFTER).await?;
         self.tell(&tour.gaps).await;
-        let left = tour.to_do.len() + tour.again.len();
+        let left = tour.to_do.len() + tour.again.len() + tour.runs.len() + tour.runs_again.len();
         if left == 0 {
             self.count("reconciled", "complete");
         }
@@ -152,6 +168,18 @@ where
                 |region| self.scope.known_accounts.iter().map(move |account| Shard::account(region, account, crate::work::TYPES.to_vec()));
             tour.to_do.extend(regions.iter().flat_map(of));
         }
+        // Runs that made no job no list of an organization can show: the plans are in the accounts.
+        let accounts = self.accounts(tour).await;
+        tour.runs.extend(accounts.iter().flat_map(|account| regions.iter().map(move |region| Runs::of(region, account))));
+    }
+
+    /// Every account that is known, by the organization or by name.
+    async fn accounts(&self, tour: &mut Tour) -> BTreeSet<AccountId> {
+        let listed = self.ports.lists.accounts().await.unwrap_or_else(|gap| {
+            tour.gaps.push(gap);
+            Vec::new()
+        });
+        listed.into_iter().chain(self.scope.known_accounts.iter().cloned()).collect()
     }
 
     /// One page of a shard; what is left of the shard goes back to the front, what it leads to behind.
@@ -210,20 +238,12 @@ where
         }
         let types = shard.unproven.iter().copied().collect::<Vec<_>>();
         self.count("unproven", "organization");
-        let accounts = match self.ports.lists.accounts().await {
-            Ok(accounts) => accounts,
-            Err(gap) => {
-                tour.gaps.push(gap);
-                Vec::new()
-            }
-        };
-        let accounts = accounts.into_iter().chain(self.scope.known_accounts.iter().cloned()).collect::<BTreeSet<AccountId>>();
+        let accounts = self.accounts(tour).await;
         tour.to_do.extend(accounts.iter().map(|account| Shard::account(&shard.region, account, types.clone())));
     }
 
     async fn refused(&self, mut shard: Shard, gap: Gap, tour: &mut Tour) {
-        let may_pass = matches!(gap.reason, GapReason::Throttled | GapReason::TimedOut | GapReason::Unavailable | GapReason::Unreadable);
-        if may_pass && shard.attempt + 1 < ATTEMPTS {
+        if may_pass(&gap, shard.attempt) {
             // From the start of the slice: a token may not outlive the failure.
             (shard.attempt, shard.token) = (shard.attempt + 1, None);
             tour.again.push(shard);
@@ -245,27 +265,41 @@ where
 
     /// Hands over the jobs that are problems and that nobody claimed yet.
     async fn hand_over(&self, jobs: Vec<Job>, now: Timestamp) -> Result<usize, ItemError> {
-        let mut problems = jobs.into_iter().filter_map(|job| problem(job, &self.scope, now)).collect::<Vec<_>>();
+        self.hand_over_unclaimed(jobs.into_iter().filter_map(|job| problem(job, &self.scope, now)).collect(), now).await
+    }
+
+    /// Which of these were claimed.
+    pub(crate) async fn claimed(&self, keys: &[JobKey], now: Timestamp) -> BTreeSet<JobKey> {
+        if keys.is_empty() {
+            return BTreeSet::new();
+        }
+        let claimed = self.ports.table.claimed(keys, now).await.unwrap_or_else(|error| {
+            // The claims of the diagnosis sort them out, or it too goes on without the table.
+            tracing::error!(operation = error.operation, code = %error.code, "the claims cannot be read; every problem is handed over");
+            self.count("failed-open", "claims");
+            Vec::new()
+        });
+        claimed.into_iter().collect()
+    }
+
+    /// Hands over those of these problems that nobody claimed yet.
+    pub(crate) async fn hand_over_unclaimed(&self, mut problems: Vec<Job>, now: Timestamp) -> Result<usize, ItemError> {
         if problems.is_empty() {
             return Ok(0);
         }
         let keys = problems.iter().map(Job::key).collect::<Vec<_>>();
-        match self.ports.table.claimed(&keys, now).await {
-            Ok(claimed) => {
-                let claimed = claimed.into_iter().collect::<BTreeSet<_>>();
-                problems.retain(|job| !claimed.contains(&job.key()));
-            }
-            // The claims of the diagnosis sort them out, or it too goes on without the table.
-            Err(error) => {
-                tracing::error!(operation = error.operation, code = %error.code, "the claims cannot be read; every problem is handed over");
-                self.count("failed-open", "claims");
-            }
-        }
+        let claimed = self.claimed(&keys, now).await;
+        problems.retain(|job| !claimed.contains(&job.key()));
         let events = problems.iter().map(|job| reconciled(job, now).to_string()).collect::<Vec<_>>();
         self.ports.problems.put(&events, Duration::ZERO).await?;
         for job in &problems {
-            tracing::info!(job = %job.key(), stuck = job.stuck_since.is_some(), "handed over");
-            self.count("handed", if job.stuck_since.is_some() { "stuck" } else { job.job_type.as_str() });
+            let what = match (job.stuck_since, &job.missed) {
+                (Some(_), _) => "stuck",
+                (None, Some(_)) => "missed",
+                (None, None) => job.job_type.as_str(),
+            };
+            tracing::info!(job = %job.key(), what, "handed over");
+            self.count("handed", what);
         }
         Ok(problems.len())
     }
@@ -286,7 +320,9 @@ where
             return;
         }
         let more = lines.len().saturating_sub(MOST_LINES);
-        let mut body = "Failures there that AWS does not announce stay unseen until this is mended:\n\n".to_owned();
+        let mut body =
+            "Failures there that AWS does not announce, and runs of plans that make no job, stay unseen until this is mended:\n\n"
+                .to_owned();
         body.extend(lines.iter().take(MOST_LINES).map(|line| format!("{line}\n")));
         if more > 0 {
             body.push_str(&format!("and {more} more; the log of reconcile-jobs names them\n"));
@@ -297,7 +333,7 @@ where
         }
     }
 
-    fn count(&self, metric: &str, reason: &str) {
+    pub(crate) fn count(&self, metric: &str, reason: &str) {
         (self.ports.metrics)(&count(FUNCTION, metric, reason, (self.ports.now)()));
     }
 }

@@ -11,7 +11,8 @@ use crate::config::Scope;
 /// The longest that a job without a date of its end may have taken: the completion window of a plan is a week unless somebody chose another.
 const LONGEST_JOB: Duration = Duration::from_secs(8 * 24 * 3600);
 
-fn before(now: Timestamp, by: Duration) -> Timestamp {
+/// So long before.
+pub(crate) fn before(now: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| now.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
 }
 

@@ -7,6 +7,8 @@ use guardian_core::event::JobType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::runs::Runs;
+
 /// Every kind of job that can be listed.
 pub(crate) const TYPES: [JobType; 4] = [JobType::Backup, JobType::Copy, JobType::Restore, JobType::Scan];
 /// Shards of one message: far below the largest message of SQS.
@@ -18,7 +20,12 @@ pub enum Work {
     /// Look at everything.
     Begin,
     /// Go on with these.
-    GoOn(Vec<Shard>),
+    GoOn {
+        /// Lists of jobs.
+        shards: Vec<Shard>,
+        /// Runs of plans.
+        runs: Vec<Runs>,
+    },
 }
 
 /// Lists that are read to their end one after the other: of the organization in a Region, or of an account.
@@ -50,7 +57,10 @@ pub struct Shard {
 
 #[derive(Serialize, Deserialize)]
 struct Message {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shards: Vec<Shard>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    runs: Vec<Runs>,
 }
 
 impl Shard {
@@ -76,12 +86,18 @@ impl Work {
         if value.get("source").and_then(Value::as_str) == Some("aws.events") {
             return Some(Self::Begin);
         }
-        serde_json::from_value::<Message>(value).ok().map(|message| Self::GoOn(message.shards))
+        let Message { shards, runs } = serde_json::from_value::<Message>(value).ok()?;
+        (!shards.is_empty() || !runs.is_empty()).then_some(Self::GoOn { shards, runs })
     }
 
-    /// The messages that ask to go on with these shards.
-    pub(crate) fn messages(shards: &[Shard]) -> Vec<String> {
-        shards.chunks(MOST_SHARDS).filter_map(|chunk| serde_json::to_string(&Message { shards: chunk.to_vec() }).ok()).collect()
+    /// The messages that ask to go on with these. Places that were not begun are short, and many fit one message; what is known of another may
+    /// be long, and it gets one of its own.
+    pub(crate) fn messages(shards: &[Shard], runs: &[Runs]) -> Vec<String> {
+        let (fresh, begun): (Vec<_>, Vec<_>) = runs.iter().cloned().partition(|runs| runs.plans.is_none());
+        let lists = shards.chunks(MOST_SHARDS).map(|chunk| Message { shards: chunk.to_vec(), runs: Vec::new() });
+        let fresh = fresh.chunks(MOST_SHARDS).map(|chunk| Message { shards: Vec::new(), runs: chunk.to_vec() });
+        let begun = begun.into_iter().map(|runs| Message { shards: Vec::new(), runs: vec![runs] });
+        lists.chain(fresh).chain(begun).filter_map(|message| serde_json::to_string(&message).ok()).collect()
     }
 }
 
@@ -94,13 +110,18 @@ mod tests {
         let region = Region::parse("eu-central-1").unwrap();
         let mut shards = vec![Shard::organization(&region); 501];
         shards[0].token = Some("t".to_owned());
-        let messages = Work::messages(&shards);
-        assert!(messages.len() == 2 && messages.iter().all(|message| message.len() < 200_000));
-        let read = messages.iter().flat_map(|message| match Work::read(message.as_bytes()) {
-            Some(Work::GoOn(shards)) => shards,
-            other => panic!("{other:?}"),
-        });
-        assert_eq!(read.collect::<Vec<_>>(), shards);
+        let mut places = vec![Runs::of(&region, &AccountId::parse("111111111111").unwrap()); 501];
+        let last = places.last_mut().unwrap();
+        (last.plans, last.attempt) = (Some(vec!["p".to_owned()]), 3);
+        let messages = Work::messages(&shards, &places);
+        assert!(messages.len() == 4 && messages.iter().all(|message| message.len() < 200_000));
+        let (mut read_shards, mut read_places) = (Vec::new(), Vec::new());
+        for message in &messages {
+            let Some(Work::GoOn { shards, runs }) = Work::read(message.as_bytes()) else { panic!("{message}") };
+            read_shards.extend(shards);
+            read_places.extend(runs);
+        }
+        assert_eq!((read_shards, read_places), (shards, places));
         let event = br#"{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;
         assert_eq!(Work::read(event), Some(Work::Begin));
         for other in ["", "[]", "{}", r#"{"source": "aws.backup"}"#] {

@@ -18,6 +18,9 @@ use crate::evidence::{BackupPlan, PlanRule, Selection};
 /// Schedule of a rule that names none (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRule.html>).
 const DEFAULT_SCHEDULE: &str = "cron(0 5 ? * * *)";
 
+/// Jobs are listed for about 30 days (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListBackupJobs.html>): what is older is not missed.
+const LISTED: SignedDuration = SignedDuration::from_hours(29 * 24);
+
 /// Why nobody can say whether a rule missed a run. A bounded set: it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotJudged {
@@ -25,6 +28,8 @@ pub enum NotJudged {
     Continuous,
     /// The schedule cannot be read, or the rule has no id.
     Schedule,
+    /// A job of the run may be so old that it is listed no more: a long pace, or a long start window.
+    Unlisted,
     /// No job of the rule was ever seen, and no selection names a resource: it may select nothing.
     NeverSeen,
 }
@@ -35,6 +40,7 @@ impl NotJudged {
         match self {
             Self::Continuous => "continuous",
             Self::Schedule => "schedule",
+            Self::Unlisted => "unlisted",
             Self::NeverSeen => "never-seen",
         }
     }
@@ -99,6 +105,9 @@ fn open(plan: &BackupPlan, rule: &PlanRule, after: Timestamp, now: Timestamp) ->
     // Negative, or longer than anything: AWS would refuse it, so it is not what AWS goes by.
     let start_window = times.start_window_minutes.filter(|minutes| (1..=366 * 24 * 60).contains(minutes)).map(SignedDuration::from_mins);
     let runs = due(&RuleSchedule { schedule, start_window, since: plan.created_at }, after, now);
+    if runs.iter().any(|run| now.duration_since(run.from) > LISTED) {
+        return Err(NotJudged::Unlisted);
+    }
     let told =
         MissedRun { plan_name: plan.name.clone(), rule_name: rule.name.clone(), schedule: expression.to_owned(), zone: times.zone.clone() };
     Ok(OpenRule { id, told, runs, first_job: None, names_a_resource: false })

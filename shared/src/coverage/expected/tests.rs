@@ -186,6 +186,18 @@ fn rules_that_run_seldom_are_looked_at_when_their_window_is_over() {
 }
 
 #[test]
+fn what_the_lists_do_not_reach_back_to_is_not_judged() {
+    for (schedule, window, judged) in
+        [("rate(20 days)", 60, true), ("rate(31 days)", 60, false), (NIGHTLY, 20 * 24 * 60, true), (NIGHTLY, 31 * 24 * 60, false)]
+    {
+        let mut rule = rule("r", schedule);
+        rule.times.start_window_minutes = Some(window);
+        let (open, not_judged) = expect(&plan(&[rule]), at(NOW) - SignedDuration::from_hours(26), at(NOW));
+        assert_eq!((open.is_some(), not_judged.contains(&NotJudged::Unlisted)), (judged, !judged), "{schedule} {window}");
+    }
+}
+
+#[test]
 fn what_was_told_is_forgotten_run_by_run() {
     let hourly = plan(&[rule("r", "cron(0 * ? * * *)")]);
     let mut open = look(&hourly).unwrap();
