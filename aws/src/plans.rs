@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::{BackupPlan, CopyAction, Gap, GapReason, PlanRule, RuleTimes, Selection, TagOperator, TagTest};
-use guardian_core::ports::PlanReader;
+use guardian_core::ports::{PlanLists, PlanReader};
 use jiff::Timestamp;
 
 use crate::classify::reason_of;
@@ -119,17 +119,6 @@ fn selection(selection: &aws_sdk_backup::types::BackupSelection, created_at: Opt
 }
 
 impl PlanReader for Cloud {
-    async fn plan_ids(&self, account: &AccountId, region: &Region) -> Result<Vec<String>, Gap> {
-        let place = Place { account, region };
-        let client = self.clients(account, region).await?.backup;
-        let mut ids = pages!(place, LIST, client.list_backup_plans().max_results(1000), |page| page
-            .backup_plans_list()
-            .iter()
-            .filter_map(|plan| text(plan.backup_plan_id())))?;
-        ids.sort();
-        Ok(ids)
-    }
-
     async fn plan(&self, account: &AccountId, region: &Region, id: &str) -> Result<Option<BackupPlan>, Gap> {
         let place = Place { account, region };
         let client = self.clients(account, region).await?.backup;
@@ -145,6 +134,19 @@ impl PlanReader for Cloud {
             created_at: timestamp(answer.creation_date()),
             rules: rules.ok_or_else(|| place.unreadable(GET, "the vault of a copy action is no ARN"))?,
         }))
+    }
+}
+
+impl PlanLists for Cloud {
+    async fn plan_ids(&self, account: &AccountId, region: &Region) -> Result<Vec<String>, Gap> {
+        let place = Place { account, region };
+        let client = self.clients(account, region).await?.backup;
+        let mut ids = pages!(place, LIST, client.list_backup_plans().max_results(1000), |page| page
+            .backup_plans_list()
+            .iter()
+            .filter_map(|plan| text(plan.backup_plan_id())))?;
+        ids.sort();
+        Ok(ids)
     }
 
     async fn plan_changed_at(&self, account: &AccountId, region: &Region, id: &str) -> Result<Option<Timestamp>, Gap> {

@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use diagnose_job::config::for_reading;
 use guardian_aws::WorkTable;
+use guardian_core::diagnosis::Severity;
 use guardian_core::incident::{Acknowledgement, Incident, IncidentId};
 use guardian_core::ports::{IncidentKeeper as _, PortError};
 use guardian_core::report::{self, Alert, inert_text};
@@ -117,8 +118,10 @@ async fn list(work: &WorkTable, output: &Output) -> anyhow::Result<Exit> {
             open.push((incident, alert));
         }
     }
-    let severity = |incident: &Incident| incident.standing.as_ref().map(|standing| standing.severity);
-    open.sort_by(|(a, _), (b, _)| severity(b).cmp(&severity(a)).then(a.opened_at.cmp(&b.opened_at)).then(a.id.cmp(&b.id)));
+    open.sort_by(|(a, told_of_a), (b, told_of_b)| {
+        let worst_first = severity(b, told_of_b.as_ref()).cmp(&severity(a, told_of_a.as_ref()));
+        worst_first.then(a.opened_at.cmp(&b.opened_at)).then(a.id.cmp(&b.id))
+    });
     if output.json(Format::Text) {
         let incidents = open.iter().map(|(incident, alert)| entry(incident, alert.as_ref())).collect::<Vec<_>>();
         output.print(&serde_json::to_string_pretty(&json!({"incidents": incidents}))?)?;
@@ -128,6 +131,11 @@ async fn list(work: &WorkTable, output: &Output) -> anyhow::Result<Exit> {
         output.print(&open.iter().map(|(incident, alert)| lines(incident, alert.as_ref())).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(if open.is_empty() { Exit::Fine } else { Exit::Finding })
+}
+
+/// How bad it is: what is held of its jobs, and what the last message said of their age.
+fn severity(incident: &Incident, alert: Option<&Alert>) -> Option<Severity> {
+    incident.standing.as_ref().map(|standing| standing.severity).max(alert.map(|alert| alert.severity))
 }
 
 /// An incident as JSON. Absent is what is not known.
@@ -148,7 +156,7 @@ fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
     let standing = incident.standing.as_ref();
     more("cause", standing.map(|standing| json!(standing.cause)));
     more("certainty", standing.map(|standing| json!(standing.certainty)));
-    more("severity", standing.map(|standing| json!(standing.severity)));
+    more("severity", severity(incident, alert).map(|severity| json!(severity)));
     more("title", alert.map(|alert| json!(alert.title)));
     more("act_in", alert.map(|alert| json!(alert.act_in)));
     more("first_expires_at", incident.first_expires_at.map(|at| json!(at)));
@@ -161,7 +169,7 @@ fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
 
 /// An incident in two or three lines.
 fn lines(incident: &Incident, alert: Option<&Alert>) -> String {
-    let severity = incident.standing.as_ref().map_or("", |standing| standing.severity.as_str()).to_uppercase();
+    let severity = severity(incident, alert).map_or("", Severity::as_str).to_uppercase();
     let title = alert.map_or("(its message was not kept)", |alert| alert.title.as_str());
     let cause = incident
         .standing

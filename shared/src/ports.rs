@@ -279,12 +279,16 @@ pub trait JobLists: Send + Sync {
     ) -> impl Future<Output = Result<Option<JobPage>, Gap>> + Send;
 }
 
-/// Reads plans in the account that owns them. `None`: the plan is gone.
+/// Reads a plan in the account that owns it.
 pub trait PlanReader: Send + Sync {
+    /// A plan as it is now. `None`: it is gone.
+    fn plan(&self, account: &AccountId, region: &Region, id: &str) -> impl Future<Output = Result<Option<BackupPlan>, Gap>> + Send;
+}
+
+/// Lists plans in the account that owns them.
+pub trait PlanLists: Send + Sync {
     /// The ids of all plans of an account and Region, those that the organization made included.
     fn plan_ids(&self, account: &AccountId, region: &Region) -> impl Future<Output = Result<Vec<String>, Gap>> + Send;
-    /// A plan as it is now.
-    fn plan(&self, account: &AccountId, region: &Region, id: &str) -> impl Future<Output = Result<Option<BackupPlan>, Gap>> + Send;
     /// When the newest version of a plan was made.
     fn plan_changed_at(
         &self,
@@ -292,7 +296,7 @@ pub trait PlanReader: Send + Sync {
         region: &Region,
         id: &str,
     ) -> impl Future<Output = Result<Option<Timestamp>, Gap>> + Send;
-    /// All selections of a plan.
+    /// All selections of a plan. `None`: it is gone.
     fn selections(
         &self,
         account: &AccountId,

@@ -5,6 +5,7 @@
 mod collect;
 mod deliveries;
 mod evidence_window;
+mod exposure;
 mod missed;
 mod purity;
 mod reconcile;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::event::{Job, JobId, JobKey, JobState, JobType, Parsed, parse};
 use guardian_core::evidence::{BackupPlan, Gap, GapReason, Selection};
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanReader, PortError, Slice, Whose};
+use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, PortError, Slice, Whose};
 use jiff::{SignedDuration, Timestamp};
 use reconcile_jobs::config::Scope;
 use reconcile_jobs::{Handler, Ports};
@@ -175,15 +175,17 @@ impl World {
 }
 
 impl PlanReader for World {
+    async fn plan(&self, account: &AccountId, _: &Region, id: &str) -> Result<Option<BackupPlan>, Gap> {
+        tokio::time::sleep(CALL).await;
+        self.of_plan(account, id, |(plan, ..)| plan.clone())
+    }
+}
+
+impl PlanLists for World {
     async fn plan_ids(&self, account: &AccountId, _: &Region) -> Result<Vec<String>, Gap> {
         tokio::time::sleep(CALL).await;
         let of = |(plan, ..): &Plan| (plan.account_id == *account).then(|| plan.id.clone());
         Ok(self.set(|state| state.plans.iter().filter_map(of).collect()))
-    }
-
-    async fn plan(&self, account: &AccountId, _: &Region, id: &str) -> Result<Option<BackupPlan>, Gap> {
-        tokio::time::sleep(CALL).await;
-        self.of_plan(account, id, |(plan, ..)| plan.clone())
     }
 
     async fn plan_changed_at(&self, account: &AccountId, _: &Region, id: &str) -> Result<Option<Timestamp>, Gap> {

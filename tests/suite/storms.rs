@@ -31,7 +31,7 @@ fn failure(account: usize, cause: usize, n: usize) -> Value {
 }
 
 /// A world whose clock runs with tokio's.
-fn running() -> World {
+pub(crate) fn running() -> World {
     let world = world();
     world.set(|state| state.running_since = Some(Instant::now()));
     world
@@ -69,7 +69,7 @@ async fn work(instance: Function, queue: Arc<tokio::sync::Mutex<Vec<(Instant, Va
 }
 
 /// Works on what was put off for the next so many seconds.
-async fn come_back(world: &World, seconds: u64) {
+pub(crate) async fn come_back(world: &World, seconds: u64) {
     come_back_every(world, seconds, 1).await;
 }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::{Job, JobKey};
 use guardian_core::evidence::{
-    Bound, Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
-    Role, Search, SearchEnd, Vault, VaultPolicy,
+    BackupPlan, Bound, Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels,
+    RecoveryPoint, Role, Search, SearchEnd, Vault, VaultPolicy,
 };
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PortError, ReportStore,
-    RoleReader, TrailReader,
+    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PlanReader, PortError,
+    ReportStore, RoleReader, TrailReader,
 };
 use guardian_core::report::{Message, Report};
 use jiff::{SignedDuration, Timestamp};
@@ -60,6 +60,7 @@ pub struct State {
     pub key_policies: BTreeMap<String, serde_json::Value>,
     pub grants: BTreeMap<String, KeyGrants>,
     pub roles: BTreeMap<String, Role>,
+    pub plans: Vec<BackupPlan>,
     pub organization: Option<Organization>,
     pub bounds: BTreeMap<(AccountId, Bound), PolicyLevels>,
     pub recorded: Vec<Denial>,
@@ -359,6 +360,24 @@ impl Outbox for World {
             state.to_come.extend(bodies.iter().map(|body| (at, body.clone())));
         });
         Ok(())
+    }
+}
+
+impl PlanReader for World {
+    async fn plan(&self, account: &AccountId, region: &Region, id: &str) -> Result<Option<BackupPlan>, Gap> {
+        let gap = |reason| Gap {
+            action: "backup:GetBackupPlan".to_owned(),
+            account_id: account.clone(),
+            region: Some(region.clone()),
+            reason,
+            detail: None,
+        };
+        match self.get(|state| state.readers) {
+            Mode::Well => Ok(self.get(|state| state.plans.iter().find(|plan| plan.account_id == *account && plan.id == id).cloned())),
+            Mode::Denied => Err(gap(GapReason::AccessDenied)),
+            Mode::Down => Err(gap(GapReason::Unavailable)),
+            Mode::Hanging => std::future::pending().await,
+        }
     }
 }
 

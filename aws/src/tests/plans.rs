@@ -1,5 +1,5 @@
 use guardian_core::evidence::{GapReason, TagOperator};
-use guardian_core::ports::PlanReader;
+use guardian_core::ports::{PlanLists, PlanReader};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

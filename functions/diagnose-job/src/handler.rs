@@ -7,10 +7,10 @@ use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::diagnosis::{Verdict, diagnose};
 use guardian_core::event::{self, Job, JobKey, Parsed};
 use guardian_core::evidence::Evidence;
-use guardian_core::incident::{self, Incident, IncidentId, Lane, Moment};
+use guardian_core::incident::{self, Exposure, Incident, IncidentId, Moment};
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialStore, Happened, Incidents, KeyReader, OrganizationReader, Outbox, Pace, Recoveries,
-    RoleReader, TrailReader,
+    AlertSink, BackupReader, Claim, Claims, DenialStore, Happened, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PlanReader,
+    Recoveries, RoleReader, TrailReader,
 };
 use guardian_core::report::{self, Alert, Kind, Names};
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::config::Scope;
 use crate::error::{ItemError, Outcome};
+use crate::exposure::exposure;
 use crate::gather::{Gathered, gather, gather_unless};
 use crate::later::Look;
 use crate::messenger::{Due, Messenger, TABLE_PATIENCE, within};
@@ -71,7 +72,7 @@ pub struct Handler<R, D, W, S, L> {
 
 impl<R, D, W, S, L> Handler<R, D, W, S, L>
 where
-    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader + 'static,
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + PlanReader + TrailReader + 'static,
     D: DenialStore + 'static,
     W: Claims + Incidents + Pace + Recoveries + 'static,
     S: AlertSink + 'static,
@@ -149,20 +150,25 @@ where
     async fn claimed(&self, job: Job, moment: &Moment, patience: Duration, deadline: Instant) -> Result<Outcome, ItemError> {
         let familiar = async |evidence: &Evidence| self.familiar(evidence, moment).await;
         let (readers, denials) = (&self.readers, &self.denials);
-        let evidence = match gather_unless(readers, denials, job.clone(), moment.now, &self.scope, familiar).await {
-            Gathered::Whole(evidence) => *evidence,
-            Gathered::Familiar(Familiar::Joined) => return Ok(Outcome::Joined),
-            Gathered::Familiar(Familiar::NotQuite) => gather(readers, denials, job, moment.now, &self.scope).await,
+        let end = Instant::now() + self.scope.window;
+        let gathering = async {
+            match gather_unless(readers, denials, job.clone(), moment.now, &self.scope, familiar).await {
+                Gathered::Whole(evidence) => Ok(*evidence),
+                Gathered::Familiar(Familiar::Joined) => Err(Outcome::Joined),
+                Gathered::Familiar(Familiar::NotQuite) => Ok(gather(readers, denials, job.clone(), moment.now, &self.scope).await),
+            }
+        };
+        let exposing = async { Ok(exposure(readers, &self.messenger.work, &job, moment.now, end).await) };
+        let (evidence, exposure) = match tokio::try_join!(gathering, exposing) {
+            Ok(both) => both,
+            Err(outcome) => return Ok(outcome),
         };
         let verdict = diagnose(&evidence);
         if Instant::now() >= deadline {
             return Err(ItemError::OutOfTime);
         }
-        let failure = incident::failure(&evidence, &verdict);
-        let (joined, last_good) = tokio::join!(
-            within(deadline, patience, "join", self.messenger.work.join(&failure, moment)),
-            self.last_good(&evidence, &failure.resource, deadline),
-        );
+        let failure = incident::failure(&evidence, &verdict, &exposure);
+        let joined = within(deadline, patience, "join", self.messenger.work.join(&failure, moment)).await;
         let look = |incident: &IncidentId, opening| Look::first(incident.clone(), opening, &evidence.job);
         match joined {
             Ok(Happened { incident, due }) => match due {
@@ -176,7 +182,7 @@ where
                     Ok(Outcome::Deferred)
                 }
                 incident::Due::Tell(kind) => {
-                    let alert = alert(&evidence, &verdict, kind, &incident, last_good);
+                    let alert = alert(&evidence, &verdict, kind, &incident, &exposure);
                     let look = (kind == Kind::Failure).then(|| look(&incident.id, Some(incident.opening)));
                     let standing = Some(&failure.standing);
                     let lease_until = moment.lease_until;
@@ -186,7 +192,7 @@ where
             Err(error) => {
                 self.messenger.fail_open(&error, "join");
                 let unseen = Incident::unseen(failure.identity.clone(), moment.now);
-                let alert = alert(&evidence, &verdict, Kind::Failure, &unseen, last_good);
+                let alert = alert(&evidence, &verdict, Kind::Failure, &unseen, &exposure);
                 self.messenger.tell_anyway(&alert, &failure.standing, look(&failure.identity, None), deadline).await
             }
         }
@@ -215,12 +221,6 @@ where
         }
     }
 
-    /// When the newest good copy of the resource was made, if the table tells in time.
-    async fn last_good(&self, evidence: &Evidence, resource: &str, deadline: Instant) -> Option<Timestamp> {
-        let route = Lane::of(evidence);
-        self.messenger.table(deadline, "last-good", self.messenger.work.last_good(&route, resource)).await.ok().flatten()
-    }
-
     fn ignored(&self, reason: &str) -> Outcome {
         self.messenger.count("ignored", reason);
         Outcome::Ignored
@@ -228,9 +228,9 @@ where
 }
 
 /// The message about an incident, from the evidence of one of its jobs.
-pub fn alert(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Incident, last_good: Option<Timestamp>) -> Alert {
+pub fn alert(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Incident, exposure: &Exposure) -> Alert {
     let mut alert = report::build(evidence, verdict, kind, &incident.id, incident.jobs_total, &Names::default());
-    report::of_incident(&mut alert, incident, last_good);
+    report::of_incident(&mut alert, incident, exposure, evidence.now);
     alert
 }
 

@@ -5,6 +5,7 @@
 
 pub mod config;
 mod error;
+mod exposure;
 pub mod gather;
 mod handler;
 pub mod later;
@@ -13,4 +14,5 @@ pub mod messenger;
 
 pub use config::Config;
 pub use error::{ItemError, Outcome};
+pub use exposure::exposure;
 pub use handler::{Handler, Ports, alert, later as after};

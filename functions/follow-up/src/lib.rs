@@ -12,7 +12,7 @@ use diagnose_job::config::Scope;
 use diagnose_job::gather::gather;
 use diagnose_job::later::{Look, Work};
 use diagnose_job::messenger::{DIGEST_AFTER, Due, LOOKS, Messenger, within};
-use diagnose_job::{ItemError, Outcome, Ports, after, alert};
+use diagnose_job::{ItemError, Outcome, Ports, after, alert, exposure};
 use guardian_aws::environment::{ConfigError, Environment};
 use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::diagnosis::diagnose;
@@ -20,8 +20,8 @@ use guardian_core::event::Job;
 use guardian_core::incident::pace::Sender;
 use guardian_core::incident::{self, Incident, Moment, Standing};
 use guardian_core::ports::{
-    AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PortError,
-    ReportStore, RoleReader, TrailReader,
+    AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PlanReader,
+    PortError, Recoveries, ReportStore, RoleReader, TrailReader,
 };
 use guardian_core::report::{self, Alert, Listed, Report};
 use jiff::{SignedDuration, Timestamp};
@@ -66,9 +66,9 @@ struct News<'a> {
 
 impl<R, D, W, S, L, B> Handler<R, D, W, S, L, B>
 where
-    R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader + 'static,
+    R: BackupReader + KeyReader + RoleReader + OrganizationReader + PlanReader + TrailReader + 'static,
     D: DenialStore + 'static,
-    W: Incidents + IncidentKeeper + Pace + 'static,
+    W: Incidents + IncidentKeeper + Pace + Recoveries + 'static,
     S: AlertSink + 'static,
     L: Outbox + 'static,
     B: ReportStore + 'static,
@@ -148,14 +148,18 @@ where
         moment: &Moment,
         deadline: Instant,
     ) -> Result<Outcome, ItemError> {
-        let evidence = gather(&self.readers, &self.denials, job.clone(), moment.now, &self.scope).await;
+        let end = Instant::now() + self.scope.window;
+        let (evidence, exposure) = tokio::join!(
+            gather(&self.readers, &self.denials, job.clone(), moment.now, &self.scope),
+            exposure(&self.readers, &self.messenger.work, job, moment.now, end),
+        );
         let verdict = diagnose(&evidence);
-        let standing = Standing::of(&verdict);
+        let standing = Standing::of(&verdict, &exposure, moment.now);
         let work = &self.messenger.work;
         let looked = self.messenger.table(deadline, "look", work.look(&incident.id, &standing, moment.now, moment)).await?;
         let Some(Happened { incident, due }) = looked else { return Ok(Outcome::Ignored) };
         let alert = match due {
-            incident::Due::Tell(kind) => Some(alert(&evidence, &verdict, kind, &incident, None)),
+            incident::Due::Tell(kind) => Some(alert(&evidence, &verdict, kind, &incident, &exposure)),
             _ => None,
         };
         self.tell(News { incident: &incident, due, alert, standing: Some(&standing), report_uri }, moment, deadline).await

@@ -9,7 +9,7 @@ use guardian_aws::lambda::{InvocationError, count, each};
 use guardian_core::arn::AccountId;
 use guardian_core::event::{Job, JobKey, reconciled};
 use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanReader, PortError, Whose};
+use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, PortError, Whose};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -105,7 +105,7 @@ pub(crate) fn may_pass(gap: &Gap, attempt: u32) -> bool {
 
 impl<L, C, Q, T> Handler<L, C, Q, T>
 where
-    L: JobLists + PlanReader + 'static,
+    L: JobLists + PlanLists + PlanReader + 'static,
     C: ClaimLookup + GapMemory + 'static,
     Q: Outbox + 'static,
     T: Operations + 'static,

@@ -5,11 +5,13 @@
 mod cron;
 mod expected;
 mod missed;
+mod objective;
 mod schedule;
 mod selection;
 
 pub use cron::CronError;
 pub use expected::{NotJudged, OpenPlan, OpenRule, expect};
 pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
+pub use objective::objective;
 pub use schedule::{GAP_YEARS, Schedule, ScheduleError};
 pub use selection::{Selected, selects};

@@ -147,7 +147,7 @@ mod tests {
     fn the_runs_that_the_rules_of_a_plan_missed_are_one_incident_with_a_member_for_each_rule() {
         let failed = |rule_id, run_at| {
             let evidence = missed(rule_id, run_at);
-            failure(&evidence, &diagnose(&evidence))
+            failure(&evidence, &diagnose(&evidence), &crate::incident::Exposure::default())
         };
         let (first, next, other) =
             (failed("r", "2026-11-02T05:00:00Z"), failed("r", "2026-11-03T05:00:00Z"), failed("s", "2026-11-02T05:00:00Z"));

@@ -4,7 +4,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Acknowledgement, Due, Failure, Incident, IncidentId, Lane, LaneState, Member, Moment, Object, Standing, Success, Told, View};
+use super::{
+    Acknowledgement, Due, Exposure, Failure, Incident, IncidentId, Lane, LaneState, Member, Moment, Object, Standing, Success, Told, View,
+};
 use crate::diagnosis::{Certainty, Verdict};
 use crate::evidence::Evidence;
 use crate::report::Kind;
@@ -28,9 +30,13 @@ impl Incident {
     /// Takes over a better standing. The best is kept: a look that saw less changes nothing.
     fn learn(&mut self, standing: &Standing) {
         let better = self.standing.as_ref().is_none_or(|held| held.is_improved_by(standing));
+        let worst = self.standing.as_ref().map_or(standing.severity, |held| held.severity.max(standing.severity));
         if better {
-            let worst = self.standing.as_ref().map_or(standing.severity, |held| held.severity.max(standing.severity));
-            self.standing = Some(Standing { severity: worst, ..standing.clone() });
+            self.standing = Some(standing.clone());
+        }
+        // The worst of its jobs says how bad it is.
+        if let Some(held) = &mut self.standing {
+            held.severity = worst;
         }
     }
 
@@ -276,8 +282,8 @@ pub fn acknowledged(mut incident: Incident, acknowledgement: Acknowledgement) ->
 }
 
 /// What incidents need to know of a job that was diagnosed.
-pub fn failure(evidence: &Evidence, verdict: &Verdict) -> Failure {
-    of_job(evidence, Standing::of(verdict), super::identify(verdict.cause, &verdict.object), true)
+pub fn failure(evidence: &Evidence, verdict: &Verdict, exposure: &Exposure) -> Failure {
+    of_job(evidence, Standing::of(verdict, exposure, evidence.now), super::identify(verdict.cause, &verdict.object), true)
 }
 
 /// The same for a job that has the lane and the text of those of an incident, which need not be diagnosed one by one. `None`: it is not known
@@ -286,20 +292,22 @@ pub fn another(evidence: &Evidence, incident: &Incident) -> Option<Failure> {
     Some(of_job(evidence, incident.standing.clone()?, incident.id.clone(), false))
 }
 
+/// What a job should have kept.
+pub fn resource_of(evidence: &Evidence) -> String {
+    let job = &evidence.job;
+    let resource = job.resource_arn.as_ref().or_else(|| evidence.description.known()?.resource_arn.as_ref());
+    let arn = resource.or(evidence.recovery_point_arn()).map(|arn| arn.as_str().to_owned());
+    // The runs that a rule missed are one member: its next job makes up for none of them, and ends it.
+    arn.or_else(|| Lane::of(evidence).rule).unwrap_or_else(|| job.key().job_id.as_str().to_owned())
+}
+
 fn of_job(evidence: &Evidence, standing: Standing, identity: IncidentId, diagnosed: bool) -> Failure {
     let job = &evidence.job;
-    let lane = Lane::of(evidence);
-    let resource = job.resource_arn.as_ref().or_else(|| evidence.description.known()?.resource_arn.as_ref());
     Failure {
         job: job.key(),
         created_at: job.created_at.or(job.event_time).unwrap_or(evidence.now),
-        resource: resource
-            .or(evidence.recovery_point_arn())
-            .map(|arn| arn.as_str().to_owned())
-            // The runs that a rule missed are one member: its next job makes up for none of them, and ends it.
-            .or_else(|| lane.rule.clone())
-            .unwrap_or_else(|| job.key().job_id.as_str().to_owned()),
-        lane,
+        resource: resource_of(evidence),
+        lane: Lane::of(evidence),
         standing,
         identity,
         provisional: super::provisional(evidence),

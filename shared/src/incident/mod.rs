@@ -3,14 +3,17 @@
 //! Identity is (cause, object that must change), plus the source account where that object is not known: one broken central vault policy is one
 //! incident with 500 accounts in it, 500 broken key policies are 500. Text that a member account can choose never enters the identity.
 
+mod exposure;
 mod lane;
 mod life;
 pub mod pace;
 mod state;
 
+pub use exposure::Exposure;
 pub use lane::Lane;
 pub use life::{
-    acknowledged, another, choose, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, told, waited,
+    acknowledged, another, choose, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, resource_of, told,
+    waited,
 };
 pub use state::{Acknowledgement, Due, Failure, Incident, LaneState, Member, Moment, Standing, Success, Told, View};
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentId, Lane, Object};
+use super::{Exposure, IncidentId, Lane, Object};
 use crate::diagnosis::{Cause, Certainty, Severity, Verdict};
 use crate::event::JobKey;
 use crate::report::Kind;
@@ -23,9 +23,10 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What a verdict holds.
-    pub fn of(verdict: &Verdict) -> Self {
-        Self { cause: verdict.cause, object: verdict.object.clone(), certainty: verdict.certainty, severity: verdict.severity }
+    /// What a verdict holds, as bad as the failure leaves its resource.
+    pub fn of(verdict: &Verdict, exposure: &Exposure, now: Timestamp) -> Self {
+        let severity = exposure.weigh(verdict.severity, now);
+        Self { cause: verdict.cause, object: verdict.object.clone(), certainty: verdict.certainty, severity }
     }
 }
 

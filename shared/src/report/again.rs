@@ -6,7 +6,7 @@ use super::alert::{ActIn, Alert, IncidentLine, NextStep, SCHEMA};
 use super::{Kind, headline, inert};
 use crate::arn::AccountId;
 use crate::diagnosis::{Cause, Certainty, Grade, Severity};
-use crate::incident::{Incident, IncidentId};
+use crate::incident::{Exposure, Incident, IncidentId};
 
 /// Incidents of one digest; what is left over is told by the next one.
 pub const MOST_IN_DIGEST: usize = 100;
@@ -14,16 +14,23 @@ pub const MOST_IN_DIGEST: usize = 100;
 const LONGEST_ARN: usize = 256;
 
 /// Adds what the incident as a whole says: how many share it, since when, and what can still be copied.
-pub fn of_incident(alert: &mut Alert, incident: &Incident, last_good: Option<Timestamp>) {
+pub fn of_incident(alert: &mut Alert, incident: &Incident, exposure: &Exposure, now: Timestamp) {
     alert.jobs_total = incident.jobs_total.max(1);
     alert.report_uri = incident.report_uri.clone().or(alert.report_uri.take());
     alert.opened_at = (alert.kind != Kind::Failure).then_some(incident.opened_at);
     if let Some(impact) = &mut alert.impact {
-        impact.last_good_copy_at = last_good.or(impact.last_good_copy_at);
+        impact.last_good_copy_at = exposure.last_good;
+        impact.recovery_point_objective = exposure.objective;
+        impact.breached = exposure.is_breached(now);
+        alert.severity = exposure.weigh(alert.severity, now);
         let uncopied = incident.members_total.saturating_sub(incident.members_recovered);
         impact.uncopied_total = (incident.members_total > 0).then_some(uncopied);
         impact.first_expires_at = incident.first_expires_at;
     }
+    if let Some(gap) = &exposure.gap {
+        alert.gaps.push(gap.clone());
+    }
+    alert.severity = incident.standing.as_ref().map_or(alert.severity, |held| held.severity.max(alert.severity));
 }
 
 /// The next message, of another kind.
@@ -34,7 +41,8 @@ pub fn again(last: &Alert, kind: Kind, incident: &Incident, now: Timestamp) -> A
         let name = alert.account_names.get(&job.account_id).cloned();
         alert.title = headline::title(kind, alert.cause, job, name.as_deref());
     }
-    of_incident(&mut alert, incident, None);
+    let exposure = alert.impact.as_ref().map(Exposure::of).unwrap_or_default();
+    of_incident(&mut alert, incident, &exposure, now);
     if kind == Kind::Resolved {
         // Nothing is to be mended any more; what was not copied meanwhile stays so until it is copied after all.
         (alert.severity, alert.patch, alert.evaluation) = (Severity::Info, None, None);

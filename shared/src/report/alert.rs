@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Region};
@@ -216,6 +216,12 @@ pub struct Impact {
     pub unprotected_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good_copy_at: Option<Timestamp>,
+    /// The longest that the plan's rule lets pass between two good copies (ISO 8601).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_point_objective: Option<SignedDuration>,
+    /// Whether the last good copy is older than that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breached: Option<bool>,
     /// Resources whose newest copy or backup failed and was not made since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uncopied_total: Option<u64>,

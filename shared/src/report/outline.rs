@@ -5,6 +5,7 @@ use super::Kind;
 use super::alert::{Alert, AlertJob, EvidenceLine, Impact, IncidentLine, NextStep};
 use super::words::{self, cut, minute, second};
 use crate::diagnosis::{Cause, Certainty};
+use crate::incident::Exposure;
 
 /// Longest quotation of a text of AWS.
 const QUOTE: usize = 600;
@@ -106,6 +107,7 @@ fn what(alert: &Alert) -> Vec<Line> {
             };
             let then = if job.state == "MISSED" { "this run was due" } else { "this job was created" };
             lines.push(Line::Text(format!("{missing} since {} at the latest, when {then}. {good}", minute(since))));
+            lines.extend(objective(impact));
         }
     }
     if let Some(impact) = alert.impact.as_ref().filter(|_| alert.kind != Kind::Failure) {
@@ -135,6 +137,17 @@ fn what(alert: &Alert) -> Vec<Line> {
 }
 
 /// How many resources still wait, and until when they can be copied after all.
+/// What the plan promises, and whether that still holds.
+fn objective(impact: &Impact) -> Option<Line> {
+    let every = impact.recovery_point_objective?;
+    let at = minute(Exposure::of(impact).breached_at()?);
+    let every = words::duration(every);
+    Some(Line::Text(match impact.breached? {
+        true => format!("Its plan promises one every {every}: that is missed since {at}."),
+        false => format!("Its plan promises one every {every}: that holds until {at}."),
+    }))
+}
+
 fn uncopied(impact: &Impact) -> Option<Line> {
     let total = impact.uncopied_total.filter(|total| *total > 0)?;
     let until = impact.first_expires_at.map(|at| format!("; the first recovery point expires at {}", minute(at))).unwrap_or_default();

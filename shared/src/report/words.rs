@@ -1,6 +1,6 @@
 //! Small pieces of prose that several sinks share: times, accounts, certainty, gaps.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::alert::{Alert, AlertJob};
 use crate::arn::AccountId;
@@ -15,6 +15,16 @@ pub(super) fn minute(at: Timestamp) -> String {
 /// `2026-11-02 05:37:28 UTC`.
 pub(super) fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `24 hours`, `7 days`, `90 minutes`.
+pub(super) fn duration(length: SignedDuration) -> String {
+    let minutes = length.as_mins().max(0).unsigned_abs();
+    match (minutes / 60, minutes % 60) {
+        (hours, 0) if hours >= 48 && hours % 24 == 0 => count(hours / 24, "day"),
+        (hours, 0) => count(hours, "hour"),
+        _ => count(minutes, "minute"),
+    }
 }
 
 /// At most `most` characters; what is longer ends in `...`.
