@@ -177,6 +177,8 @@ pub trait IncidentKeeper: Send + Sync {
     fn open(&self) -> impl Future<Output = Result<Vec<IncidentId>, PortError>> + Send;
     /// Those that wait for the next digest.
     fn deferred(&self) -> impl Future<Output = Result<Vec<IncidentId>, PortError>> + Send;
+    /// Claims the first message of one of those. `None`: it waits no more, or somebody else tells it.
+    fn take(&self, id: &IncidentId, moment: &Moment) -> impl Future<Output = Result<Option<Incident>, PortError>> + Send;
     /// Somebody looked again for evidence.
     fn look(
         &self,

@@ -4,10 +4,13 @@
 
 mod collect;
 mod deliveries;
+mod estate;
 mod evidence_window;
 mod exposure;
+mod kills;
 mod missed;
 mod purity;
+mod queues;
 mod reconcile;
 mod setting;
 mod storms;

@@ -63,9 +63,23 @@ impl Kept {
 }
 
 impl World {
-    async fn kept<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> Result<T, PortError> {
+    async fn kept<T>(&self, operation: &'static str, change: impl FnOnce(&mut Kept) -> T) -> Result<T, PortError> {
+        let effect = async {
+            self.table().await?;
+            Ok(change(&mut self.lock().kept_incidents))
+        };
+        self.change(operation, effect).await
+    }
+
+    async fn asked<T>(&self, operation: &'static str, question: impl FnOnce(&Kept) -> T) -> Result<T, PortError> {
+        self.ask(operation).await?;
         self.table().await?;
-        Ok(change(&mut self.lock().kept_incidents))
+        Ok(question(&self.lock().kept_incidents))
+    }
+
+    /// The jobs that were counted, each with the incident that it is of.
+    pub fn counted(&self) -> Vec<(String, IncidentId)> {
+        self.get(|state| state.kept_incidents.jobs.keys().map(|(id, job)| (job.clone(), id.clone())).collect())
     }
 
     /// The incidents as they are kept.
@@ -76,7 +90,7 @@ impl World {
 
 impl Incidents for World {
     async fn known(&self, provisional: &IncidentId, now: Timestamp) -> Result<Option<Incident>, PortError> {
-        self.kept(|kept| {
+        self.asked("known", |kept| {
             let (id, until) = kept.names.get(provisional)?;
             kept.heads.get(id).filter(|incident| *until > now && incident.is_open() && incident.told.is_some()).cloned()
         })
@@ -84,7 +98,7 @@ impl Incidents for World {
     }
 
     async fn join(&self, failure: &Failure, moment: &Moment) -> Result<Happened, PortError> {
-        self.kept(|kept| {
+        self.kept("join", |kept| {
             let (identity, provisional) = (kept.behind(&failure.identity), kept.behind(&failure.provisional));
             let id = incident::choose(identity.as_ref(), provisional.as_ref(), failure).unwrap_or_else(|| failure.identity.clone());
             let lane = Some((&failure.lane, failure.resource.as_str()));
@@ -104,7 +118,7 @@ impl Incidents for World {
     }
 
     async fn told(&self, id: &IncidentId, alert: &Alert, standing: Option<&Standing>, now: Timestamp) -> Result<(), PortError> {
-        self.kept(|kept| {
+        self.kept("told", |kept| {
             let before = kept.heads.get(id).cloned().unwrap_or_else(|| Incident::unseen(id.clone(), now));
             kept.heads.insert(id.clone(), incident::told(before, alert.kind, standing, now));
             kept.alerts.insert(id.clone(), alert.clone());
@@ -113,11 +127,11 @@ impl Incidents for World {
     }
 
     async fn not_told(&self, id: &IncidentId, lease_until: Timestamp) -> Result<(), PortError> {
-        self.kept(|kept| kept.head(id, |incident| (incident::not_told(incident, lease_until), Due::Nothing))).await.map(|_| ())
+        self.kept("not_told", |kept| kept.head(id, |incident| (incident::not_told(incident, lease_until), Due::Nothing))).await.map(|_| ())
     }
 
     async fn defer(&self, id: &IncidentId, alert: &Alert, lease_until: Timestamp) -> Result<(), PortError> {
-        self.kept(|kept| {
+        self.kept("defer", |kept| {
             kept.alerts.insert(id.clone(), alert.clone());
             kept.head(id, |incident| (incident::deferred(incident, lease_until), Due::Nothing));
         })
@@ -128,11 +142,11 @@ impl Incidents for World {
 impl Recoveries for World {
     async fn lanes(&self, route: &Lane) -> Result<Vec<(IncidentId, Lane)>, PortError> {
         let of_route = |(_, lane): &&(IncidentId, Lane)| lane.route_id() == route.route_id();
-        self.kept(|kept| kept.lanes.keys().filter(of_route).cloned().collect()).await
+        self.asked("lanes", |kept| kept.lanes.keys().filter(of_route).cloned().collect()).await
     }
 
     async fn complete(&self, id: &IncidentId, lane: &Lane, success: &Success, moment: &Moment) -> Result<Option<Happened>, PortError> {
-        self.kept(|kept| {
+        self.kept("complete", |kept| {
             let at = Some((lane, success.resource.as_str()));
             let (view, due) = incident::completed(kept.view(id, at, None), success, moment);
             kept.keep(&view, at, None);
@@ -143,7 +157,7 @@ impl Recoveries for World {
 
     async fn keep_good(&self, success: &Success, at: Timestamp) -> Result<(), PortError> {
         let key = (success.lane.route_id(), success.resource.clone());
-        self.kept(|kept| {
+        self.kept("keep_good", |kept| {
             let newest = kept.good.get(&key).copied().max(Some(at));
             kept.good.extend(newest.map(|newest| (key, newest)));
         })
@@ -151,31 +165,44 @@ impl Recoveries for World {
     }
 
     async fn last_good(&self, route: &Lane, resource: &str) -> Result<Option<Timestamp>, PortError> {
-        self.kept(|kept| kept.good.get(&(route.route_id(), resource.to_owned())).copied()).await
+        self.asked("last_good", |kept| kept.good.get(&(route.route_id(), resource.to_owned())).copied()).await
     }
 }
 
 impl IncidentKeeper for World {
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, PortError> {
-        self.kept(|kept| kept.behind(id)).await
+        self.asked("incident", |kept| kept.behind(id)).await
     }
 
     async fn last_alert(&self, id: &IncidentId) -> Result<Option<Alert>, PortError> {
-        self.kept(|kept| kept.alerts.get(id).cloned()).await
+        self.asked("last_alert", |kept| kept.alerts.get(id).cloned()).await
     }
 
     async fn jobs(&self, id: &IncidentId) -> Result<Vec<String>, PortError> {
-        self.kept(|kept| kept.jobs.keys().filter(|(of, _)| of == id).map(|(_, job)| job.clone()).collect::<BTreeSet<_>>())
+        self.asked("jobs", |kept| kept.jobs.keys().filter(|(of, _)| of == id).map(|(_, job)| job.clone()).collect::<BTreeSet<_>>())
             .await
             .map(Vec::from_iter)
     }
 
     async fn open(&self) -> Result<Vec<IncidentId>, PortError> {
-        self.kept(|kept| kept.heads.values().filter(|incident| incident.is_open()).map(|incident| incident.id.clone()).collect()).await
+        self.asked("open", |kept| kept.heads.values().filter(|incident| incident.is_open()).map(|incident| incident.id.clone()).collect())
+            .await
     }
 
     async fn deferred(&self) -> Result<Vec<IncidentId>, PortError> {
-        self.kept(|kept| kept.heads.values().filter(|incident| incident.deferred).map(|incident| incident.id.clone()).collect()).await
+        self.asked("deferred", |kept| {
+            kept.heads.values().filter(|incident| incident.deferred).map(|incident| incident.id.clone()).collect()
+        })
+        .await
+    }
+
+    async fn take(&self, id: &IncidentId, moment: &Moment) -> Result<Option<Incident>, PortError> {
+        self.kept("take", |kept| {
+            let (incident, ours) = incident::taken(kept.heads.get(id).cloned()?, moment);
+            kept.heads.insert(id.clone(), incident.clone());
+            ours.then_some(incident)
+        })
+        .await
     }
 
     async fn look(
@@ -185,15 +212,15 @@ impl IncidentKeeper for World {
         searched_until: Timestamp,
         moment: &Moment,
     ) -> Result<Option<Happened>, PortError> {
-        self.kept(|kept| kept.head(id, |incident| incident::looked(incident, standing, searched_until, moment))).await
+        self.kept("look", |kept| kept.head(id, |incident| incident::looked(incident, standing, searched_until, moment))).await
     }
 
     async fn wait(&self, id: &IncidentId, moment: &Moment) -> Result<Option<Happened>, PortError> {
-        self.kept(|kept| kept.head(id, |incident| incident::waited(incident, moment))).await
+        self.kept("wait", |kept| kept.head(id, |incident| incident::waited(incident, moment))).await
     }
 
     async fn followed_up(&self, id: &IncidentId, opening: u32, number: u32, report_uri: Option<&str>) -> Result<bool, PortError> {
-        self.kept(|kept| {
+        self.kept("followed_up", |kept| {
             let mut first = false;
             kept.head(id, |incident| {
                 let (incident, is_first) = incident::followed_up(incident, opening, number, report_uri);
@@ -207,12 +234,12 @@ impl IncidentKeeper for World {
 
     async fn acknowledge(&self, id: &IncidentId, acknowledgement: &Acknowledgement) -> Result<Option<Incident>, PortError> {
         let change = |incident| (incident::acknowledged(incident, acknowledgement.clone()), Due::Nothing);
-        self.kept(|kept| kept.head(id, change)).await.map(|happened| happened.map(|happened| happened.incident))
+        self.kept("acknowledge", |kept| kept.head(id, change)).await.map(|happened| happened.map(|happened| happened.incident))
     }
 }
 
 impl Pace for World {
     async fn permit(&self, sender: &Sender, now: Timestamp) -> Result<Permit, PortError> {
-        self.kept(|kept| kept.pace.ask(sender, now)).await
+        self.kept("permit", |kept| kept.pace.ask(sender, now)).await
     }
 }

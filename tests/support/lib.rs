@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test support fails loudly")]
 
+pub mod claims;
+pub mod fate;
 pub mod incidents;
 pub mod world;
 

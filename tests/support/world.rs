@@ -10,11 +10,13 @@ use guardian_core::evidence::{
     RecoveryPoint, Role, Search, SearchEnd, Vault, VaultPolicy,
 };
 use guardian_core::ports::{
-    AlertSink, BackupReader, Claim, Claims, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PlanReader, PortError,
-    ReportStore, RoleReader, TrailReader,
+    AlertSink, BackupReader, DenialQuery, DenialStore, KeyReader, OrganizationReader, Outbox, PlanReader, PortError, ReportStore,
+    RoleReader, TrailReader,
 };
 use guardian_core::report::{Message, Report};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::fate::{Fate, Life, Trouble};
 
 /// How a part of the cloud behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,9 @@ pub enum Mode {
 #[derive(Clone, Debug, Default)]
 pub struct World {
     state: Arc<Mutex<State>>,
+    pub(crate) fate: Arc<Mutex<Fate>>,
+    /// Whose eyes these are; `None`: the test's.
+    pub(crate) life: Option<Life>,
 }
 
 /// Everything that can be set and read back.
@@ -76,6 +81,9 @@ pub struct State {
     pub put_off: Vec<(String, std::time::Duration)>,
     /// The same, by the time when it comes.
     pub to_come: Vec<(Timestamp, String)>,
+    /// What the people who run the guardian were told.
+    pub operations: Vec<String>,
+    pub(crate) gaps_told: BTreeSet<String>,
     pub(crate) claims: BTreeMap<JobKey, (bool, Timestamp)>,
     pub(crate) kept_incidents: crate::incidents::Kept,
 }
@@ -141,6 +149,13 @@ impl World {
         let gap = |reason| {
             Fact::Gap(Gap { action: action.to_owned(), account_id: account.clone(), region: object.region(), reason, detail: None })
         };
+        match self.meet(action, Some(&account), false).await {
+            None | Some(Trouble::KilledBefore | Trouble::KilledAfter) => {}
+            Some(Trouble::Denied) => return gap(GapReason::AccessDenied),
+            Some(Trouble::Down) => return gap(GapReason::Unavailable),
+            Some(Trouble::Lost) => return gap(GapReason::Unreadable),
+            Some(Trouble::Hanging) => return std::future::pending().await,
+        }
         tokio::time::sleep(self.get(|state| state.answers_after)).await;
         match self.get(|state| state.readers) {
             Mode::Hanging => std::future::pending().await,
@@ -165,6 +180,16 @@ impl World {
             Mode::Hanging => std::future::pending().await,
             Mode::Denied => Err(PortError { operation, code: "AccessDeniedException".to_owned(), retryable: false }),
             Mode::Down => Err(PortError { operation, code: "InternalServerError".to_owned(), retryable: true }),
+        }
+    }
+
+    /// How a search goes.
+    async fn mode(&self, action: &str, account: Option<&AccountId>, usual: impl FnOnce(&State) -> Mode) -> Mode {
+        match self.meet(action, account, false).await {
+            None | Some(Trouble::KilledBefore | Trouble::KilledAfter) => self.get(usual),
+            Some(Trouble::Denied) => Mode::Denied,
+            Some(Trouble::Down | Trouble::Lost) => Mode::Down,
+            Some(Trouble::Hanging) => Mode::Hanging,
         }
     }
 
@@ -270,7 +295,7 @@ impl OrganizationReader for World {
 impl TrailReader for World {
     async fn denials(&self, query: &DenialQuery, _budget: u32) -> (Vec<Denial>, Search) {
         self.set(|state| state.lookups.push(query.clone()));
-        let mode = self.get(|state| state.trail);
+        let mode = self.mode("cloudtrail:LookupEvents", Some(&query.account_id), |state| state.trail).await;
         if mode == Mode::Hanging {
             return std::future::pending().await;
         }
@@ -300,14 +325,17 @@ impl TrailReader for World {
 
 impl DenialStore for World {
     async fn keep(&self, denials: &[Denial]) -> Result<(), PortError> {
-        let mode = self.get(|state| state.store);
-        self.write("dynamodb:BatchWriteItem", mode).await?;
-        self.set(|state| state.kept.extend(denials.iter().cloned()));
-        Ok(())
+        let effect = async {
+            let mode = self.get(|state| state.store);
+            self.write("dynamodb:BatchWriteItem", mode).await?;
+            self.set(|state| state.kept.extend(denials.iter().cloned()));
+            Ok(())
+        };
+        self.change("keep", effect).await
     }
 
     async fn find(&self, query: &DenialQuery) -> (Vec<Denial>, Search) {
-        let mode = self.get(|state| state.store);
+        let mode = self.mode("dynamodb:Query", None, |state| state.store).await;
         if mode == Mode::Hanging {
             return std::future::pending().await;
         }
@@ -317,49 +345,19 @@ impl DenialStore for World {
     }
 }
 
-impl Claims for World {
-    async fn claim(&self, key: &JobKey, now: Timestamp, lease_until: Timestamp) -> Result<Claim, PortError> {
-        self.table().await?;
-        let mut state = self.lock();
-        Ok(match state.claims.get(key) {
-            Some((true, _)) => Claim::Done,
-            Some((false, until)) if *until > now => Claim::Held,
-            _ => {
-                state.claims.insert(key.clone(), (false, lease_until));
-                Claim::Mine
-            }
-        })
-    }
-
-    async fn done(&self, key: &JobKey, now: Timestamp) -> Result<(), PortError> {
-        self.table().await?;
-        self.set(|state| {
-            state.claims.insert(key.clone(), (true, now));
-        });
-        Ok(())
-    }
-
-    async fn release(&self, key: &JobKey, lease_until: Timestamp) -> Result<(), PortError> {
-        self.table().await?;
-        self.set(|state| {
-            if state.claims.get(key) == Some(&(false, lease_until)) {
-                state.claims.remove(key);
-            }
-        });
-        Ok(())
-    }
-}
-
 impl Outbox for World {
     async fn put(&self, bodies: &[String], delay: std::time::Duration) -> Result<(), PortError> {
-        let mode = self.get(|state| state.queue);
-        self.write("sqs:SendMessage", mode).await?;
-        let at = self.now() + SignedDuration::try_from(delay).unwrap();
-        self.set(|state| {
-            state.put_off.extend(bodies.iter().map(|body| (body.clone(), delay)));
-            state.to_come.extend(bodies.iter().map(|body| (at, body.clone())));
-        });
-        Ok(())
+        let effect = async {
+            let mode = self.get(|state| state.queue);
+            self.write("sqs:SendMessage", mode).await?;
+            let at = self.now() + SignedDuration::try_from(delay).unwrap();
+            self.set(|state| {
+                state.put_off.extend(bodies.iter().map(|body| (body.clone(), delay)));
+                state.to_come.extend(bodies.iter().map(|body| (at, body.clone())));
+            });
+            Ok(())
+        };
+        self.change("put", effect).await
     }
 }
 
@@ -372,7 +370,7 @@ impl PlanReader for World {
             reason,
             detail: None,
         };
-        match self.get(|state| state.readers) {
+        match self.mode("backup:GetBackupPlan", Some(account), |state| state.readers).await {
             Mode::Well => Ok(self.get(|state| state.plans.iter().find(|plan| plan.account_id == *account && plan.id == id).cloned())),
             Mode::Denied => Err(gap(GapReason::AccessDenied)),
             Mode::Down => Err(gap(GapReason::Unavailable)),
@@ -383,26 +381,33 @@ impl PlanReader for World {
 
 impl ReportStore for World {
     async fn put(&self, report: &Report) -> Result<String, PortError> {
-        let mode = self.get(|state| state.reports);
-        self.write("s3:PutObject", mode).await?;
-        let body = serde_json::from_str(&report.body()).unwrap();
-        self.set(|state| {
-            state.written.insert(report.key().to_owned(), body);
-        });
-        Ok(format!("s3://reports/{}", report.key()))
+        let effect = async {
+            let mode = self.get(|state| state.reports);
+            self.write("s3:PutObject", mode).await?;
+            let body = serde_json::from_str(&report.body()).unwrap();
+            self.set(|state| {
+                state.written.insert(report.key().to_owned(), body);
+            });
+            Ok(format!("s3://reports/{}", report.key()))
+        };
+        self.change("report", effect).await
     }
 }
 
 impl AlertSink for World {
     async fn send(&self, message: &Message) -> Result<(), PortError> {
-        let mode = self.get(|state| state.topic);
-        self.write("sns:Publish", mode).await?;
-        let now = self.now();
-        self.set(|state| {
-            state.sent.push(message.clone());
-            state.sent_at.push(now);
-        });
-        Ok(())
+        let effect = async {
+            let mode = self.get(|state| state.topic);
+            self.write("sns:Publish", mode).await?;
+            let now = self.now();
+            self.set(|state| {
+                state.sent.push(message.clone());
+                state.sent_at.push(now);
+            });
+            self.life.iter().for_each(Life::sent);
+            Ok(())
+        };
+        self.change("send", effect).await
     }
 }
 

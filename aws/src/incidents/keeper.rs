@@ -54,6 +54,12 @@ impl IncidentKeeper for WorkTable {
             .collect())
     }
 
+    async fn take(&self, id: &IncidentId, moment: &Moment) -> Result<Option<Incident>, PortError> {
+        let decide = |view| head(view, |incident| incident::taken(incident, moment));
+        let taken = self.change(at(id), moment.now, decide).await?;
+        Ok(taken.filter(|(_, ours)| *ours).and_then(|(view, _)| view.incident))
+    }
+
     async fn look(
         &self,
         id: &IncidentId,

@@ -354,9 +354,10 @@ impl Incidents for WorkTable {
     }
 
     async fn told(&self, id: &IncidentId, alert: &Alert, standing: Option<&Standing>, now: Timestamp) -> Result<(), PortError> {
+        // First what those that follow are made of: an incident that counts as told and has no message could never be told to be over.
+        self.keep_alert(id, alert, now).await?;
         let place = Place { id, lane: None, job: None };
-        self.change(place, now, |view| told(view, alert, standing, now)).await?;
-        self.keep_alert(id, alert, now).await
+        self.change(place, now, |view| told(view, alert, standing, now)).await.map(|_| ())
     }
 
     async fn not_told(&self, id: &IncidentId, lease_until: Timestamp) -> Result<(), PortError> {

@@ -223,16 +223,11 @@ where
     /// Tells what waits in one message.
     async fn digest(&self, deadline: Instant) -> Result<Outcome, ItemError> {
         let work = &self.messenger.work;
-        let mut waiting = Vec::new();
         let deferred = self.messenger.table(deadline, "deferred", work.deferred()).await?;
         let more = deferred.len() > report::MOST_IN_DIGEST;
-        for id in deferred.into_iter().take(report::MOST_IN_DIGEST) {
-            let incident = self.messenger.table(deadline, "incident", work.incident(&id)).await?;
-            let alert = self.messenger.table(deadline, "last-alert", work.last_alert(&id)).await?;
-            waiting.extend(incident.filter(|incident| incident.deferred).zip(alert));
+        if deferred.is_empty() {
+            return Ok(Outcome::AlreadyDone);
         }
-        let now = (self.messenger.now)();
-        let Some(mut digest) = report::digest(&waiting, now) else { return Ok(Outcome::AlreadyDone) };
         if !self.messenger.turn(&Sender::Digest, deadline).await? {
             self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
             return Ok(Outcome::Deferred);
@@ -241,8 +236,24 @@ where
         if more {
             self.put_off(Work::Digest, DIGEST_AFTER, deadline).await?;
         }
+        // Another digest may be on its way at the same time: each tells what it claims.
+        let moment = self.moment(deadline);
+        let mut waiting = Vec::new();
+        for id in deferred.into_iter().take(report::MOST_IN_DIGEST) {
+            let alert = self.messenger.table(deadline, "last-alert", work.last_alert(&id)).await?;
+            if alert.is_some() {
+                waiting.extend(self.messenger.table(deadline, "take", work.take(&id, &moment)).await?.zip(alert));
+            }
+        }
+        let now = moment.now;
+        let Some(mut digest) = report::digest(&waiting, now) else { return Ok(Outcome::AlreadyDone) };
         digest.report_uri = self.write(self.report_of_digest(&digest, &waiting, now), deadline).await;
-        self.messenger.send(&digest, deadline).await?;
+        if let Err(error) = self.messenger.send(&digest, deadline).await {
+            for (incident, _) in &waiting {
+                self.messenger.record(deadline, "not-told", work.not_told(&incident.id, moment.lease_until)).await;
+            }
+            return Err(error);
+        }
         for (incident, alert) in &waiting {
             let look = Look { incident: incident.id.clone(), opening: Some(incident.opening), number: 0, left: 0, job: None };
             let repeat_after = self.repeat_after.unsigned_abs();

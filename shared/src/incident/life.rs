@@ -191,7 +191,8 @@ pub fn completed(view: View, success: &Success, moment: &Moment) -> (View, Due) 
     if incident.members_recovered > before {
         incident.proved_by = Some(Box::new(success.job.clone()));
     }
-    let partly = incident.members_recovered > before && !incident.recovering_told && !incident.is_acknowledged(moment.now);
+    // Whoever saw the first success may have died before it was told: the next one tells it.
+    let partly = incident.members_recovered > 0 && !incident.recovering_told && !incident.is_acknowledged(moment.now);
     let due = match (&incident.told, incident.is_recovered()) {
         // The failure comes first, by those who saw it.
         (None, _) => None,
@@ -261,6 +262,16 @@ pub fn deferred(mut incident: Incident, lease_until: Timestamp) -> Incident {
         incident.deferred = true;
     }
     not_told(incident, lease_until)
+}
+
+/// Claims the first message of an incident that waits for a digest; whether it is ours. Two digests at once share what waits.
+pub fn taken(mut incident: Incident, moment: &Moment) -> (Incident, bool) {
+    let waits = incident.deferred && incident.is_open() && incident.told.is_none();
+    let ours = waits && incident.telling_until.is_none_or(|until| until <= moment.now);
+    if ours {
+        incident.telling_until = Some(moment.lease_until);
+    }
+    (incident, ours)
 }
 
 /// Follow-up number `number` of an opening is done; whether it is the first time. The next one has the number after it.

@@ -12,8 +12,8 @@ mod state;
 pub use exposure::Exposure;
 pub use lane::Lane;
 pub use life::{
-    acknowledged, another, choose, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, resource_of, told,
-    waited,
+    acknowledged, another, choose, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, resource_of, taken,
+    told, waited,
 };
 pub use state::{Acknowledgement, Due, Failure, Incident, LaneState, Member, Moment, Standing, Success, Told, View};
 
