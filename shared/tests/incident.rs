@@ -254,7 +254,6 @@ impl Model {
             if !self.open {
                 break;
             }
-            let before = self.recovered();
             let in_lane = || self.places.iter().filter(move |((each, _), _)| *each == of);
             let newest = in_lane().map(|(_, place)| place.failed).max();
             if key_known && of == lane && newest.is_some_and(|newest| newest < created) {
@@ -272,7 +271,7 @@ impl Model {
             {
                 place.proved = Some(created);
             }
-            let partly = self.recovered() > before && !self.partly_told && now >= self.acknowledged_until;
+            let partly = self.recovered() > 0 && !self.partly_told && now >= self.acknowledged_until;
             let due = match (self.told, self.all_recovered()) {
                 (None, _) => None,
                 (Some(_), true) => Some(Kind::Resolved),
