@@ -6,6 +6,7 @@ mod incidents;
 mod lists;
 mod plans;
 mod reads;
+mod releases;
 mod table;
 mod tables;
 mod topics;

@@ -108,6 +108,12 @@ pub(super) fn read_head(id: &IncidentId, item: &Item) -> (Option<Incident>, Seen
     let Some(opened_at) = read_time(item, "opened_at").or(announced_at).or(telling_until) else { return (None, seen) };
     let mut incident =
         read_json::<Incident>(item, "life").unwrap_or_else(|| Incident { opened_at, ..Incident::unseen(id.clone(), opened_at) });
+    // One that is over has no `announced_at`: the first release told it since, so that it is open again.
+    if let (Some(over), Some(at)) = (incident.resolved_at, announced_at)
+        && at >= over
+    {
+        incident = Incident { opening: incident.opening.saturating_add(1), ..Incident::unseen(id.clone(), at) };
+    }
     // What the first release wrote last counts.
     incident.jobs_total = jobs_total.unwrap_or(incident.jobs_total).max(1);
     incident.telling_until = telling_until;
@@ -126,8 +132,10 @@ pub(super) fn write_head(incident: &Incident, revision: i64) -> Item {
             ("jobs_total", number(incident.jobs_total)),
         ],
     );
-    // The first release takes an incident without it for one that nobody was told of, which an incident that opened again is.
-    head.extend(incident.told.as_ref().map(|told| ("announced_at".to_owned(), millis(told.at))));
+    // The first release takes an incident without it for one that nobody was told of, which an incident is that is over or opened again: it
+    // does not know that incidents end, and would join the next failure in silence.
+    let told = incident.told.as_ref().filter(|_| incident.is_open());
+    head.extend(told.map(|told| ("announced_at".to_owned(), millis(told.at))));
     head.extend(incident.telling_until.map(|until| ("announcing_until".to_owned(), millis(until))));
     head
 }

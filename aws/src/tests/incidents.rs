@@ -23,7 +23,7 @@ fn moment(now: Timestamp) -> Moment {
     Moment { now, lease_until: now + SignedDuration::from_secs(65), repeat_after: SignedDuration::from_hours(4) }
 }
 
-fn lane(key: Option<&str>) -> Lane {
+pub(super) fn lane(key: Option<&str>) -> Lane {
     Lane {
         account: account("111111111111"),
         region: region("eu-central-1"),
@@ -37,12 +37,12 @@ fn lane(key: Option<&str>) -> Lane {
     }
 }
 
-fn standing(certainty: Certainty) -> Standing {
+pub(super) fn standing(certainty: Certainty) -> Standing {
     let object = Object::Known { arn: KEY.to_owned(), account_id: account("111111111111") };
     Standing { cause: Cause::KmsKeyPolicyMissingDestination, object, certainty, severity: Severity::High }
 }
 
-fn failure(n: u32) -> Failure {
+pub(super) fn failure(n: u32) -> Failure {
     let standing = standing(Certainty::Supported);
     Failure {
         job: JobKey {
@@ -63,7 +63,7 @@ fn failure(n: u32) -> Failure {
     }
 }
 
-fn success(n: u32, lane: Lane) -> Success {
+pub(super) fn success(n: u32, lane: Lane) -> Success {
     let job = json!({"account_id": "111111111111", "region": "eu-central-1", "job_type": "copy", "state": "COMPLETED"});
     let job = serde_json::from_value(job).unwrap();
     Success {
@@ -74,7 +74,7 @@ fn success(n: u32, lane: Lane) -> Success {
     }
 }
 
-fn alert(id: &IncidentId, kind: Kind) -> Alert {
+pub(super) fn alert(id: &IncidentId, kind: Kind) -> Alert {
     let alert = json!({
         "schema": "backup-guardian/alert/v1", "kind": kind.as_str(), "incident_id": id, "severity": "high", "title": "Copy failed",
         "cause": "kms-key-policy-missing-destination", "certainty": "supported", "summary": "s", "act_in": {"account_id": "111111111111"},

@@ -95,7 +95,11 @@ pub fn failed(view: View, failure: &Failure, id: &IncidentId, moment: &Moment) -
         Some(incident) if incident.is_open() => incident,
         // Its event is late: the lane was proved after this job was made, so nothing is open because of it.
         Some(over) if lane.as_ref().is_some_and(|lane| lane.opening == over.opening && proved_later(lane)) => over,
-        Some(over) => Incident::open(failure, over.id, over.opening.saturating_add(1), moment.now),
+        // The first release, which knows of no ends, may be telling it this moment.
+        Some(over) => {
+            let telling_until = over.telling_until;
+            Incident { telling_until, ..Incident::open(failure, over.id, over.opening.saturating_add(1), moment.now) }
+        }
         None => Incident::open(failure, id.clone(), 1, moment.now),
     };
     let opening = incident.opening;
@@ -271,6 +275,8 @@ pub fn taken(mut incident: Incident, moment: &Moment) -> (Incident, bool) {
     if ours {
         incident.telling_until = Some(moment.lease_until);
     }
+    // Somebody who knows of no digests told it.
+    incident.deferred &= incident.told.is_none();
     (incident, ours)
 }
 
