@@ -7,7 +7,7 @@ use aws_sdk_backup::types::{BackupJobState, CopyJobState, RestoreJobStatus, Scan
 use aws_smithy_types::DateTime;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::event::{Job, JobId, JobState, JobType, PlanRef};
-use guardian_core::evidence::Gap;
+use guardian_core::evidence::{Gap, GapReason};
 use guardian_core::ports::{JobLists, JobPage, Slice, Whose};
 
 use crate::classify::reason_of;
@@ -193,7 +193,8 @@ impl JobLists for Cloud {
         let Some((client, asked_in)) = self.lists_of(whose, region).await? else { return Ok(None) };
         let account = matches!(whose, Whose::Organization).then(|| EVERY.to_owned());
         let Bounds { created_after, ended_after, failed } = Bounds::of(slice);
-        match job_type {
+        let asked_for = token.clone();
+        let page = match job_type {
             JobType::Backup => {
                 let request = client.list_backup_jobs().set_by_account_id(account).set_next_token(token);
                 let request = request.set_by_created_after(created_after).set_by_complete_after(ended_after);
@@ -217,6 +218,13 @@ impl JobLists for Cloud {
                 let request = request.set_by_complete_after(ended_after).set_by_state(failed.then_some(ScanState::Failed));
                 page!(request, scan_jobs, |listed| scan_job(whose, region, listed), action, &asked_in, region)
             }
+        };
+        match page {
+            // It would be followed for ever.
+            Ok(Some(page)) if page.next.is_some() && page.next == asked_for => {
+                Err(gap(action, &asked_in, region, GapReason::Unreadable, "the same page token twice".to_owned()))
+            }
+            page => page,
         }
     }
 }

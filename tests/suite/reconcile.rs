@@ -40,6 +40,8 @@ pub(super) struct State {
     /// `*` is taken for the account that asks.
     pub(super) short_sighted: bool,
     pub(super) refused: BTreeMap<AccountId, GapReason>,
+    /// Whose lists break off behind the first page.
+    pub(super) broken: Option<AccountId>,
     pub(super) asked: Vec<String>,
     pub(super) problems: Vec<String>,
     pub(super) own: Vec<String>,
@@ -145,6 +147,10 @@ impl JobLists for World {
             if let Some(reason) = state.refused.get(&asked_in) {
                 let action = "backup:ListCopyJobs".to_owned();
                 return Err(Gap { action, account_id: asked_in, region: Some(region()), reason: *reason, detail: None });
+            }
+            if token.is_some() && state.broken.as_ref() == Some(&asked_in) {
+                let action = "backup:ListCopyJobs".to_owned();
+                return Err(Gap { action, account_id: asked_in, region: Some(region()), reason: GapReason::Unreadable, detail: None });
             }
             let sees = |job: &&Job| *whose == Whose::Organization && !state.short_sighted || job.account == asked_in;
             let fits = |job: &&Job| match slice {
@@ -284,6 +290,16 @@ async fn an_account_that_refuses_is_told_and_the_others_are_searched() {
         assert_eq!(world.handed().into_iter().collect::<BTreeSet<_>>(), wanted, "{reason:?}");
         assert!(world.set(|state| state.told.iter().any(|body| body.contains(account(1).as_str()))), "{reason:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_breaks_off_behind_its_first_page_is_told_and_not_begun_for_ever() {
+    let world = world(3, 3);
+    world.set(|state| state.broken = Some(account(1)));
+    world.run_to_the_end(1000).await;
+    assert!(world.set(|state| state.told.iter().any(|body| body.contains(account(1).as_str()))));
+    let handed = world.handed().into_iter().filter(|key| key.account != account(1)).collect::<BTreeSet<_>>();
+    assert_eq!(handed.len(), 6, "the others are searched");
 }
 
 #[tokio::test(start_paused = true)]

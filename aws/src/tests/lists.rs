@@ -53,6 +53,18 @@ async fn a_list_that_is_refused_is_a_gap_of_the_account_that_was_asked() {
 }
 
 #[tokio::test]
+async fn a_page_that_names_itself_as_the_next_one_is_a_gap() {
+    let page = json!({"NextToken": "again", "CopyJobs": []});
+    let canned = Canned::new(move |_, call| Some(if call.operation == "AssumeRole" { session(call) } else { ok(&page) }));
+    let whose = Whose::Account(account("111111111111"));
+    let list = async |token: Option<&str>| {
+        canned.cloud().jobs(&whose, &region("eu-west-1"), JobType::Copy, Slice::CreatedSince(now()), token.map(str::to_owned)).await
+    };
+    assert_eq!(list(None).await.unwrap().unwrap().next.as_deref(), Some("again"));
+    assert_eq!(list(Some("again")).await.unwrap_err().reason, GapReason::Unreadable);
+}
+
+#[tokio::test]
 async fn what_is_done_or_held_is_claimed_and_a_lease_that_is_over_is_not() {
     let pk = |id: &str| format!("claim#111111111111#eu-central-1#copy#{id}#FAILED");
     let item = |id: &str, state: &str, lease: &str| json!({"pk": {"S": pk(id)}, "sk": {"S": "claim"}, "state": {"S": state}, "lease_until": {"N": lease}});

@@ -194,14 +194,14 @@ where
         let page = self.ports.lists.jobs(&whose, &shard.region, job_type, slice, shard.token.take()).await;
         match page {
             Ok(Some(JobPage { jobs, next })) => {
-                shard.attempt = 0;
                 if shard.account.is_none() {
                     let asked_in = self.ports.lists.organization_account();
                     shard.foreign |= jobs.iter().any(|job| Some(&job.account) != asked_in.as_ref());
                 }
                 tour.handed += self.hand_over(jobs, now).await?;
                 if next.is_none() {
-                    shard.slice += 1;
+                    // Not sooner: a list that fails behind its first page would be begun again and again.
+                    (shard.slice, shard.attempt) = (shard.slice + 1, 0);
                 }
                 shard.token = next;
                 tour.to_do.push_front(shard);
