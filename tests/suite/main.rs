@@ -7,6 +7,7 @@ mod deliveries;
 mod estate;
 mod evidence_window;
 mod exposure;
+mod faults;
 mod kills;
 mod missed;
 mod purity;

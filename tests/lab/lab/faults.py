@@ -17,6 +17,7 @@ KINDS = (
     "hang",
     "kill-after",
     "kill-before",
+    "repeat-token",
     "reset",
     "reset-after",
     "throttle",

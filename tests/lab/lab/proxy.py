@@ -16,7 +16,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lab import wire
+from lab import pages, wire
 from lab.callers import access_key_of, account_of, role_of
 from lab.faults import Faults, Rule
 from lab.runtime_api import read_chunked
@@ -166,16 +166,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._kill()
         elif fault == "reset-after":
             self._reset()
+        elif fault == "repeat-token":
+            self._send(status, headers, pages.repeated(answer))
         else:
             self._send(status, headers, answer, len(answer) // 2 if fault == "truncate" else None)
 
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        path, body = pages.asked(self.path, body)
         headers["Content-Length"] = str(len(body))
         # A fresh connection per call: a kept one that moto closed meanwhile would need a second try, and the call might count twice.
         upstream = http.client.HTTPConnection("127.0.0.1", self.at.proxy.upstream_port, timeout=120)
         try:
-            upstream.request(self.command, self.path, body=body, headers=headers)
+            upstream.request(self.command, path, body=body, headers=headers)
             response = upstream.getresponse()
             return response.status, response.getheaders(), response.read()
         finally:
