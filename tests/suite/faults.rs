@@ -22,7 +22,6 @@ const TROUBLED: [&str; 3] = ["access-denied", "unavailable", "unreadable"];
 type Reads = Arc<Mutex<BTreeMap<(String, String), (usize, usize)>>>;
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::print_stdout, reason = "the figures of a soak")]
 async fn with_thirty_of_a_hundred_calls_in_trouble_every_failure_is_told_in_time_and_says_what_it_could_not_see() {
     let count = if std::env::var_os("GUARDIAN_SOAK").is_some() { 1_000 } else { ROUTES };
     let world = world();
