@@ -443,7 +443,7 @@ async fn two_thousand_events_that_come_up_to_five_times_out_of_order_and_at_once
 
 #[tokio::test(start_paused = true)]
 async fn killed_before_and_after_every_change_in_that_storm_nothing_is_lost_and_a_kill_repeats_at_most_one_message() {
-    let (seeds, quota) = if std::env::var_os("GUARDIAN_SOAK").is_some() { (0..10, 25) } else { (0..1, 5) };
+    let (seeds, quota) = if std::env::var_os("GUARDIAN_SOAK").is_some() { (0..5, 25) } else { (0..1, 5) };
     for seed in seeds {
         let kills = Kills::default();
         let (world, guardian, story) = storm(seed, Some((&kills, quota))).await;
