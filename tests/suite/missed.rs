@@ -125,8 +125,8 @@ async fn what_one_invocation_has_no_time_for_goes_on_with_what_is_known() {
     // A job that stands at the end of a long list is found before anything is said.
     let world = self::world(1);
     world.set(|state| {
-        state.jobs = (0..60).map(|n| Job { plan: None, ..job(0, now() - SignedDuration::from_mins(n)) }).collect();
-        state.jobs.extend(nights_before(0, 9));
+        state.jobs = nights_before(0, 9);
+        state.jobs.extend((0..60).map(|n| Job { plan: None, ..job(0, now() - SignedDuration::from_mins(n)) }));
         state.jobs.push(job(0, due() + SignedDuration::from_mins(70)));
     });
     world.run_to_the_end(100).await;
@@ -199,5 +199,21 @@ async fn a_run_that_cannot_be_handed_over_brings_the_message_again() {
     assert!(world.run(START, ENOUGH).await.is_err());
     world.set(|state| state.problem_queue_is_down = false);
     world.run_to_the_end(ENOUGH).await;
+    assert_eq!(missed(&world), [(0, due())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_throttled_has_another_turn() {
+    let world = world(1);
+    world.set(|state| {
+        state.jobs = nights_before(0, 9);
+        state.plans_refused.insert(account(0), GapReason::Throttled);
+    });
+    world.run(START, ENOUGH).await.unwrap();
+    assert_eq!((missed(&world), counted(&world, "not-judged gap")), (vec![], 0), "nothing is decided yet");
+    world.set(|state| state.plans_refused.clear());
+    while let Some(body) = world.set(|state| state.own.pop()) {
+        world.run(body.as_bytes(), ENOUGH).await.unwrap();
+    }
     assert_eq!(missed(&world), [(0, due())]);
 }
