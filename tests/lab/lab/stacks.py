@@ -24,6 +24,7 @@ def install() -> None:
     """Mend what moto's CloudFormation leaves behind, where only one place holds it."""
     from moto.events.models import EventBus
     from moto.iam.models import Role
+    from moto.kms.models import KmsBackend
 
     # It has no physical id for a bus: `Ref` would hand out the object itself.
     EventBus.physical_resource_id = property(lambda bus: bus.name)
@@ -34,6 +35,16 @@ def install() -> None:
         put_policy(role, name, policy if isinstance(policy, str) else json.dumps(policy))
 
     Role.put_policy = put_text
+
+    # So do key policies, which `GetKeyPolicy` would then fail to read.
+    create_key = KmsBackend.create_key
+
+    def create_with_text(backend: KmsBackend, policy: Any, *rest: Any, **named: Any) -> Any:
+        return create_key(
+            backend, policy if policy is None or isinstance(policy, str) else json.dumps(policy), *rest, **named
+        )
+
+    KmsBackend.create_key = create_with_text
 
 
 def read(path: Path) -> Template:

@@ -20,7 +20,7 @@ from aws_support import (
 )
 from botocore.exceptions import ClientError
 
-from lab.aws.sns import mailbox
+from lab.aws.sns import mailbox, set_pending
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:
@@ -191,3 +191,19 @@ def test_people_get_the_text_for_their_protocol(aws: Lab) -> None:
     got = {one["protocol"]: (one["body"], one["subject"]) for one in mailbox.deliveries()}
     assert got == {"email": ("long", "S"), "sms": ("short", "S"), "https": ("all", "S")}
     assert [one["body"] for one in mailbox.deliveries(protocol="sms")] == ["short"]
+
+
+def test_a_subscription_can_wait_for_its_confirmation(aws: Lab) -> None:
+    sns = aws.client("sns", GUARDIAN)
+    topic = sns.create_topic(Name="waiting")["TopicArn"]
+    for endpoint in ("known@example.com", "new@example.com"):
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=endpoint)
+    set_pending("new@example.com", True)
+    listed = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    arns = {one["Endpoint"]: one["SubscriptionArn"] for one in listed}
+    assert arns["new@example.com"] == "PendingConfirmation" and arns["known@example.com"].startswith(topic)
+    sns.publish(TopicArn=topic, Message="hello")
+    assert [one["endpoint"] for one in mailbox.deliveries()] == ["known@example.com"]
+    set_pending("new@example.com", False)
+    listed = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert all(one["SubscriptionArn"].startswith(topic) for one in listed)

@@ -28,13 +28,12 @@ def reset() -> None:
     """Forget everything that moto's own reset does not know."""
     from lab import clock, work
 
-    from . import cloudtrail, controls
+    from . import cloudtrail, controls, sns
     from .backup import store
-    from .sns import mailbox
 
     work.reset()
     clock.reset()
     cloudtrail.reset()
     controls.reset()
     store.reset()
-    mailbox.clear()
+    sns.reset()

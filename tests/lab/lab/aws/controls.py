@@ -12,6 +12,7 @@
 - `backup-policies`: `{}` makes plans of the effective backup policies of all accounts, as AWS Backup does some time after a change.
 - `plan-run`: `{account_id, region, plan_id}` is the moment at which the rules of a plan are due: every rule makes a backup job of each resource
   that a selection names. No schedule runs by itself here: a night without it is a night that AWS forgot.
+- `subscription`: `{endpoint, pending: bool}` says whether the subscriptions of an endpoint wait for their confirmation (moto confirms at once).
 - `cloudtrail-throttle`: `{enabled: bool}` switches the limit of two LookupEvents per second.
 """
 
@@ -116,6 +117,15 @@ def plan_run(body: dict[str, Any]) -> dict[str, Any]:
     return {"jobs": plan_runs.run(body["account_id"], body["region"], body["plan_id"])}
 
 
+def subscription(body: dict[str, Any]) -> dict[str, Any]:
+    from . import sns
+
+    if not isinstance(body.get("endpoint"), str) or not isinstance(body.get("pending"), bool):
+        raise InvalidControl("`endpoint` must be a text and `pending` true or false")
+    sns.set_pending(body["endpoint"], body["pending"])
+    return body
+
+
 ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "next-job": next_job,
     "resources": resources,
@@ -124,6 +134,7 @@ ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "cloudtrail-throttle": cloudtrail_throttle,
     "backup-policies": backup_policies,
     "plan-run": plan_run,
+    "subscription": subscription,
 }
 
 

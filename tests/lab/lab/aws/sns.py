@@ -1,4 +1,4 @@
-"""SNS deliveries that moto does not make: queues of other accounts, and a mailbox for people and web hooks."""
+"""SNS deliveries that moto does not make: queues of other accounts, and a mailbox for people and web hooks; subscriptions that wait."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.sns.models import Subscription
+from moto.sns.responses import SNSResponse
 
 from lab import clock
 
@@ -56,6 +58,20 @@ class Mailbox:
 
 mailbox = Mailbox()
 
+# AWS confirms nobody by itself but queues and functions of the same account; moto confirms everybody, which most tests want.
+_pending: set[str] = set()
+
+
+def set_pending(endpoint: str, pending: bool) -> None:
+    """Whether the subscriptions of an endpoint wait for their confirmation: listed without an ARN, and delivered nothing."""
+    (_pending.add if pending else _pending.discard)(endpoint)
+
+
+def reset() -> None:
+    mailbox.clear()
+    _pending.clear()
+
+
 # moto keeps the account of a delivery on the subscription: one delivery at a time may change it.
 _sqs_lock = threading.Lock()
 
@@ -80,6 +96,8 @@ def install() -> None:
             "deduplication_id": deduplication_id,
             "message_structure": message_structure,
         }
+        if self.endpoint in _pending:
+            return
         if self.protocol == "sqs":
             # moto looks for the queue in the account of the topic; the queue's ARN knows better.
             with _sqs_lock:
@@ -118,3 +136,20 @@ def install() -> None:
         )
 
     Subscription.publish = publish_here  # type: ignore[method-assign]
+    SNSResponse.list_subscriptions_by_topic = _listed  # type: ignore[method-assign]
+
+
+def _listed(self: SNSResponse) -> ActionResult:
+    topic_arn, token = self._get_param("TopicArn"), self._get_param("NextToken")
+    subscriptions, token = self.backend.list_subscriptions_by_topic(topic_arn, next_token=token)
+    members = [
+        {
+            "SubscriptionArn": "PendingConfirmation" if one.endpoint in _pending else one.arn,
+            "Owner": one.owner,
+            "Protocol": one.protocol,
+            "Endpoint": one.endpoint,
+            "TopicArn": one.topic.arn,
+        }
+        for one in subscriptions
+    ]
+    return ActionResult({"Subscriptions": members, "NextToken": token})
