@@ -3,5 +3,15 @@
 //! Apart from `guardian-aws`, so that `diagnose-job` neither compiles nor links these SDK crates.
 
 mod reports;
+mod rules;
 
 pub use reports::ReportBucket;
+pub use rules::Rules;
+
+#[cfg(test)]
+#[path = "../../aws/src/canned.rs"]
+mod canned;
+#[cfg(test)]
+use guardian_aws::session;
+#[cfg(test)]
+mod tests;

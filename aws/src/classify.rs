@@ -24,7 +24,7 @@ pub fn reason_of_code(code: &str) -> GapReason {
         || is("optinrequired")
     {
         GapReason::AccessDenied
-    } else if is("notfound") || is("nosuch") {
+    } else if is("notfound") || is("nosuch") || is("doesnotexist") || is("nonexistent") {
         GapReason::NotFound
     } else if is("timeout") || is("timedout") {
         GapReason::TimedOut
@@ -103,6 +103,8 @@ mod tests {
             ("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", GapReason::Throttled),
             ("ResourceNotFoundException", GapReason::NotFound),
             ("NotFoundException", GapReason::NotFound),
+            ("com.amazonaws.sqs#QueueDoesNotExist", GapReason::NotFound),
+            ("AWS.SimpleQueueService.NonExistentQueue", GapReason::NotFound),
             ("DependencyTimeoutException", GapReason::TimedOut),
             ("ServiceUnavailableException", GapReason::Unavailable),
             ("InternalFailure", GapReason::Unavailable),

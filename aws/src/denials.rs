@@ -12,7 +12,8 @@ use guardian_core::ports::{DenialQuery, DenialStore, PortError};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::classify::{port_error, reason_of};
+use crate::batch;
+use crate::classify::reason_of;
 use crate::convert::gap;
 use crate::item::{Item, SCHEMA_VERSION, number, read_number, read_str, string};
 
@@ -70,37 +71,15 @@ fn item_of(denial: &Denial) -> Option<Item> {
 
 impl DenialStore for DenialTable {
     async fn keep(&self, denials: &[Denial]) -> Result<(), PortError> {
-        const OPERATION: &str = "dynamodb:BatchWriteItem";
         let items = denials.iter().filter_map(item_of).collect::<Vec<_>>();
-        for chunk in items.chunks(25) {
-            // One batch may not hold the same key twice.
-            let mut seen = std::collections::BTreeSet::new();
-            let mut left = chunk
-                .iter()
-                .filter(|item| seen.insert((read_str(item, "pk").unwrap_or_default(), read_str(item, "sk").unwrap_or_default())))
-                .filter_map(|item| PutRequest::builder().set_item(Some(item.clone())).build().ok())
-                .map(|put| WriteRequest::builder().put_request(put).build())
-                .collect::<Vec<_>>();
-            let mut attempt = 0u32;
-            while !left.is_empty() {
-                let answer = self
-                    .client
-                    .batch_write_item()
-                    .request_items(&self.table, left)
-                    .send()
-                    .await
-                    .map_err(|error| port_error(OPERATION, &error))?;
-                left = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
-                if !left.is_empty() {
-                    if attempt == 4 {
-                        return Err(PortError { operation: OPERATION, code: "unprocessed items".to_owned(), retryable: true });
-                    }
-                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
-                    attempt += 1;
-                }
-            }
-        }
-        Ok(())
+        // One batch may not hold the same key twice.
+        let mut seen = std::collections::BTreeSet::new();
+        let writes = items
+            .iter()
+            .filter(|item| seen.insert((read_str(item, "pk").unwrap_or_default(), read_str(item, "sk").unwrap_or_default())))
+            .filter_map(|item| PutRequest::builder().set_item(Some(item.clone())).build().ok())
+            .map(|put| WriteRequest::builder().put_request(put).build());
+        batch::write(&self.client, &self.table, writes.collect()).await
     }
 
     async fn find(&self, query: &DenialQuery) -> (Vec<Denial>, Search) {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::ReturnValue;
 use guardian_core::event::JobKey;
 use guardian_core::evidence::Gap;
-use guardian_core::ports::{ClaimLookup, GapMemory, PortError};
+use guardian_core::ports::{ClaimLookup, GapMemory, Heart, PortError};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::ClaimTable;
 use crate::classify::port_error;
 use crate::item::{SCHEMA_VERSION, millis, number, read_time, string};
+use crate::{ClaimTable, HeartbeatTable};
 
 /// Items are kept this long.
 const KEPT_SECONDS: i64 = 30 * 24 * 3600;
@@ -58,18 +58,23 @@ impl GapMemory for GapTable {
     }
 }
 
-/// Claims and gaps of one table, as the one port that a reconciliation asks.
+/// Claims, gaps and the heartbeat of one table, as the one port that a reconciliation asks.
 #[derive(Clone, Debug)]
 pub struct ReconcileTable {
     claims: ClaimTable,
     gaps: GapTable,
+    heartbeats: HeartbeatTable,
 }
 
 impl ReconcileTable {
-    /// Both in a table with string keys `pk` and `sk`.
+    /// All in a table with string keys `pk` and `sk`.
     pub fn new(config: &aws_config::SdkConfig, table: impl Into<String>) -> Self {
         let table = table.into();
-        Self { claims: ClaimTable::new(config, table.clone()), gaps: GapTable::new(config, table) }
+        Self {
+            claims: ClaimTable::new(config, table.clone()),
+            gaps: GapTable::new(config, table.clone()),
+            heartbeats: HeartbeatTable::new(config, table),
+        }
     }
 }
 
@@ -82,5 +87,11 @@ impl ClaimLookup for ReconcileTable {
 impl GapMemory for ReconcileTable {
     async fn is_new(&self, gap: &Gap, now: Timestamp, fresh: Duration) -> Result<bool, PortError> {
         self.gaps.is_new(gap, now, fresh).await
+    }
+}
+
+impl Heart for ReconcileTable {
+    async fn beat(&self, function: &'static str, now: Timestamp) -> Result<(), PortError> {
+        self.heartbeats.beat(function, now).await
     }
 }

@@ -6,17 +6,20 @@
 
 pub mod answers;
 mod backup;
+mod batch;
 mod claims;
 pub mod classify;
 mod convert;
 mod denials;
 pub mod environment;
 mod gaps;
+mod heartbeats;
 mod incidents;
 mod item;
 mod jobs;
 mod keys;
 pub mod lambda;
+mod listeners;
 mod operations;
 mod operator;
 mod organization;
@@ -28,17 +31,22 @@ mod roles;
 pub mod session;
 mod sink;
 mod trail;
+mod troubles;
 mod turns;
+pub mod work;
 
 pub use claims::ClaimTable;
 pub use denials::DenialTable;
 pub use gaps::{GapTable, ReconcileTable};
+pub use heartbeats::HeartbeatTable;
 pub use incidents::WorkTable;
+pub use listeners::Listeners;
 pub use operations::OperationsTopic;
 pub use operator::OPERATOR_ROLE;
 pub use outbox::Queue;
 pub use session::{Cloud, ReaderRole};
 pub use sink::Topics;
+pub use troubles::TroubleTable;
 
 #[cfg(test)]
 mod canned;

@@ -134,16 +134,7 @@ impl Cloud {
                 return Ok(clients.clone());
             }
         }
-        let role = self.reader_arn(account, Some(region));
-        let credentials = self.credentials(account, &role).await?;
-        let until = credentials.expiry().map_or_else(|| SystemTime::now() + RENEW_BEFORE, |end| end - RENEW_BEFORE);
-        let config = self
-            .inner
-            .base
-            .to_builder()
-            .region(aws_config::Region::new(region.as_str().to_owned()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let (config, until) = self.config_in(account, region).await?;
         let trail = aws_sdk_cloudtrail::config::Builder::from(&config)
             // Every call counts against the budget and the pace, so the retries are our own.
             .retry_config(RetryConfig::disabled())
@@ -164,6 +155,16 @@ impl Cloud {
         };
         self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (until, clients.clone()));
         Ok(clients)
+    }
+
+    /// The configuration of the reader role in an account and Region, for clients that the hot path does not link. With
+    /// the time until which it is good.
+    pub async fn config_in(&self, account: &AccountId, region: &Region) -> Result<(SdkConfig, SystemTime), Gap> {
+        let role = self.reader_arn(account, Some(region));
+        let credentials = self.credentials(account, &role).await?;
+        let until = credentials.expiry().map_or_else(|| SystemTime::now() + RENEW_BEFORE, |end| end - RENEW_BEFORE);
+        let builder = self.inner.base.to_builder().region(aws_config::Region::new(region.as_str().to_owned()));
+        Ok((builder.credentials_provider(SharedCredentialsProvider::new(credentials)).build(), until))
     }
 
     /// The configuration with which the organization is read; `None` where no role was named.

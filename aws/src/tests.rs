@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod incidents;
 mod lists;
+mod path;
 mod plans;
 mod reads;
 mod releases;

@@ -4,6 +4,7 @@
 //! [evidence](evidence::Evidence), and everything the cloud can tell arrives as a [`Fact`](evidence::Fact) that is either known, with
 //! its source and time, or a gap that names the missing permission. The same evidence always gives the same bytes.
 
+pub mod alarm_path;
 pub mod arn;
 pub mod copy;
 pub mod coverage;

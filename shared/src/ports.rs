@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::alarm_path::Kept;
+use crate::alarm_path::facts::{Rule, SmsAccount, Subscription, TopicSettings};
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::{Job, JobKey, JobType};
 use crate::evidence::{
@@ -329,4 +331,48 @@ pub trait Outbox: Send + Sync {
 pub trait Operations: Send + Sync {
     /// Sends a message.
     fn tell(&self, subject: &str, body: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Notes that a function which runs by itself ended its work.
+pub trait Heart: Send + Sync {
+    /// It did so now.
+    fn beat(&self, function: &'static str, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Tells when such a function last ended its work.
+pub trait Pulse: Send + Sync {
+    /// When it did; where it never did, when this was asked first. So a function that never ran is late in the end, too.
+    fn last_beat(&self, function: &str, now: Timestamp) -> impl Future<Output = Fact<Timestamp>> + Send;
+}
+
+/// Reads topics of our own account.
+pub trait TopicReader: Send + Sync {
+    /// Its settings.
+    fn settings(&self, topic: &Arn) -> impl Future<Output = Fact<TopicSettings>> + Send;
+    /// Its subscriptions.
+    fn subscriptions(&self, topic: &Arn) -> impl Future<Output = Fact<Vec<Subscription>>> + Send;
+    /// What its account may send as SMS.
+    fn sms(&self, topic: &Arn) -> impl Future<Output = Fact<SmsAccount>> + Send;
+}
+
+/// Reads queues of our own account.
+pub trait QueueReader: Send + Sync {
+    /// How many messages lie in it, about.
+    fn messages(&self, queue: &Arn) -> impl Future<Output = Fact<u64>> + Send;
+}
+
+/// Reads rules of EventBridge.
+pub trait RuleReader: Send + Sync {
+    /// A rule with its targets.
+    fn rule(&self, rule: &Arn) -> impl Future<Output = Fact<Rule>> + Send;
+}
+
+/// Remembers what is wrong with the alarm path, so that it is told when it begins, once a day while it lasts, and when it is over.
+pub trait TroubleMemory: Send + Sync {
+    /// All that is remembered.
+    fn kept(&self) -> impl Future<Output = Result<Vec<Kept>, PortError>> + Send;
+    /// Remembers these, each in the place of the one with its id.
+    fn keep(&self, kept: &[Kept], now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Forgets those with these ids.
+    fn forget(&self, ids: &[String]) -> impl Future<Output = Result<(), PortError>> + Send;
 }

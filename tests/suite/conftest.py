@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from .guardian import Guardian
-from .organization import Inbox, Lab, running_lab
+from .organization import Inbox, Lab, Operations, running_lab
 
 # How soon a failed message comes again where a test says nothing else.
 RETRY_SECONDS = 0.2
@@ -36,6 +36,13 @@ def inbox(lab: Lab) -> Iterator[Inbox]:
 @pytest.fixture
 def guardian(lab: Lab, inbox: Inbox) -> Guardian:
     return Guardian(lab)
+
+
+@pytest.fixture
+def operations(lab: Lab) -> Iterator[Operations]:
+    box = Operations(lab)
+    yield box
+    box.close()
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ DIAGNOSE = "backup-guardian-diagnose-job"
 COLLECT = "backup-guardian-collect-denials"
 RECONCILE = "backup-guardian-reconcile-jobs"
 RECONCILE_RULE = "backup-guardian-reconcile"
+CHECK = "backup-guardian-check-alarm-path"
+CHECK_RULE = "backup-guardian-check-alarm-path"
 READER_ROLE = "backup-guardian-reader"
 LOOKUP = "LookupEvents"
 # A message that failed waits until the test brings it, as the visibility timeout of AWS is longer than any lease.
@@ -51,7 +53,10 @@ class Guardian:
     def dead_letters(self, function: str = DIAGNOSE) -> list[str]:
         """The bodies in the dead-letter queue of a function; they are taken out."""
         redrive = self.queue_attributes(function)["RedrivePolicy"]
-        url = self._url(json.loads(redrive)["deadLetterTargetArn"])
+        return self.take(self._url(json.loads(redrive)["deadLetterTargetArn"]))
+
+    def take(self, url: str) -> list[str]:
+        """The bodies in a queue; they are taken out."""
         bodies: list[str] = []
         while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
             for message in messages:
@@ -97,6 +102,16 @@ class Guardian:
     def reconcile(self) -> None:
         """One run of the schedule that looks for what no event announced, to its end."""
         self.lab.control("schedule", {"rule": RECONCILE_RULE})
+        self.lab.idle()
+
+    def should_be_empty(self) -> list[str]:
+        """The URLs of the dead-letter queues, as the function that counts them is told."""
+        variables = self.functions.get_function_configuration(FunctionName=CHECK)["Environment"]["Variables"]
+        return [self._url(arn) for arn in variables["GUARDIAN_DEAD_LETTER_QUEUE_ARNS"].split(",")]
+
+    def check_alarm_path(self) -> None:
+        """One run of the schedule that looks at every part of the alarm path, to its end."""
+        self.lab.control("schedule", {"rule": CHECK_RULE})
         self.lab.idle()
 
     # -- functions ---------------------------------------------------------------------------------------------------

@@ -158,12 +158,13 @@ class Inbox:
         self.lab = lab
         self.sqs = lab.client(lab.guardian, "sqs")
         self.url = self.sqs.create_queue(QueueName=lab.unique("suite-inbox"))["QueueUrl"]
-        arn = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]
+        self.endpoint: str = attributes["QueueArn"]
         self.sns = lab.client(lab.guardian, "sns")
         self.subscription = self.sns.subscribe(
             TopicArn=lab.info["alert_topic_arn"],
             Protocol="sqs",
-            Endpoint=arn,
+            Endpoint=self.endpoint,
             Attributes={"RawMessageDelivery": "true"},
         )["SubscriptionArn"]
 
@@ -187,6 +188,35 @@ class Inbox:
                 alerts.append(alert)
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return alerts
+
+
+class Operations:
+    """Those who run the guardian: an SQS queue on the operations topic, raw delivery. The messages are text."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.topic: str = lab.info["outputs"]["OperationsTopicArn"]
+        self.sqs, self.sns = lab.client(lab.guardian, "sqs"), lab.client(lab.guardian, "sns")
+        self.url = self.sqs.create_queue(QueueName=lab.unique("operations"))["QueueUrl"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]
+        self.endpoint: str = attributes["QueueArn"]
+        self.subscription = self.sns.subscribe(
+            TopicArn=self.topic, Protocol="sqs", Endpoint=self.endpoint, Attributes={"RawMessageDelivery": "true"}
+        )["SubscriptionArn"]
+
+    def close(self) -> None:
+        self.sns.unsubscribe(SubscriptionArn=self.subscription)
+        self.sqs.delete_queue(QueueUrl=self.url)
+
+    def drain(self) -> list[str]:
+        """Every message that has arrived since the last call."""
+        self.lab.idle()
+        bodies: list[str] = []
+        while messages := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                bodies.append(message["Body"])
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
 
 
 def key_policy(owner: str, *statements: Json) -> Json:

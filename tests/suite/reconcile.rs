@@ -7,7 +7,9 @@ use std::time::Duration;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::event::{Job, JobId, JobKey, JobState, JobType, Parsed, parse};
 use guardian_core::evidence::{BackupPlan, Gap, GapReason, Selection};
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, PortError, Slice, Whose};
+use guardian_core::ports::{
+    ClaimLookup, GapMemory, Heart, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, PortError, Slice, Whose,
+};
 use jiff::{SignedDuration, Timestamp};
 use reconcile_jobs::config::Scope;
 use reconcile_jobs::{Handler, Ports};
@@ -46,6 +48,7 @@ pub(super) struct State {
     pub(super) problems: Vec<String>,
     pub(super) own: Vec<String>,
     pub(super) told: Vec<String>,
+    pub(super) beats: Vec<&'static str>,
     pub(super) claimed: BTreeSet<JobKey>,
     pub(super) table_is_down: bool,
     pub(super) plans: Vec<Plan>,
@@ -218,6 +221,13 @@ impl GapMemory for World {
     }
 }
 
+impl Heart for World {
+    async fn beat(&self, function: &'static str, _: Timestamp) -> Result<(), PortError> {
+        self.set(|state| state.beats.push(function));
+        Ok(())
+    }
+}
+
 impl Operations for World {
     async fn tell(&self, _: &str, body: &str) -> Result<(), PortError> {
         self.set(|state| state.told.push(body.to_owned()));
@@ -264,6 +274,7 @@ async fn what_one_invocation_has_no_time_for_is_done_by_the_next_and_nothing_twi
         let world = world(accounts, 3);
         world.set(|state| state.organization.clone_from(&organization));
         assert!(world.run_to_the_end(100).await > 2, "one invocation shows nothing");
+        assert_eq!(world.set(|state| state.beats.clone()), ["reconcile-jobs"], "the whole look is one heartbeat");
         let handed = world.handed();
         assert_eq!(handed.iter().cloned().collect::<BTreeSet<_>>(), every_job(&world));
         assert_eq!(handed.len(), accounts * 3, "handed over twice");

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from .deployed import ROOT, as_list, load, logical_id, properties, resources, statements
+from .deployed import ROOT, as_list, load, logical_id, properties, resources, role_statements, statements, text
 
 SIDES = ["guardian", "agent-regional"]
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html and the like.
 METRICS = {
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
-    "AWS/Lambda": {"Errors"},
+    "AWS/Lambda": {"Errors", "Throttles"},
     "AWS/SNS": {"NumberOfNotificationsFailed"},
+    # Our own, in the logs of the functions.
+    "BackupGuardian": {"heartbeat"},
 }
+# Functions that run by themselves: nobody misses them, so each must be heard, and the alarm on its silence must outlast its schedule (hours).
+BY_THEMSELVES = {"check-alarm-path": 3, "reconcile-jobs": 24}
 TELLING = {
     "GUARDIAN_TABLE",
     "GUARDIAN_FOLLOW_UP_QUEUE_URL",
@@ -48,6 +53,26 @@ ENVIRONMENT = {
         "GUARDIAN_BACKUP_ACCOUNT_IDS",
         "GUARDIAN_REGIONS",
         "GUARDIAN_STUCK_AFTER_MINUTES",
+    },
+    "check-alarm-path": {
+        "GUARDIAN_TABLE",
+        "GUARDIAN_CHECK_QUEUE_URL",
+        "GUARDIAN_ALERT_TOPIC_ARN",
+        "GUARDIAN_CHAT_TOPIC_ARN",
+        "GUARDIAN_OPERATIONS_TOPIC_ARN",
+        "GUARDIAN_ALERTING_ROLE_ARN",
+        "GUARDIAN_OPERATING_ROLE_ARN",
+        "GUARDIAN_HUB_RULES",
+        "GUARDIAN_UNDELIVERED_QUEUE_ARN",
+        "GUARDIAN_DEAD_LETTER_QUEUE_ARNS",
+        "GUARDIAN_HUB_BUS_ARN",
+        "GUARDIAN_FORWARDER_ROLE_NAME",
+        "GUARDIAN_RECONCILE_EVERY",
+        "GUARDIAN_READER_ROLE_NAME",
+        "GUARDIAN_EXTERNAL_ID",
+        "GUARDIAN_ORGANIZATION_ROLE_ARN",
+        "GUARDIAN_BACKUP_ACCOUNT_IDS",
+        "GUARDIAN_REGIONS",
     },
 }
 
@@ -162,7 +187,9 @@ def alarms() -> list[tuple[str, str, str]]:
         assert alarm["MetricName"] in METRICS[alarm["Namespace"]]
         assert alarm["AlarmActions"] == alarm["OKActions"]
         (topic,) = alarm["AlarmActions"]
-        found.append((alarm["MetricName"], logical_id(dimension["Value"]), logical_id(topic)))
+        value = dimension["Value"]
+        watched = value if isinstance(value, str) else logical_id(value)
+        found.append((alarm["MetricName"], watched, logical_id(topic)))
     return found
 
 
@@ -171,10 +198,73 @@ def test_what_is_stuck_late_or_broken_raises_an_alarm() -> None:
     working = {key for key, body in queues.items() if "RedrivePolicy" in body["Properties"]}
     expected = {("ApproximateNumberOfMessagesVisible", key) for key in queues.keys() - working}
     expected |= {("ApproximateAgeOfOldestMessage", key) for key in working}
-    expected |= {("Errors", key) for key in functions()}
+    expected |= {(metric, key) for metric in ("Errors", "Throttles") for key in functions()}
+    expected |= {("heartbeat", function) for function in BY_THEMSELVES}
     expected |= {("NumberOfNotificationsFailed", "AlertTopic")}
     assert {(metric, watched) for metric, watched, _ in alarms()} == expected
     assert {topic for _, _, topic in alarms()} == {"OperationsTopic"}
+
+
+def test_who_runs_by_itself_is_missed_when_it_falls_silent() -> None:
+    scheduled = {
+        logical_id(target["Arn"])
+        for rule in resources("guardian", "AWS::Events::Rule").values()
+        if "ScheduleExpression" in rule["Properties"]
+        for target in rule["Properties"]["Targets"]
+    }
+    on_schedule = {code(each) for each in functions().values() if logical_id(sources(each)[0]["Queue"]) in scheduled}
+    assert on_schedule == set(BY_THEMSELVES)
+    silent = {}
+    for body in resources("guardian", "AWS::CloudWatch::Alarm").values():
+        alarm = body["Properties"]
+        if alarm["MetricName"] != "heartbeat":
+            continue
+        (dimension,) = alarm["Dimensions"]
+        assert dimension["Name"] == "function"
+        assert (alarm["Statistic"], alarm["Threshold"], alarm["ComparisonOperator"]) == ("Sum", 1, "LessThanThreshold")
+        assert alarm["TreatMissingData"] == "breaching"
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86400, "CloudWatch looks back no further"
+        silent[dimension["Value"]] = alarm["Period"] * alarm["EvaluationPeriods"] / 3600
+        emitted = (ROOT / "functions" / dimension["Value"] / "src" / "handler.rs").read_text(encoding="utf-8")
+        assert 'self.count("heartbeat"' in emitted and f'FUNCTION: &str = "{dimension["Value"]}"' in emitted
+    assert silent == BY_THEMSELVES
+    slowest = re.search(r"1\[0-(\d)\] hours", load("guardian")["Parameters"]["ReconcileEvery"]["AllowedPattern"])
+    assert slowest and 2 * (10 + int(slowest[1])) <= BY_THEMSELVES["reconcile-jobs"], "one run late is no silence"
+
+
+def test_every_rule_and_every_queue_that_should_be_empty_is_looked_at() -> None:
+    variables = properties("guardian", "CheckAlarmPathFunction")["Environment"]["Variables"]
+    pairs = [each["Fn::Sub"] for each in variables["GUARDIAN_HUB_RULES"]["Fn::Join"][1]]
+    filled = {}
+    for rule, body in resources("guardian", "AWS::Events::Rule").items():
+        (target,) = body["Properties"]["Targets"]
+        filled[rule] = logical_id(target["Arn"])
+    assert sorted(pairs) == sorted(f"${{{rule}.Arn}}=${{{queue}.Arn}}" for rule, queue in filled.items())
+    named = {logical_id(each) for each in variables["GUARDIAN_DEAD_LETTER_QUEUE_ARNS"]["Fn::Join"][1]}
+    queues = resources("guardian", "AWS::SQS::Queue")
+    assert named == {key for key, body in queues.items() if "RedrivePolicy" not in body["Properties"]}
+
+
+def test_the_rules_that_are_looked_for_in_every_account_are_those_that_are_deployed_there() -> None:
+    source = (ROOT / "shared" / "src" / "alarm_path" / "rule.rs").read_text(encoding="utf-8")
+    forwarded = source.split("pub const FORWARDED")[1].split("\n];")[0]
+    looked_for = dict(re.findall(r'name: "([^"]+)",\s+sources: &\[([^\]]*)\]', forwarded))
+    sees_reads = re.findall(r"sees_reads: (true|false)", forwarded)
+    rules = [body["Properties"] for body in resources("agent-regional", "AWS::Events::Rule").values()]
+    assert {rule["Name"]: rule["EventPattern"]["source"] for rule in rules} == {
+        name: re.findall(r'"([^"]+)"', sources) for name, sources in looked_for.items()
+    }
+    states = [rule["State"].startswith("ENABLED_WITH") for rule in rules]
+    assert states == [each == "true" for each in sees_reads], "in the order of the template"
+    queues = [body["Properties"]["QueueName"] for body in resources("agent-regional", "AWS::SQS::Queue").values()]
+    assert [f'"{name}"' in source for name in queues] == [True]
+    readable = {
+        text(each).rsplit("/", 1)[-1]
+        for statement in role_statements("agent-global", "ReaderRole")
+        if "events:DescribeRule" in as_list(statement["Action"])
+        for each in as_list(statement["Resource"])
+    }
+    assert readable == set(looked_for)
 
 
 def test_the_alarms_do_not_depend_on_what_they_watch() -> None:

@@ -18,6 +18,14 @@ QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMess
 # What keeping incidents takes.
 INCIDENTS = ("BatchGetItem", "DeleteItem", "PutItem")
 
+# What `check-alarm-path` looks at: whatever of it the template has.
+SHOULD_BE_EMPTY = [
+    name for name, body in resources("guardian", "AWS::SQS::Queue").items() if "RedrivePolicy" not in body["Properties"]
+]
+HUB_RULES = list(resources("guardian", "AWS::Events::Rule"))
+TOPICS = ("OperationsTopic", "HasChatTopic: AlertTopic, AlertChatTopic")
+TOPIC_READS = ("GetTopicAttributes", "ListSubscriptionsByTopic")
+
 EXPECTED: dict[str, set[tuple[str, str]]] = {
     "DiagnoseJobRole": {
         *((action, LOGS % "DiagnoseJob") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
@@ -63,6 +71,19 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         ("sqs:SendMessage", "ProblemEventsQueue"),
         *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "UpdateItem")),
         ("sns:Publish", "OperationsTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "OrganizationRoleArn"),
+    },
+    "CheckAlarmPathRole": {
+        *((action, LOGS % "CheckAlarmPath") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "AlarmPathQueue") for action in [*QUEUE_ACTIONS, "sqs:SendMessage"]),
+        *(("sqs:GetQueueAttributes", queue) for queue in SHOULD_BE_EMPTY),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchWriteItem", "Query", "UpdateItem")),
+        *((f"sns:{verb}", topic) for verb in ("Publish", *TOPIC_READS) for topic in TOPICS),
+        ("sns:GetSMSAttributes", "*"),
+        ("sns:GetSMSSandboxAccountStatus", "*"),
+        *((f"events:{verb}", rule) for verb in ("DescribeRule", "ListTargetsByRule") for rule in HUB_RULES),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
         ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
         ("sts:AssumeRole", "OrganizationRoleArn"),
@@ -245,11 +266,11 @@ def test_an_external_id_is_never_shown() -> None:
 
 def named_actions() -> set[str]:
     """IAM actions that the adapters and functions name: each failed read or write is reported under its action."""
-    sources = {path for folder in ("aws", "functions") for path in (ROOT / folder).glob("**/src/**/*.rs")}
+    sources = {path for folder in ("aws", "aws-sweep", "functions") for path in (ROOT / folder).glob("**/src/**/*.rs")}
     # `guardian replay` works with the credentials of whoever types it; no function links it.
     sources.remove(ROOT / "aws" / "src" / "replay.rs")
     assert sources
-    named = re.compile(r'"((?:backup|kms|cloudtrail|ec2|rds|iam|organizations|dynamodb|sns|sqs):[A-Z]\w+)"')
+    named = re.compile(r'"((?:backup|kms|cloudtrail|ec2|events|rds|iam|organizations|dynamodb|sns|sqs):[A-Z]\w+)"')
     return {action for path in sources for action in named.findall(path.read_text(encoding="utf-8"))}
 
 

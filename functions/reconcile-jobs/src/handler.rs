@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guardian_aws::lambda::{InvocationError, count, each};
+use guardian_aws::work::{ATTEMPTS, leave};
 use guardian_core::arn::AccountId;
 use guardian_core::event::{Job, JobKey, reconciled};
-use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, PortError, Whose};
+use guardian_core::evidence::Gap;
+use guardian_core::ports::{ClaimLookup, GapMemory, Heart, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, PortError, Whose};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -17,16 +18,12 @@ use tokio::time::Instant;
 use crate::config::Scope;
 use crate::look::{problem, slices};
 use crate::runs::Runs;
-use crate::work::{Shard, Work};
+use crate::work::{Left, Shard, Work};
 
 /// Name of the function in metrics.
 const FUNCTION: &str = "reconcile-jobs";
 /// A page, its claims, its messages and what is left over: no page is begun with less time.
 const NEEDED: Duration = Duration::from_secs(30);
-/// How often a list that is throttled or down is asked for before that is a gap.
-const ATTEMPTS: u32 = 5;
-/// So much later it is asked for again.
-const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// A gap that was not met for so long is over: three periods.
 const GAP_FRESH: Duration = Duration::from_secs(3 * 3600);
 /// Lines of a message to operations.
@@ -36,7 +33,7 @@ const MOST_LINES: usize = 50;
 pub struct Ports<L, C, Q, T> {
     /// Lists jobs, and reads plans.
     pub lists: L,
-    /// Claims and gaps.
+    /// Claims, gaps and our heartbeat.
     pub table: C,
     /// The queue of the diagnosis.
     pub problems: Q,
@@ -99,14 +96,13 @@ pub(crate) struct Tour {
 
 /// Whether a failure may be over at the next attempt.
 pub(crate) fn may_pass(gap: &Gap, attempt: u32) -> bool {
-    let passing = matches!(gap.reason, GapReason::Throttled | GapReason::TimedOut | GapReason::Unavailable | GapReason::Unreadable);
-    passing && attempt + 1 < ATTEMPTS
+    gap.reason.may_pass() && attempt + 1 < ATTEMPTS
 }
 
 impl<L, C, Q, T> Handler<L, C, Q, T>
 where
     L: JobLists + PlanLists + PlanReader + 'static,
-    C: ClaimLookup + GapMemory + 'static,
+    C: ClaimLookup + GapMemory + Heart + 'static,
     Q: Outbox + 'static,
     T: Operations + 'static,
 {
@@ -129,9 +125,13 @@ where
         let mut tour = Tour::default();
         match Work::read(body) {
             Some(Work::Begin) => self.begin(&mut tour).await,
-            Some(Work::GoOn { shards, runs }) => {
-                tour.to_do.extend(shards);
-                tour.runs.extend(runs);
+            Some(Work::GoOn(left)) => {
+                for left in left {
+                    match left {
+                        Left::List(shard) => tour.to_do.push_back(shard),
+                        Left::Runs(runs) => tour.runs.push_back(runs),
+                    }
+                }
             }
             None => {
                 self.count("quarantined", "unknown-message");
@@ -147,15 +147,26 @@ where
                 break;
             }
         }
-        self.ports.own.put(&Work::messages(tour.to_do.make_contiguous(), tour.runs.make_contiguous()), Duration::ZERO).await?;
-        self.ports.own.put(&Work::messages(&tour.again, &tour.runs_again), RETRY_AFTER).await?;
-        self.tell(&tour.gaps).await;
         let left = tour.to_do.len() + tour.again.len() + tour.runs.len() + tour.runs_again.len();
+        let all = |lists: Vec<Shard>, places: Vec<Runs>| {
+            lists.into_iter().map(Left::List).chain(places.into_iter().map(Left::Runs)).collect::<Vec<_>>()
+        };
+        let to_do = all(tour.to_do.into(), tour.runs.into());
+        leave(&self.ports.own, &to_do, &all(tour.again, tour.runs_again)).await?;
+        self.tell(&tour.gaps).await;
         if left == 0 {
-            self.count("reconciled", "complete");
+            self.beat().await;
         }
         tracing::info!(handed = tour.handed, left, gaps = tour.gaps.len(), "looked");
         Ok(Outcome::Looked { handed: tour.handed, left })
+    }
+
+    /// A look came to its end. (A very large one goes on in several messages; one that dies on the way is in the dead-letter queue.)
+    async fn beat(&self) {
+        self.count("heartbeat", "complete");
+        if let Err(error) = self.ports.table.beat(FUNCTION, (self.ports.now)()).await {
+            tracing::error!(operation = error.operation, code = %error.code, "the heartbeat was not kept");
+        }
     }
 
     /// The lists that reach furthest first.

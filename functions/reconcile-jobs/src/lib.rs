@@ -12,4 +12,4 @@ mod work;
 pub use config::Config;
 pub use handler::{Handler, ItemError, Outcome, Ports};
 pub use runs::{Runs, Step};
-pub use work::{Shard, Work};
+pub use work::{Left, Shard, Work};

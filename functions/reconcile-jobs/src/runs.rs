@@ -10,7 +10,7 @@ use guardian_core::arn::{AccountId, Region};
 use guardian_core::coverage::{NotJudged, OpenPlan, expect};
 use guardian_core::event::{Job, JobType};
 use guardian_core::evidence::Gap;
-use guardian_core::ports::{ClaimLookup, GapMemory, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, Slice, Whose};
+use guardian_core::ports::{ClaimLookup, GapMemory, Heart, JobLists, JobPage, Operations, Outbox, PlanLists, PlanReader, Slice, Whose};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,7 @@ impl Runs {
 impl<L, C, Q, T> Handler<L, C, Q, T>
 where
     L: JobLists + PlanLists + PlanReader + 'static,
-    C: ClaimLookup + GapMemory + 'static,
+    C: ClaimLookup + GapMemory + Heart + 'static,
     Q: Outbox + 'static,
     T: Operations + 'static,
 {

@@ -28,6 +28,17 @@ impl JobType {
             Self::Scan => "scan",
         }
     }
+
+    /// The detail-type of its events, as AWS sends them
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-backup.html>).
+    pub const fn detail_type(self) -> &'static str {
+        match self {
+            Self::Backup => "Backup Job State Change",
+            Self::Copy => "Copy Job State Change",
+            Self::Restore => "Restore Job State Change",
+            Self::Scan => "Scan Job State Change",
+        }
+    }
 }
 
 /// A job id, in lower case: AWS prints the same id in either case.

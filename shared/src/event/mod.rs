@@ -34,5 +34,5 @@ pub use change::{Change, ChangeKind};
 pub use degraded::{Degraded, Quarantine, QuarantineReason};
 pub use job::{Job, JobId, JobKey, JobState, JobType, PlanRef, Problem};
 pub use missed::MissedRun;
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, TRAIL_DETAIL_TYPE, parse};
 pub use reconciled::{RECONCILED_SOURCE, reconciled};

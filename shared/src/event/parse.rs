@@ -37,6 +37,9 @@ pub enum Parsed {
     Quarantine(Quarantine),
 }
 
+/// The detail-type of calls that CloudTrail recorded.
+pub const TRAIL_DETAIL_TYPE: &str = "AWS API Call via CloudTrail";
+
 /// What the detail-type says an event is.
 enum DetailType {
     Job(JobType),
@@ -47,18 +50,19 @@ enum DetailType {
 
 impl DetailType {
     fn of(text: &str) -> Self {
+        let job = [JobType::Backup, JobType::Copy, JobType::Restore, JobType::Scan];
+        if let Some(job) = job.into_iter().find(|job| text.eq_ignore_ascii_case(job.detail_type())) {
+            return Self::Job(job);
+        }
         match text.to_ascii_lowercase().as_str() {
-            "backup job state change" => Self::Job(JobType::Backup),
-            "copy job state change" => Self::Job(JobType::Copy),
-            "restore job state change" => Self::Job(JobType::Restore),
-            "scan job state change" => Self::Job(JobType::Scan),
             "backup vault state change" => Self::Change(ChangeKind::Vault),
             "backup plan state change" => Self::Change(ChangeKind::Plan),
             // The singular is what AWS sends; its pages have both.
             "region setting state change" | "region settings state change" => Self::Change(ChangeKind::RegionSetting),
             "recovery point state change" => Self::Change(ChangeKind::RecoveryPoint),
             "recovery point index state change" => Self::Change(ChangeKind::RecoveryPointIndex),
-            "aws api call via cloudtrail" | "aws service event via cloudtrail" | "aws console action via cloudtrail" => Self::Trail,
+            _ if text.eq_ignore_ascii_case(TRAIL_DETAIL_TYPE) => Self::Trail,
+            "aws service event via cloudtrail" | "aws console action via cloudtrail" => Self::Trail,
             _ => Self::Unknown,
         }
     }

@@ -68,13 +68,13 @@ struct Names {
 
 impl Names {
     fn of(job_type: JobType) -> Self {
-        let (detail_type, id, state, vault, resource) = match job_type {
-            JobType::Backup => ("Backup Job State Change", "backupJobId", "state", "backupVaultArn", "resourceArn"),
-            JobType::Copy => ("Copy Job State Change", "copyJobId", "state", "sourceBackupVaultArn", "resourceArn"),
-            JobType::Restore => ("Restore Job State Change", "restoreJobId", "status", "backupVaultArn", "sourceResourceArn"),
-            JobType::Scan => ("Scan Job State Change", "scanJobId", "state", "backupVaultArn", "resourceArn"),
+        let (id, state, vault, resource) = match job_type {
+            JobType::Backup => ("backupJobId", "state", "backupVaultArn", "resourceArn"),
+            JobType::Copy => ("copyJobId", "state", "sourceBackupVaultArn", "resourceArn"),
+            JobType::Restore => ("restoreJobId", "status", "backupVaultArn", "sourceResourceArn"),
+            JobType::Scan => ("scanJobId", "state", "backupVaultArn", "resourceArn"),
         };
-        Self { detail_type, id, state, vault, resource }
+        Self { detail_type: job_type.detail_type(), id, state, vault, resource }
     }
 }
 

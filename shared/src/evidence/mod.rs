@@ -113,6 +113,11 @@ impl GapReason {
             Self::NotConfigured => "not-configured",
         }
     }
+
+    /// Whether asking again a little later may help.
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Throttled | Self::TimedOut | Self::Unavailable | Self::Unreadable)
+    }
 }
 
 /// Everything a diagnosis may look at. Frozen before the rules see it.

@@ -43,6 +43,11 @@ impl IncidentId {
         Self(format!("bg-{}", digest("backup-guardian/digest/v1", &fields)))
     }
 
+    /// What a look of the guardian at its own alarm path is called. It is no incident either.
+    pub fn of_self_check(part: &crate::arn::Arn, at: jiff::Timestamp) -> Self {
+        Self(format!("bg-{}", digest("backup-guardian/self-check/v1", &[part.as_str(), &at.to_string()])))
+    }
+
     /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -60,6 +60,10 @@ fn description(alert: &Alert) -> String {
     if alert.kind == Kind::Storm {
         return storm(alert);
     }
+    if alert.kind == Kind::SelfCheck {
+        let found = alert.evidence.iter().map(|line| plain(&cut(&line.text, 600)));
+        return lines_within(std::iter::once(plain(&alert.summary)).chain(found).collect());
+    }
     let mut lines = vec![format!("*Cause* ({}): {}", words::certainty(alert), cut(&plain(&alert.summary), 1500))];
     if let Some(since) = alert.impact.as_ref().and_then(|impact| impact.unprotected_since) {
         lines.push(format!("*Unprotected since*: {} at the latest", words::minute(since)));

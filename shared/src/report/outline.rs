@@ -48,6 +48,15 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
             left_out,
         ]);
     }
+    if alert.kind == Kind::SelfCheck {
+        return filled([
+            ("WHAT HAPPENED", vec![Line::Text(alert.summary.clone())]),
+            ("SEEN", seen(alert)),
+            ("WHO MUST ACT", who(alert)),
+            ("WHAT TO DO", steps(&alert.next_steps, true)),
+            left_out,
+        ]);
+    }
     filled([
         ("WHAT HAPPENED", what(alert)),
         ("CAUSE", cause(alert)),

@@ -1,0 +1,269 @@
+//! Do the rules still let through what the guardian lives on, and send it where it is worked on?
+
+use serde_json::Value;
+
+use super::facts::{Rule, RuleFacts, Target};
+use super::{Check, TroubleKind, Words, clipped};
+use crate::arn::{AccountId, Arn, Region};
+use crate::event::{JobType, TRAIL_DETAIL_TYPE};
+use crate::evidence::{Fact, Gap, GapReason};
+
+/// The state in which a rule sees read-only calls, too
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html>).
+const SEES_READS: &str = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS";
+/// The queue of each account and Region for what could not be forwarded.
+const UNDELIVERED: &str = "backup-guardian-undelivered-events";
+
+/// A rule that has to be on the hub bus and on the default bus of every account and Region, under the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedRule {
+    /// Its name.
+    pub name: &'static str,
+    /// Whose events it must let through.
+    pub sources: &'static [&'static str],
+    /// The detail-types that it must let through: those that AWS sends and the parser of events knows.
+    pub detail_types: &'static [&'static str],
+    /// Whether it must see read-only calls.
+    pub sees_reads: bool,
+    /// What follows when it does not work.
+    pub consequence: &'static str,
+}
+
+/// The rules that forward, as deploy/agent-regional.yaml has them (a test compares).
+pub const FORWARDED: &[WantedRule] = &[
+    WantedRule {
+        name: "backup-guardian-problem-events",
+        sources: &["aws.backup"],
+        detail_types: &[
+            JobType::Backup.detail_type(),
+            JobType::Copy.detail_type(),
+            JobType::Restore.detail_type(),
+            JobType::Scan.detail_type(),
+        ],
+        sees_reads: false,
+        consequence: "failed jobs are heard of only when the lists are searched",
+    },
+    WantedRule {
+        name: "backup-guardian-denial-events",
+        sources: &["aws.kms", "aws.backup", "aws.ec2", "aws.rds", "aws.sts"],
+        detail_types: &[TRAIL_DETAIL_TYPE],
+        sees_reads: true,
+        consequence: "refused calls are not at hand: verdicts are less certain until CloudTrail was searched",
+    },
+    WantedRule {
+        name: "backup-guardian-completed-events",
+        sources: &["aws.backup"],
+        detail_types: &[JobType::Backup.detail_type(), JobType::Copy.detail_type()],
+        sees_reads: false,
+        consequence: "incidents are not seen to end, and the newest good copy is not known",
+    },
+];
+
+/// What a rule of ours should be like; `None` for a schedule.
+pub fn wanted(rule: &Arn) -> Option<&'static WantedRule> {
+    FORWARDED.iter().find(|wanted| wanted.name == rule.resource_name())
+}
+
+/// A rule of the guardian's account: one of the hub bus, or a schedule.
+pub fn hub_rule(facts: &RuleFacts) -> Check {
+    let mut check = Check::of(facts.arn.as_str());
+    match &facts.seen {
+        Fact::Gap(gap) if gap.reason != GapReason::NotFound => {
+            check.unchecked(&format!("the rule {}", facts.arn.resource_name()), gap);
+            check
+        }
+        _ => judge(facts, check),
+    }
+}
+
+/// The forwarding rules of an account. A gap that is met in every Region is told once.
+pub fn account(account: &AccountId, rules: &[RuleFacts]) -> Vec<Check> {
+    let mut itself = Check::of(format!("account {account}"));
+    let mut checks = Vec::new();
+    let mut gaps = Vec::<(&Gap, Vec<&Region>)>::new();
+    for facts in rules {
+        match facts.seen.gap().filter(|gap| gap.reason != GapReason::NotFound) {
+            Some(gap) => {
+                let regions = match gaps.iter_mut().find(|(known, _)| (&known.action, known.reason) == (&gap.action, gap.reason)) {
+                    Some((_, regions)) => regions,
+                    None => {
+                        gaps.push((gap, Vec::new()));
+                        continue;
+                    }
+                };
+                regions.extend(&gap.region);
+            }
+            None => checks.push(judge(facts, Check::of(facts.arn.as_str()))),
+        }
+    }
+    for (gap, more) in gaps {
+        let what = format!("the forwarding of account {account}");
+        let others = more.iter().filter(|region| Some(**region) != gap.region.as_ref()).collect::<std::collections::BTreeSet<_>>();
+        let detail = match others.len() {
+            0 => gap.detail.clone(),
+            n => Some(format!("{}, and so in {n} more Regions", gap.detail.as_deref().unwrap_or("no detail"))),
+        };
+        itself.unchecked(&what, &Gap { detail, ..gap.clone() });
+    }
+    checks.push(itself);
+    checks
+}
+
+fn judge(facts: &RuleFacts, check: Check) -> Check {
+    let mut look = Look { check, facts, wanted: wanted(&facts.arn) };
+    match &facts.seen {
+        Fact::Known { value, .. } => {
+            look.state(value);
+            look.pattern(value);
+            look.targets(value);
+        }
+        Fact::Gap(_) => look.missing(),
+        Fact::NotAsked => look.check.complete = false,
+    }
+    look.check
+}
+
+struct Look<'a> {
+    check: Check,
+    facts: &'a RuleFacts,
+    wanted: Option<&'static WantedRule>,
+}
+
+impl Look<'_> {
+    fn named(&self) -> String {
+        let arn = &self.facts.arn;
+        match (arn.account(), arn.region()) {
+            (Some(account), Some(region)) => format!("the rule {} of account {account} in {region}", arn.resource_name()),
+            _ => format!("the rule {arn}"),
+        }
+    }
+
+    /// Name, bus and Region, as the commands take them.
+    fn options(&self, name: &str) -> String {
+        let arn = &self.facts.arn;
+        let bus = match arn.resource().split('/').collect::<Vec<_>>().as_slice() {
+            ["rule", bus, _] => format!(" --event-bus-name {bus}"),
+            _ => String::new(),
+        };
+        let region = arn.region().map(|region| format!(" --region {region}")).unwrap_or_default();
+        format!("{name} {}{bus}{region}", arn.resource_name())
+    }
+
+    fn add(&mut self, kind: TroubleKind, about: &str, what: String, remedy: &str, command: Option<String>) {
+        let consequence = self.wanted.map_or("the function behind it does not begin its work", |wanted| wanted.consequence).to_owned();
+        self.check.add(kind, about, Words { what, consequence, remedy: remedy.to_owned(), command });
+    }
+
+    fn missing(&mut self) {
+        let what = format!("{} does not exist", self.named());
+        let remedy = if self.facts.role.is_some() {
+            "deploy deploy/agent-regional.yaml there (an account that is to have no guardian belongs out of the organization's list); where it is \
+             deployed, delete that stack instance first: CloudFormation does not put back what was deleted by hand"
+        } else {
+            "make it again: CloudFormation does not put back what was deleted by hand, so change the name of the resource and deploy"
+        };
+        self.add(TroubleKind::RuleMissing, "", what, remedy, None);
+    }
+
+    fn state(&mut self, rule: &Rule) {
+        let sees_reads = self.wanted.is_some_and(|wanted| wanted.sees_reads);
+        // `put-rule` keeps the targets; `enable-rule` would leave the rule without read-only calls.
+        let enable = if sees_reads {
+            let (describe, put) = (self.options("--name"), self.options("--name"));
+            format!(
+                "aws events put-rule {put} --state {SEES_READS} --event-pattern \"$(aws events describe-rule {describe} --query EventPattern --output text)\""
+            )
+        } else {
+            format!("aws events enable-rule {}", self.options("--name"))
+        };
+        let state = rule.state.as_str();
+        if !state.starts_with("ENABLED") {
+            let what = format!("{} is {}", self.named(), clipped(state, 60));
+            self.add(TroubleKind::RuleDisabled, "", what, "enable it", Some(enable));
+        } else if sees_reads && state != SEES_READS {
+            let what = format!(
+                "{} does not see read-only calls (Decrypt, DescribeKey, ReEncrypt): its state is {}",
+                self.named(),
+                clipped(state, 60)
+            );
+            self.add(TroubleKind::RuleBlind, "state", what, "give it the state that sees them", Some(enable));
+        }
+    }
+
+    fn pattern(&mut self, rule: &Rule) {
+        let Some(wanted) = self.wanted else { return };
+        for (field, names) in [("source", wanted.sources), ("detail-type", wanted.detail_types)] {
+            let lacking = names.iter().filter(|name| !lets_through(rule.pattern.as_ref(), field, name)).copied().collect::<Vec<_>>();
+            if !lacking.is_empty() {
+                let what = format!("the pattern of {} does not let through the {field} {}", self.named(), lacking.join(", "));
+                let remedy = "put back the pattern that the template has";
+                let command = Some(format!("aws events describe-rule {}", self.options("--name")));
+                self.add(TroubleKind::RuleBlind, field, what, remedy, command);
+            }
+        }
+    }
+
+    fn targets(&mut self, rule: &Rule) {
+        let wanted = self.facts.target.as_str();
+        let Some(target) = rule.targets.iter().find(|target| target.arn == wanted) else {
+            let elsewhere = rule.targets.iter().map(|target| clipped(&target.arn, 120)).collect::<Vec<_>>();
+            let elsewhere = if elsewhere.is_empty() { "to nothing".to_owned() } else { format!("to {} only", elsewhere.join(", ")) };
+            let what = format!("{} does not send to {wanted}, but {elsewhere}", self.named());
+            let command = Some(self.put_target("backup-guardian"));
+            self.add(TroubleKind::TargetMissing, "", what, "give it its target", command);
+            return;
+        };
+        if let Some(role) = &self.facts.role
+            && target.role_arn.as_ref() != Some(role)
+        {
+            let with = target.role_arn.as_deref().map_or_else(|| "no role".to_owned(), |role| clipped(role, 150));
+            let what = format!("{} sends to the hub bus with {with}, which admits {role} only", self.named());
+            let command = self.put_same(target);
+            self.add(TroubleKind::TargetAstray, "role", what, "give the target its role", command);
+        }
+        if target.dead_letters.as_deref() != Some(self.facts.dead_letters.as_str()) {
+            let what =
+                format!("{} has no dead-letter queue {} for what it cannot deliver", self.named(), self.facts.dead_letters.resource_name());
+            let command = self.put_same(target);
+            self.add(TroubleKind::NoDeadLetters, "", what, "give the target its dead-letter queue", command);
+        }
+    }
+
+    /// A target of the same id is replaced. An id that others chose goes into no command unless it is plain.
+    fn put_same(&self, target: &Target) -> Option<String> {
+        let plain = !target.id.is_empty() && target.id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        plain.then(|| self.put_target(&target.id))
+    }
+
+    fn put_target(&self, id: &str) -> String {
+        let role = self.facts.role.as_ref().map(|role| format!(",RoleArn={role}")).unwrap_or_default();
+        let (target, dead_letters) = (&self.facts.target, &self.facts.dead_letters);
+        let options = self.options("--rule");
+        format!("aws events put-targets {options} --targets \"Id={id},Arn={target}{role},DeadLetterConfig={{Arn={dead_letters}}}\"")
+    }
+}
+
+/// Whether a pattern has a name among the values of a field. What is no plain text (a prefix, a wildcard) may match: it is not called blind.
+fn lets_through(pattern: Option<&Value>, field: &str, name: &str) -> bool {
+    let Some(pattern) = pattern else { return false };
+    match pattern.get(field) {
+        // No such field: every value passes.
+        None => pattern.is_object(),
+        Some(values) => values.as_array().is_some_and(|values| values.iter().any(|value| value.as_str().is_none_or(|value| value == name))),
+    }
+}
+
+impl RuleFacts {
+    /// A forwarding rule of an account, as deploy/agent-regional.yaml makes it.
+    pub fn forwarding(account: &AccountId, region: &Region, wanted: &WantedRule, hub_bus: &Arn, role_name: &str) -> Option<Self> {
+        let partition = region.partition();
+        let arn = |service: &str, resource: String| Arn::parse(&format!("arn:{partition}:{service}:{region}:{account}:{resource}")).ok();
+        Some(Self {
+            arn: arn("events", format!("rule/{}", wanted.name))?,
+            target: hub_bus.clone(),
+            role: Some(format!("arn:{partition}:iam::{account}:role/{role_name}")),
+            dead_letters: arn("sqs", UNDELIVERED.to_owned())?,
+            seen: Fact::NotAsked,
+        })
+    }
+}
