@@ -69,7 +69,7 @@ fn lane(n: u8, key_known: bool) -> Lane {
         resource_type: Some("EBS".to_owned()),
         key: key_known.then(|| format!("key-{n}")),
         role: Some("role".to_owned()),
-        rule: None,
+        told: None,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn lane(key: Option<&str>) -> Lane {
         resource_type: Some("EBS".to_owned()),
         key: key.map(str::to_owned),
         role: Some("arn:aws:iam::111111111111:role/backup".to_owned()),
-        rule: None,
+        told: None,
     }
 }
 

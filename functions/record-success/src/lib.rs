@@ -76,13 +76,14 @@ where
         let made_at = evidence.job.completed_at.or(evidence.job.event_time).unwrap_or(now);
         self.messenger.table(deadline, "keep-good", work.keep_good(&success, made_at)).await?;
         let lanes = self.messenger.table(deadline, "lanes", work.lanes(&success.lane)).await?;
-        // That its rule makes jobs again, a job proves whatever it keeps.
-        let rule = Lane::of_rule(&evidence.job);
-        let of_rule = match &rule {
-            Some(rule) => self.messenger.table(deadline, "lanes", work.lanes(rule)).await?,
-            None => Vec::new(),
-        };
-        if lanes.is_empty() && of_rule.is_empty() {
+        // That its rule makes jobs again, and its plan under its role, a job proves whatever it keeps.
+        let mut of_origin = Vec::new();
+        for origin in Lane::of_its_origin(&evidence.job) {
+            let found = self.messenger.table(deadline, "lanes", work.lanes(&origin)).await?;
+            let success = Success { lane: origin, ..success.clone() };
+            of_origin.extend(found.into_iter().map(|lane| (lane, success.clone())));
+        }
+        if lanes.is_empty() && of_origin.is_empty() {
             return Ok(Outcome::NoProblem);
         }
         if !lanes.is_empty()
@@ -94,13 +95,12 @@ where
             }
         }
         success.lane = Lane::of(&evidence);
-        let success_of_rule = Success { lane: rule.unwrap_or_else(|| success.lane.clone()), ..success.clone() };
         let lease_until = after(now, deadline.saturating_duration_since(Instant::now()) + LEASE_MARGIN);
         let moment = Moment { now, lease_until, repeat_after: self.repeat_after };
         let mut outcome = Outcome::Joined;
-        let proofs = lanes.iter().map(|lane| (lane, &success)).chain(of_rule.iter().map(|lane| (lane, &success_of_rule)));
+        let proofs = lanes.into_iter().map(|lane| (lane, success.clone())).chain(of_origin);
         for ((id, lane), success) in proofs {
-            if let Some(told) = self.prove(id, lane, success, &moment, deadline).await? {
+            if let Some(told) = self.prove(&id, &lane, &success, &moment, deadline).await? {
                 outcome = told;
             }
         }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::matching::{Actor, Tie, Tied, ties};
 use super::{Cause, Certainty, Denied, Finding, facts};
+use crate::arn::Arn;
 use crate::copy::{Judged, Object, Route, RoutePolicies, SeenCall, SeenPolicies, judge_all, requirements_seen};
-use crate::event::JobType;
+use crate::event::{JobType, NoticeKind};
 use crate::evidence::{Effect, Evidence, Fact, PolicyType};
 use crate::policy::Decision;
 
@@ -224,6 +225,10 @@ fn seen(evidence: &Evidence, route: &Route) -> RoutePolicies {
 
 /// Whether the job role may be what AWS refused, so that its policies and those of the organization are worth reading.
 pub fn suspects_job_role(evidence: &Evidence) -> bool {
+    // The role of a selection is all that AWS needs to process it.
+    if evidence.job.notice.as_ref().is_some_and(|notice| notice.kind == NoticeKind::SelectionNotProcessed) {
+        return true;
+    }
     if evidence.job.job_type != JobType::Copy {
         return false;
     }
@@ -243,9 +248,21 @@ pub fn suspects_job_role(evidence: &Evidence) -> bool {
     about_roles.into_iter().any(|cause| reading.likelihood(cause) > 0.0)
 }
 
+/// The role whose policies may be the reason. Of a selection whose role only a session names, the role of that name: AWS reads roles by name,
+/// and the path is in no session.
+pub fn role_to_read(evidence: &Evidence) -> Option<Arn> {
+    evidence.role_arn().cloned().or_else(|| {
+        let denial = evidence.job.notice.as_ref()?.denial.as_ref()?;
+        let session = Arn::parse(denial.principal.as_deref()?).ok()?;
+        let account = session.account().filter(|account| account == &evidence.job.account)?;
+        Arn::parse(&format!("arn:{}:iam::{account}:role/{}", session.partition(), session.role_name()?)).ok()
+    })
+}
+
 /// Whether the organization itself may be the reason, so that it is worth knowing who owns it.
 pub fn concerns_organization(evidence: &Evidence) -> bool {
     let reading = facts::reading(evidence);
     let causes = [Cause::OrganizationMismatch, Cause::CrossAccountFeatureDisabled];
-    suspects_job_role(evidence) || causes.into_iter().any(|cause| reading.likelihood(cause) > 0.0)
+    let policy = evidence.job.notice.as_ref().is_some_and(|notice| notice.kind == NoticeKind::OrganizationPolicyInvalid);
+    policy || suspects_job_role(evidence) || causes.into_iter().any(|cause| reading.likelihood(cause) > 0.0)
 }

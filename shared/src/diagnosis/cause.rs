@@ -103,6 +103,16 @@ causes! {
     JobStuck = "job-stuck",
     /// A rule of a plan was due, and AWS lists no job of it.
     RunMissed = "run-missed",
+    /// A plan ran, and AWS Backup could not process a selection of it, so it made no job.
+    SelectionNotProcessed = "selection-not-processed",
+    /// A selection of a plan was deleted with its service-linked role.
+    SelectionDeleted = "selection-deleted",
+    /// The effective backup policy of the organization is not valid, so it makes no plan.
+    OrganizationPolicyInvalid = "organization-policy-invalid",
+    /// A continuous backup stopped.
+    ContinuousBackupInterrupted = "continuous-backup-interrupted",
+    /// A job ended without a part of the objects of its resource.
+    ObjectsLeftOut = "objects-left-out",
     /// No rule explains it: the next rule to write.
     Unexplained = "unexplained",
 }

@@ -6,6 +6,7 @@
 use super::facts::{self, Voice};
 use super::matching::{Target, ties};
 use super::mend::{self, Mend};
+use super::notice;
 use super::rules::ALL;
 use super::text::Reading;
 use super::{Answer, Assessment, Candidate, Cause, Certainty, Evaluation, Finding, Meta, Severity, Verdict, assess, steps};
@@ -38,7 +39,12 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
     }
     findings.sort_by(|a, b| {
         let likelihood = |weighed: &Weighed<'_>| reading.likelihood(weighed.finding.cause);
-        (b.finding.certainty.cmp(&a.finding.certainty)).then(likelihood(b).total_cmp(&likelihood(a))).then(a.place.cmp(&b.place))
+        let told = |weighed: &Weighed<'_>| notice::CAUSES.contains(&weighed.finding.cause);
+        // What AWS itself told is no guess at a text: the text is the reason beneath.
+        (told(b).cmp(&told(a)))
+            .then(b.finding.certainty.cmp(&a.finding.certainty))
+            .then(likelihood(b).total_cmp(&likelihood(a)))
+            .then(a.place.cmp(&b.place))
     });
     let candidates = runners_up(&findings, &reading);
     match findings.into_iter().next() {
@@ -55,6 +61,9 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
 /// Keys, vaults and roles are shared: a call that was refused at one of them may be that of another job of the same minutes, and its state or
 /// policy may be what stops the next copy without having stopped this one.
 fn another_cause(evidence: &Evidence, finding: &Finding) -> bool {
+    if notice::CAUSES.contains(&finding.cause) {
+        return false;
+    }
     let own =
         |denied: &super::Denied| ties(evidence).iter().any(|tied| tied.denial.event_id == denied.event_id && tied.target == Target::Source);
     // Where access was refused AWS' texts are too vague to tell the one reason from the other.

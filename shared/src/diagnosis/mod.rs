@@ -8,6 +8,7 @@ pub mod facts;
 pub mod key_policy;
 pub mod matching;
 mod mend;
+pub mod notice;
 pub mod rule;
 pub mod rules;
 mod statement;

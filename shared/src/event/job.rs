@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::missed::MissedRun;
+use super::notice::Notice;
 use crate::arn::{AccountId, Arn, Region};
 
 /// Which kind of job.
@@ -85,6 +86,12 @@ pub enum JobState {
     Canceled,
     /// Ours, not AWS': a run of a plan rule that was due, and of which there is no job.
     Missed,
+    /// Ours: AWS made no job where one was wanted, and told so. See [`Notice`].
+    NotStarted,
+    /// Ours: a continuous backup stopped, and no job of it.
+    Interrupted,
+    /// Ours: a job left a part of its resource out.
+    ObjectsLeftOut,
     /// Anything AWS may add, in upper case.
     Other(String),
 }
@@ -107,6 +114,9 @@ impl From<String> for JobState {
             "EXPIRED" => Self::Expired,
             "CANCELED" | "CANCELLED" => Self::Canceled,
             "MISSED" => Self::Missed,
+            "NOT_STARTED" => Self::NotStarted,
+            "INTERRUPTED" => Self::Interrupted,
+            "OBJECTS_LEFT_OUT" => Self::ObjectsLeftOut,
             _ => Self::Other(text),
         }
     }
@@ -136,6 +146,9 @@ impl JobState {
             Self::Expired => "EXPIRED",
             Self::Canceled => "CANCELED",
             Self::Missed => "MISSED",
+            Self::NotStarted => "NOT_STARTED",
+            Self::Interrupted => "INTERRUPTED",
+            Self::ObjectsLeftOut => "OBJECTS_LEFT_OUT",
             Self::Other(text) => text,
         }
     }
@@ -239,6 +252,9 @@ pub struct Job {
     /// The run that made no job, where a reconciliation missed it; everything else but the identity and the plan is absent then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<MissedRun>,
+    /// What AWS told beside the events of its jobs, where that is how this one became known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Box<Notice>>,
     /// What could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
@@ -290,6 +306,7 @@ impl Job {
             scan_result: None,
             stuck_since: None,
             missed: None,
+            notice: None,
             problems: Vec::new(),
         }
     }
@@ -316,6 +333,9 @@ impl Job {
             | JobState::Expired
             | JobState::Canceled
             | JobState::Missed
+            | JobState::NotStarted
+            | JobState::Interrupted
+            | JobState::ObjectsLeftOut
             | JobState::Other(_) => true,
         }
     }
@@ -342,7 +362,10 @@ impl Job {
         for arn in [&self.vault_arn, &self.destination_vault_arn, &self.recovery_point_arn, &self.resource_arn] {
             field(arn.as_ref().map_or("", Arn::as_str));
         }
+        let told = self.notice.as_ref().and_then(|notice| notice.id.as_deref());
         match self.created_at {
+            // AWS gives what it tells an id of its own, the same in every delivery: two selections may fail in the same second.
+            _ if told.is_some() => field(told.unwrap_or_default()),
             Some(at) => field(&at.to_string()),
             // Without its date, jobs of the same resource would be one: the delivery tells them apart. Better two messages than none.
             None => {

@@ -7,8 +7,10 @@ use super::degraded::{Degraded, Quarantine, QuarantineReason};
 use super::envelope::Envelope;
 use super::field::{Fields, kind};
 use super::job::{Job, JobState, JobType, Problem};
+use super::notice::NoticeKind;
 use super::{
-    backup_job, copy_job, index, job_fields, missed, plan, reconciled, recovery_point, region_setting, repair, restore_job, scan_job, vault,
+    backup_job, copy_job, index, job_fields, missed, not_started, plan, reconciled, recovery_point, region_setting, repair, restore_job,
+    scan_job, vault,
 };
 use crate::arn::{AccountId, Region};
 use crate::evidence::cloudtrail::Record;
@@ -93,7 +95,7 @@ fn classify(event: &Value, envelope: Envelope, bytes: &[u8]) -> Parsed {
         envelope.source.as_deref().map(|source| source.eq_ignore_ascii_case("aws.backup") || source == reconciled::RECONCILED_SOURCE);
     let from_aws = envelope.source.as_deref().is_some_and(|source| source.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws.")));
     match (from_backup, detail_type) {
-        (_, Some(DetailType::Trail)) if from_aws => trail(event, &envelope, bytes),
+        (_, Some(DetailType::Trail)) if from_aws => trail(event, envelope, bytes),
         (Some(false), Some(_)) | (Some(true), Some(DetailType::Unknown)) => other(envelope),
         // A source that is missing is damage, not another sender: only another sender is not ours to alert.
         (Some(true) | None, Some(DetailType::Job(job_type))) => job(event, envelope, Some(job_type), bytes),
@@ -112,11 +114,11 @@ fn other(envelope: Envelope) -> Parsed {
     Parsed::Other { account: envelope.account, region: envelope.region, detail_type: envelope.detail_type.unwrap_or_default() }
 }
 
-fn quarantine(reason: QuarantineReason, what: String, bytes: &[u8]) -> Parsed {
+pub(super) fn quarantine(reason: QuarantineReason, what: String, bytes: &[u8]) -> Parsed {
     Parsed::Quarantine(Quarantine { reason, what, raw: Degraded::keep_raw(bytes) })
 }
 
-fn problems_in_words(problems: &[Problem]) -> String {
+pub(super) fn problems_in_words(problems: &[Problem]) -> String {
     let words = problems.iter().map(|problem| format!("`{}`: {}", problem.field, problem.what)).collect::<Vec<_>>().join(", ");
     if words.is_empty() { "no envelope of an event".to_owned() } else { words }
 }
@@ -226,7 +228,7 @@ fn change(event: &Value, mut envelope: Envelope, kind: ChangeKind, bytes: &[u8])
     Parsed::Change(Box::new(change))
 }
 
-fn trail(event: &Value, envelope: &Envelope, bytes: &[u8]) -> Parsed {
+fn trail(event: &Value, envelope: Envelope, bytes: &[u8]) -> Parsed {
     let Some(account) = envelope.account.clone() else {
         return quarantine(QuarantineReason::NoAccount, problems_in_words(&envelope.problems), bytes);
     };
@@ -237,6 +239,9 @@ fn trail(event: &Value, envelope: &Envelope, bytes: &[u8]) -> Parsed {
     };
     match Record::parse(&detail) {
         Ok(mut record) => {
+            if let Some(kind) = not_started::kind(&record, &detail) {
+                return not_started(kind, &record, &detail, envelope, bytes);
+            }
             // The envelope says whose trail it is; the record inside could name anybody.
             record.recorded_in = account;
             if let Some(region) = envelope.region.clone() {
@@ -246,4 +251,20 @@ fn trail(event: &Value, envelope: &Envelope, bytes: &[u8]) -> Parsed {
         }
         Err(error) => quarantine(QuarantineReason::UnreadableRecord, error.to_string(), bytes),
     }
+}
+
+/// A service event by which AWS Backup says that it made no job. Whose it is the envelope says, as for every job.
+fn not_started(kind: NoticeKind, record: &Record, detail: &Value, envelope: Envelope, bytes: &[u8]) -> Parsed {
+    let Some(account) = envelope.account.clone() else {
+        return quarantine(QuarantineReason::NoAccount, problems_in_words(&envelope.problems), bytes);
+    };
+    let Some(region) = envelope.region.clone() else {
+        return degraded(account, envelope, Some(JobType::Backup), record.error_message.clone(), bytes);
+    };
+    let mut job = Job::new(account, region, JobType::Backup);
+    job.event_id.clone_from(&envelope.event_id);
+    job.event_time = envelope.time;
+    job.problems = envelope.problems;
+    not_started::read(&mut job, kind, record, detail);
+    Parsed::Job(Box::new(job))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest;
 use crate::arn::{AccountId, Arn, Region};
-use crate::event::{Job, JobType};
+use crate::event::{Job, JobType, Notice};
 use crate::evidence::Evidence;
 
 /// A lane.
@@ -34,9 +34,11 @@ pub struct Lane {
     /// Role of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The rule of a plan, as `<plan id>/<rule id>`: what stands for everything else where a run made no job.
+    /// What stands for everything else where there is no job: the rule whose run made none, or what AWS told beside its jobs, and of which plan.
+    /// Only a lane of the same proves anything for it: a job that completes says nothing of another selection, or of the objects that it left
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub told: Option<String>,
 }
 
 impl Lane {
@@ -49,6 +51,9 @@ impl Lane {
         {
             return lane;
         }
+        if let Some(notice) = &job.notice {
+            return Self::of_notice(evidence, notice);
+        }
         Self {
             account: job.account.clone(),
             region: job.region.clone(),
@@ -58,14 +63,42 @@ impl Lane {
             resource_type: evidence.resource_type().map(str::to_owned),
             key: text(evidence.source_key_arn()),
             role: text(evidence.role_arn()),
-            rule: None,
+            told: None,
         }
     }
 
-    /// The lane of the rule that made a job, or should have: proved by any later job of the rule, whatever it keeps.
-    pub fn of_rule(job: &Job) -> Option<Self> {
-        let plan = job.plan.as_ref().filter(|_| job.job_type == JobType::Backup)?;
-        Some(Self {
+    /// The lane of what AWS told beside its jobs.
+    ///
+    /// Where the role of a selection could not be assumed it is the lane of that plan and role, which a later backup job of the same plan under
+    /// the same role proves. No job carries the name of its selection, so no other error of a selection can be proved: another selection of
+    /// the plan may be what ran.
+    fn of_notice(evidence: &Evidence, notice: &Notice) -> Self {
+        let job = &evidence.job;
+        let named = job.resource_arn.as_ref().map(Arn::as_str);
+        let plan = named.filter(|_| notice.kind.is_of_plan());
+        let role = job.role_arn.as_ref().map(|arn| arn.as_str().to_owned());
+        if let (Some(plan), true) = (plan, notice.refused_role()) {
+            return Self { role, ..Self::of_plan(job, plan) };
+        }
+        let name = named.or(notice.plan_name.as_deref()).or(notice.policy_id.as_deref()).unwrap_or_default();
+        Self { told: Some(format!("{} {name}", notice.kind.as_str())), ..Self::bare(job) }
+    }
+
+    /// The lane of a plan that a job, which was created by it, proves; `None` for a job that no plan created.
+    pub fn of_its_plan(job: &Job) -> Option<Self> {
+        let plan = job.plan.as_ref()?.plan_arn.as_ref()?;
+        let own = plan.account().as_ref() == Some(&job.account) && plan.region().as_ref() == Some(&job.region);
+        let role = job.role_arn.as_ref().map(|arn| arn.as_str().to_owned())?;
+        let proves = own && job.job_type == JobType::Backup;
+        proves.then(|| Self { role: Some(role), ..Self::of_plan(job, plan.as_str()) })
+    }
+
+    fn of_plan(job: &Job, plan: &str) -> Self {
+        Self { told: Some(format!("role of {plan}")), ..Self::bare(job) }
+    }
+
+    fn bare(job: &Job) -> Self {
+        Self {
             account: job.account.clone(),
             region: job.region.clone(),
             job_type: job.job_type,
@@ -74,8 +107,20 @@ impl Lane {
             resource_type: None,
             key: None,
             role: None,
-            rule: Some(format!("{}/{}", plan.plan_id.as_deref()?, plan.rule_id.as_deref()?)),
-        })
+            told: None,
+        }
+    }
+
+    /// The lane of the rule that made a job, or should have: proved by any later job of the rule, whatever it keeps.
+    pub fn of_rule(job: &Job) -> Option<Self> {
+        let plan = job.plan.as_ref().filter(|_| job.job_type == JobType::Backup)?;
+        let told = format!("rule {}/{}", plan.plan_id.as_deref()?, plan.rule_id.as_deref()?);
+        Some(Self { told: Some(told), ..Self::bare(job) })
+    }
+
+    /// The lanes beside its own of which a job that completed proves something, whatever it kept.
+    pub fn of_its_origin(job: &Job) -> Vec<Self> {
+        [Self::of_rule(job), Self::of_its_plan(job)].into_iter().flatten().collect()
     }
 
     /// Name of the lane, the same wherever it is computed.
@@ -89,14 +134,14 @@ impl Lane {
         let [vault, destination, kind] =
             [&self.vault, &self.destination_vault, &self.resource_type].map(|part| part.as_deref().unwrap_or_default());
         let mut fields = vec![self.account.as_str(), self.region.as_str(), self.job_type.as_str(), vault, destination, kind];
-        fields.extend(self.rule.as_deref());
+        fields.extend(self.told.as_deref());
         digest("backup-guardian/route/v1", &fields)
     }
 
-    /// Whether a job in `other` proves something for this lane: the same route under the same key, by the same role. A key that was not
-    /// read proves nothing. That a rule makes jobs again, any job of it proves.
+    /// Whether a job in `other` proves something for this lane: the same route under the same key, by the same role; or the same rule, or the
+    /// same plan by the same role. A key that was not read proves nothing.
     pub fn is_proved_by(&self, other: &Self) -> bool {
-        (self.rule.is_some() || self.key.is_some() && self.role.is_some()) && self == other
+        (self.told.is_some() || self.key.is_some() && self.role.is_some()) && self == other
     }
 }
 
@@ -139,7 +184,7 @@ mod tests {
         assert!(!proves(&Job { plan: None, ..made("r") }), "on demand");
         assert!(!proves(&Job { job_type: JobType::Copy, ..made("r") }), "of an older backup");
         let of_the_job = Lane::of(&Evidence::of_event(made("r"), at("2026-11-04T12:00:00Z")));
-        assert!(of_the_job.rule.is_none() && of_the_job.route_id() != lane.route_id());
+        assert!(of_the_job.told.is_none() && of_the_job.route_id() != lane.route_id());
         assert!(!of_the_job.is_proved_by(&of_the_job), "a key that was not read proves nothing");
     }
 

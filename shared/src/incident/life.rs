@@ -314,8 +314,8 @@ pub fn resource_of(evidence: &Evidence) -> String {
     let job = &evidence.job;
     let resource = job.resource_arn.as_ref().or_else(|| evidence.description.known()?.resource_arn.as_ref());
     let arn = resource.or(evidence.recovery_point_arn()).map(|arn| arn.as_str().to_owned());
-    // The runs that a rule missed are one member: its next job makes up for none of them, and ends it.
-    arn.or_else(|| Lane::of(evidence).rule).unwrap_or_else(|| job.key().job_id.as_str().to_owned())
+    // The runs that a rule missed are one member: its next job makes up for none of them, and ends it. So is what AWS told again and again.
+    arn.or_else(|| Lane::of(evidence).told).unwrap_or_else(|| job.key().job_id.as_str().to_owned())
 }
 
 fn of_job(evidence: &Evidence, standing: Standing, identity: IncidentId, diagnosed: bool) -> Failure {

@@ -105,7 +105,9 @@ pub fn job_of(evidence: &Evidence, names: &Names) -> AlertJob {
         .and_then(|arn| names.resource.get(arn.as_str()).cloned())
         .or_else(|| description.and_then(|d| d.resource_name.clone()))
         .or_else(|| point.and_then(|point| point.resource_name.clone()))
-        .or_else(|| job.missed.as_ref().map(|run| format!("plan {}, rule {}", run.plan_name, run.rule_name)));
+        .or_else(|| job.missed.as_ref().map(|run| format!("plan {}, rule {}", run.plan_name, run.rule_name)))
+        // Where no job was made the plan stands for what it would have backed up.
+        .or_else(|| job.notice.as_ref().and_then(|notice| notice.plan_name.clone()));
     AlertJob {
         account_id: job.account.clone(),
         region: job.region.clone(),

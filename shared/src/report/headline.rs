@@ -40,6 +40,9 @@ fn happened(cause: Cause, job: &AlertJob) -> String {
     };
     let predicate = match job.state.as_str() {
         _ if cause == Cause::ThreatsFound => return "Malware found".to_owned(),
+        "INTERRUPTED" => return "Continuous backup interrupted".to_owned(),
+        "NOT_STARTED" => "not started",
+        "OBJECTS_LEFT_OUT" => "left objects out",
         _ if cause == Cause::JobStuck => "makes no progress",
         "" => "event of AWS Backup could not be read",
         "FAILED" | "FAILING" => "failed",

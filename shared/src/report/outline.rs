@@ -108,14 +108,23 @@ fn what(alert: &Alert) -> Vec<Line> {
     let Some(job) = alert.jobs.first() else { return lines };
     if let Some(impact) = &alert.impact {
         let done = if job.job_type == "copy" { "copied" } else { "backed up" };
-        let missing = if job.state == "PARTIAL" { format!("Only partly {done}") } else { format!("Not {done}") };
+        let missing = match job.state.as_str() {
+            "PARTIAL" | "OBJECTS_LEFT_OUT" => format!("Only partly {done}"),
+            "INTERRUPTED" => "Not continuously backed up".to_owned(),
+            _ => format!("Not {done}"),
+        };
         if let Some(since) = impact.unprotected_since {
             let good = match impact.last_good_copy_at {
                 Some(at) => format!("The last good one is of {}.", minute(at)),
                 None => "When the last good one was made is not known.".to_owned(),
             };
-            let then = if job.state == "MISSED" { "this run was due" } else { "this job was created" };
-            lines.push(Line::Text(format!("{missing} since {} at the latest, when {then}. {good}", minute(since))));
+            let when = match job.state.as_str() {
+                "MISSED" => "when this run was due",
+                "NOT_STARTED" => "when AWS Backup recorded this",
+                "INTERRUPTED" => "when AWS told of this",
+                _ => "when this job was created",
+            };
+            lines.push(Line::Text(format!("{missing} since {} at the latest, {when}. {good}", minute(since))));
             lines.extend(objective(impact));
         }
     }

@@ -77,6 +77,7 @@ pub(crate) fn copy_job() -> Job {
         start_by: None,
         stuck_since: None,
         missed: None,
+        notice: None,
         problems: Vec::new(),
     }
 }

@@ -15,6 +15,11 @@ macro_rules! rules {
 }
 
 rules! {
+    selection_not_processed,
+    selection_deleted,
+    organization_policy_invalid,
+    continuous_backup_interrupted,
+    objects_left_out,
     explicit_deny_policy,
     kms_key_unusable,
     source_key_aws_managed,

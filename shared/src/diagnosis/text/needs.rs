@@ -51,6 +51,12 @@ fn of_cause(cause: Cause) -> &'static [&'static str] {
         Cause::UserAborted => &["cloudtrail:LookupEvents"],
         Cause::NotFound => &["backup:DescribeBackupVault", "backup:DescribeProtectedResource", "backup:DescribeRecoveryPoint"],
         Cause::ServiceInternalOrTransient | Cause::Unexplained => &["cloudtrail:LookupEvents", "message"],
+        // Told by AWS itself, never read from a message.
+        Cause::SelectionNotProcessed
+        | Cause::SelectionDeleted
+        | Cause::OrganizationPolicyInvalid
+        | Cause::ContinuousBackupInterrupted
+        | Cause::ObjectsLeftOut => &[],
         Cause::MaintenanceWindowConflict
         | Cause::QuotaOrLimit
         | Cause::TagOrMetadataPartial

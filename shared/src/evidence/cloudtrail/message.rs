@@ -12,6 +12,8 @@ use crate::evidence::{Effect, PolicyType};
 const MAYBE_CUT: usize = 1000;
 
 const PERFORM: &str = "is not authorized to perform: ";
+/// AWS Backup's own way of writing the same, of the role of a selection.
+const CALL: &str = "is not authorized to call ";
 const EXPLICIT: &str = "with an explicit deny in ";
 const IMPLICIT: &str = "because no ";
 
@@ -28,11 +30,12 @@ pub(super) struct Refusal<'m> {
 
 /// Reads a text. What it does not say stays `None`.
 pub(super) fn read(message: &str) -> Refusal<'_> {
-    let Some((before, after)) = split_once_ignoring_case(message, PERFORM) else {
+    let Some((before, after)) = split_once_ignoring_case(message, PERFORM).or_else(|| split_once_ignoring_case(message, CALL)) else {
         return Refusal { resource: first_arn(message), ..Refusal::default() };
     };
     let (action, rest) = token(after);
-    let principal = before.rsplit_once("User: ").map(|(_, name)| name.trim()).filter(|name| !name.is_empty());
+    let principal = before.rsplit_once("User: ").or_else(|| before.rsplit_once("IAM Role "));
+    let principal = principal.map(|(_, name)| name.trim()).filter(|name| !name.is_empty());
     let (resource, reason) = match split_once_ignoring_case(rest, "on resource: ") {
         Some((gap, named)) if gap.trim().is_empty() => {
             let (resource, reason) = token(named);

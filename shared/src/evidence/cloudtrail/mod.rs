@@ -103,8 +103,8 @@ impl Record {
         let identity = Identity::read(fields.get("userIdentity"));
         let event_time = fields.timestamp("eventTime").ok_or(missing("eventTime"))?;
         let event_id = fields.text("eventID").ok_or(missing("eventID"))?;
-        let event_source = fields.text("eventSource").ok_or(missing("eventSource"))?.to_lowercase();
-        let event_name = fields.text("eventName").ok_or(missing("eventName"))?;
+        let event_source = fields.name("eventSource").ok_or(missing("eventSource"))?.to_lowercase();
+        let event_name = fields.name("eventName").ok_or(missing("eventName"))?;
         let region = fields.text("awsRegion").and_then(|text| Region::parse(&text).ok()).ok_or(missing("awsRegion"))?;
         // Records of version 1.01 and older have no recipient; they were written in the caller's account only.
         let recorded_in = fields
