@@ -38,9 +38,29 @@ where
     O: Display + Send + 'static,
     E: Display + Send + 'static,
 {
+    each_of(payload, deadline, needed, |item| work(item.body)).await
+}
+
+/// One item of a payload.
+pub struct Item {
+    /// What the message holds, or the bare event.
+    pub body: Vec<u8>,
+    /// Name of the queue, as SQS wrote it into the batch; nothing in a message can change it. Absent for a bare event.
+    pub queue: Option<String>,
+}
+
+/// The same for a function that hears several queues, whose senders are not to be trusted with the same things.
+pub async fn each_of<F, W, O, E>(payload: Value, deadline: Instant, needed: Duration, work: F) -> Result<Value, InvocationError>
+where
+    F: Fn(Item) -> W,
+    W: Future<Output = Result<O, E>> + Send + 'static,
+    O: Display + Send + 'static,
+    E: Display + Send + 'static,
+{
     let batch = payload.get("Records").is_some_and(Value::is_array);
     if !batch {
-        let outcome = run(payload.to_string().into_bytes(), &work).await.map_err(InvocationError::Event)?;
+        let item = Item { body: payload.to_string().into_bytes(), queue: None };
+        let outcome = run(item, &work).await.map_err(InvocationError::Event)?;
         return Ok(json!({"outcome": outcome}));
     }
     let event = serde_json::from_value::<SqsEvent>(payload).map_err(|error| InvocationError::Batch(error.to_string()))?;
@@ -50,7 +70,8 @@ where
         let outcome = if deadline.saturating_duration_since(Instant::now()) < needed {
             Err("no time left in this invocation".to_owned())
         } else {
-            run(message.body.unwrap_or_default().into_bytes(), &work).await
+            let queue = message.event_source_arn.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
+            run(Item { body: message.body.unwrap_or_default().into_bytes(), queue }, &work).await
         };
         match outcome {
             Ok(outcome) => tracing::info!(message_id = %id, outcome, "message done"),
@@ -70,14 +91,14 @@ fn failure(id: String) -> BatchItemFailure {
 }
 
 /// One item, in a task of its own: a panic ends this item only.
-async fn run<F, W, O, E>(body: Vec<u8>, work: &F) -> Result<String, String>
+async fn run<F, W, O, E>(item: Item, work: &F) -> Result<String, String>
 where
-    F: Fn(Vec<u8>) -> W,
+    F: Fn(Item) -> W,
     W: Future<Output = Result<O, E>> + Send + 'static,
     O: Display + Send + 'static,
     E: Display + Send + 'static,
 {
-    match tokio::spawn(work(body)).await {
+    match tokio::spawn(work(item)).await {
         Ok(Ok(outcome)) => Ok(outcome.to_string()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(join) if join.is_panic() => Err("the handler panicked".to_owned()),

@@ -158,7 +158,8 @@ async fn access<R: RoleReader + OrganizationReader>(readers: &R, evidence: &Evid
         ask(end, "organizations:DescribeOrganization", Some(account.clone()), None, question).await
     };
     let of_role = async {
-        let Some(role) = evidence.role_arn().filter(|_| wants_role) else { return (Fact::NotAsked, Fact::NotAsked, Fact::NotAsked) };
+        let role = assess::role_to_read(evidence).filter(|_| wants_role);
+        let Some(role) = &role else { return (Fact::NotAsked, Fact::NotAsked, Fact::NotAsked) };
         let list = "organizations:ListPoliciesForTarget";
         tokio::join!(
             ask(end, "iam:GetRole", role.account(), None, readers.role(role, region)),

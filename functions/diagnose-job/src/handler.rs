@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use guardian_aws::lambda::{InvocationError, each};
+use guardian_aws::lambda::{InvocationError, each_of};
 use guardian_core::diagnosis::{Verdict, diagnose};
-use guardian_core::event::{self, Job, JobKey, Parsed};
+use guardian_core::event::{self, Job, JobKey, Parsed, VAULT_NOTIFICATIONS};
 use guardian_core::evidence::Evidence;
 use guardian_core::incident::{self, Exposure, Incident, IncidentId, Moment};
 use guardian_core::ports::{
@@ -89,16 +89,26 @@ where
     /// One invocation: a batch of SQS, or one bare EventBridge event.
     pub async fn handle(self: Arc<Self>, payload: Value, deadline: Instant) -> Result<Value, InvocationError> {
         let needed = self.scope.window + OVERHEAD;
-        each(payload, deadline, needed, |body| {
+        each_of(payload, deadline, needed, |item| {
             let handler = Arc::clone(&self);
-            async move { handler.event(&body, deadline).await }
+            async move {
+                // Topics of every account may send to the one queue, and only EventBridge to the other: what lies here is never read as an event.
+                match item.queue.as_deref() {
+                    Some(VAULT_NOTIFICATIONS) => handler.parsed(event::parse_notification(&item.body), deadline).await,
+                    Some(_) | None => handler.event(&item.body, deadline).await,
+                }
+            }
         })
         .await
     }
 
     /// One event.
     pub async fn event(&self, body: &[u8], deadline: Instant) -> Result<Outcome, ItemError> {
-        match event::parse(body) {
+        self.parsed(event::parse(body), deadline).await
+    }
+
+    async fn parsed(&self, parsed: Parsed, deadline: Instant) -> Result<Outcome, ItemError> {
+        match parsed {
             Parsed::Job(job) if job.is_problem() => self.job(*job, deadline).await,
             Parsed::Job(_) => Ok(Outcome::NoProblem),
             Parsed::Degraded(degraded) => {

@@ -31,8 +31,9 @@ const RDS_EVENTS: [&str; 7] =
 /// The searches of a job, the likeliest account first.
 pub(super) fn of(evidence: &Evidence, scope: &Scope, end: Instant) -> Vec<DenialQuery> {
     let job = &evidence.job;
-    if job.missed.is_some() {
-        // No job, no calls of its role.
+    let told_by_aws = job.notice.as_ref().is_some_and(|notice| !notice.kind.is_of_job());
+    if job.missed.is_some() || told_by_aws {
+        // No job made any call; where a call was refused, the record that told of it is the denial.
         return Vec::new();
     }
     let described = evidence.description.known();
