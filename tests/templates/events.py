@@ -98,3 +98,16 @@ def job_role_not_assumed() -> Event:
     event = call("sts", "AssumeRole")
     event["detail"]["userIdentity"] = {"type": "AWSService", "invokedBy": "backup.amazonaws.com"}
     return event
+
+
+def service_event(name: str, **error: str) -> Event:
+    """What AWS Backup records of itself: no caller but the service."""
+    event = call("backup", name, None)
+    event["detail-type"] = "AWS Service Event via CloudTrail"
+    event["detail"] |= {
+        "userIdentity": {"accountId": "222222222222", "invokedBy": "backup.amazonaws.com"},
+        "eventType": "AwsServiceEvent",
+        "serviceEventDetails": {"backupPlanArn": "arn:aws:backup:eu-central-1:222222222222:backup-plan:1"},
+        **error,
+    }
+    return event

@@ -133,6 +133,7 @@ def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
     assert names == [
         "backup-guardian-completed-events",
         "backup-guardian-denial-events",
+        "backup-guardian-not-started-events",
         "backup-guardian-problem-events",
     ]
     hub = outputs["HubBusArn"].replace("123456789012", "444444444444")
@@ -140,6 +141,14 @@ def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
         (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
         assert target["Arn"] == hub
         assert boto3.client("iam").get_role(RoleName=target["RoleArn"].split("/")[-1])
+
+
+@pytest.mark.parametrize(("wanted", "topics"), [("yes", 1), ("no", 0)])
+def test_an_account_may_do_without_the_topic_of_vault_notifications(aws: None, wanted: str, topics: int) -> None:
+    body = TEMPLATES["agent-regional"].read_text(encoding="utf-8")
+    outputs = create("agent-regional", body, {**AGENT, "VaultNotifications": wanted})
+    assert len(boto3.client("sns").list_topics()["Topics"]) == topics
+    assert ("VaultNotificationsTopicArn" in outputs) == bool(topics)
 
 
 def test_an_agent_leaves_no_name_that_collides_in_a_second_region(aws: None) -> None:

@@ -18,16 +18,18 @@ UNDECIDED = {"quarantine", "degraded"}
 
 def fixtures() -> list[dict[str, Any]]:
     index = json.loads((EVENTS / "index.json").read_text(encoding="utf-8"))
+    # Notifications of vaults come through SNS, past every rule.
+    index = [each for each in index if not each["file"].startswith("vault-notification/")]
     return [each for each in index if each["expect"] not in UNDECIDED and each["file"] not in IMPOSSIBLE]
 
 
 @pytest.mark.parametrize("fixture", fixtures(), ids=lambda fixture: fixture["file"])
 def test_a_rule_lets_through_what_its_function_works_on(fixture: dict[str, Any]) -> None:
     event = json.loads((EVENTS / fixture["file"]).read_text(encoding="utf-8"))
-    through = {
-        rule for rule in ("ProblemEventsRule", "DenialEventsRule") if pattern("guardian", rule).matches_event(event)
-    }
-    wanted = {"problem": {"ProblemEventsRule"}, "denial": {"DenialEventsRule"}}.get(fixture["expect"], set())
+    rules = ("ProblemEventsRule", "NotStartedEventsRule", "DenialEventsRule")
+    through = {rule for rule in rules if pattern("guardian", rule).matches_event(event)}
+    problems = "NotStartedEventsRule" if fixture["file"].startswith("not-started/") else "ProblemEventsRule"
+    wanted = {"problem": {problems}, "denial": {"DenialEventsRule"}}.get(fixture["expect"], set())
     assert through == wanted, fixture.get("note")
 
 

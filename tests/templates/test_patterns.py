@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .deployed import ROOT, pattern, properties, resources
-from .events import Event, call, call_seen_by_the_key_owner, failed_copy, job, job_role_not_assumed
+from .events import Event, call, call_seen_by_the_key_owner, failed_copy, job, job_role_not_assumed, service_event
 
 SIDES = ["guardian", "agent-regional"]
 
@@ -73,6 +73,26 @@ DENIALS: dict[str, Event] = {
     "the role of restore testing": call(role="AWSServiceRoleForBackupRestoreTesting", invoked_by=None),
 }
 
+NOT_STARTED: dict[str, Event] = {
+    "a selection with an error": service_event("ProcessBackupPlanSelection", errorCode="AccessDenied"),
+    "a selection with a message only": service_event("ProcessBackupPlanSelection", errorMessage="no"),
+    "recorded as a call": {
+        **service_event("ProcessBackupPlanSelection", errorCode="AccessDenied"),
+        "detail-type": "AWS API Call via CloudTrail",
+    },
+    "a deleted selection": service_event("BackupSelectionDeletedDueToSLRDeletion"),
+    "an invalid policy": service_event("InvalidOrganizationBackupPlan"),
+}
+
+STARTED: dict[str, Event] = {
+    "a selection that was processed": service_event("ProcessBackupPlanSelection"),
+    "a plan of the organization": service_event("CreateOrganizationalBackupPlan"),
+    "a job": service_event("BackupJobCompleted"),
+    "somebody else": {**service_event("InvalidOrganizationBackupPlan"), "source": "com.example.backup"},
+    "a refused call": call("backup", "StartBackupJob"),
+    "a job event": failed_copy(),
+}
+
 NO_DENIALS: dict[str, Event] = {
     "a call that worked": call(error_code=None),
     "a person": call(role="Admin", session="anna", invoked_by=None),
@@ -101,6 +121,18 @@ def test_completed_backups_and_copies_are_recorded(side: str) -> None:
     assert matches(job("Backup", state="COMPLETED")) and matches(job("Copy", state="COMPLETED"))
     for other in (job("Copy", state="FAILED"), job("Copy", state="RUNNING"), job("Restore", status="COMPLETED")):
         assert not matches(other), other
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", NOT_STARTED)
+def test_what_makes_no_job_reaches_the_queue(side: str, what: str) -> None:
+    assert pattern(side, "NotStartedEventsRule").matches_event(NOT_STARTED[what])
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("what", STARTED)
+def test_plans_that_work_stay_out_of_the_queue(side: str, what: str) -> None:
+    assert not pattern(side, "NotStartedEventsRule").matches_event(STARTED[what])
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -29,7 +29,7 @@ TOPIC_READS = ("GetTopicAttributes", "ListSubscriptionsByTopic")
 EXPECTED: dict[str, set[tuple[str, str]]] = {
     "DiagnoseJobRole": {
         *((action, LOGS % "DiagnoseJob") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
-        *((action, "ProblemEventsQueue") for action in QUEUE_ACTIONS),
+        *((action, queue) for action in QUEUE_ACTIONS for queue in ("ProblemEventsQueue", "VaultNotificationsQueue")),
         *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "GetItem", "UpdateItem")),
         ("dynamodb:Query", "DenialsTable"),
         ("sqs:SendMessage", "FollowUpQueue"),
@@ -248,6 +248,57 @@ def test_only_forwarders_of_the_organization_put_events_on_the_hub_bus() -> None
         "StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}},
         "ArnLike": {"aws:PrincipalArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::*:role/${ForwarderRoleName}"}},
     }
+
+
+VAULT_NOTIFICATIONS = "backup-guardian-vault-notifications"
+
+
+def test_only_topics_of_our_name_in_the_organization_reach_the_queue_of_notifications() -> None:
+    # The account and Region in the ARN of the topic are believed, because nobody else can put a message here.
+    (policy,) = (
+        body["Properties"]["PolicyDocument"]
+        for body in resources("guardian", "AWS::SQS::QueuePolicy").values()
+        if body["Properties"]["Queues"] == [{"Ref": "VaultNotificationsQueue"}]
+    )
+    (allowed,) = (statement for statement in statements(policy) if statement["Effect"] == "Allow")
+    assert allowed["Principal"] == {"Service": "sns.amazonaws.com"} and allowed["Action"] == "sqs:SendMessage"
+    assert allowed["Condition"] == {
+        "StringEquals": {"aws:SourceOrgID": {"Ref": "OrganizationId"}},
+        "ArnLike": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:sns:*:*:{VAULT_NOTIFICATIONS}"}},
+    }
+
+
+def test_a_topic_of_vaults_is_written_by_aws_backup_and_heard_by_the_guardian_only() -> None:
+    topic = load("agent-regional")["Resources"]["VaultNotificationsTopic"]["Properties"]
+    assert topic["TopicName"] == VAULT_NOTIFICATIONS == properties("guardian", "VaultNotificationsQueue")["QueueName"]
+    source = (ROOT / "shared" / "src" / "event" / "notification.rs").read_text(encoding="utf-8")
+    assert f'VAULT_NOTIFICATIONS: &str = "{VAULT_NOTIFICATIONS}"' in source
+    allowed = [
+        statement
+        for statement in statements(properties("agent-regional", "VaultNotificationsTopicPolicy")["PolicyDocument"])
+        if statement["Effect"] == "Allow"
+    ]
+    assert [(statement["Action"], statement["Condition"]) for statement in allowed] == [
+        ("sns:Publish", {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}),
+        (
+            "sns:Subscribe",
+            {
+                "StringEquals": {
+                    "sns:Protocol": "sqs",
+                    "sns:Endpoint": {
+                        "Fn::Sub": f"arn:${{AWS::Partition}}:sqs:${{HubRegion}}:${{GuardianAccountId}}:{VAULT_NOTIFICATIONS}"
+                    },
+                }
+            },
+        ),
+    ]
+    assert allowed[0]["Principal"] == {"Service": "backup.amazonaws.com"}
+    assert text(allowed[1]["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${GuardianAccountId}:root"
+
+
+def test_nobody_makes_a_subscription_that_its_owner_did_not_ask_for() -> None:
+    # One that another account made could deliver without the envelope that says whose a notification is.
+    assert resources("agent-regional", "AWS::SNS::Subscription") == {}
 
 
 def test_names_that_accounts_share_have_one_default() -> None:
