@@ -21,6 +21,7 @@ RECONCILE = "backup-guardian-reconcile-jobs"
 RECONCILE_RULE = "backup-guardian-reconcile"
 CHECK = "backup-guardian-check-alarm-path"
 CHECK_RULE = "backup-guardian-check-alarm-path"
+VAULT_NOTIFICATIONS = "backup-guardian-vault-notifications"
 READER_ROLE = "backup-guardian-reader"
 LOOKUP = "LookupEvents"
 # A message that failed waits until the test brings it, as the visibility timeout of AWS is longer than any lease.
@@ -42,8 +43,9 @@ class Guardian:
     # -- queues ------------------------------------------------------------------------------------------------------
 
     def mapping(self, function: str = DIAGNOSE) -> Json:
-        """The event source mapping of a function."""
-        (mapping,) = self.functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        """The event source mapping of a function; of the one that hears vaults besides, that of its events."""
+        mappings = self.functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        (mapping,) = (each for each in mappings if not each["EventSourceArn"].endswith(VAULT_NOTIFICATIONS))
         return mapping
 
     def queue(self, function: str = DIAGNOSE) -> str:

@@ -19,6 +19,7 @@ OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "stringlike": fnmatch.fnmatchcase,
     "arnequals": fnmatch.fnmatchcase,
     "arnlike": fnmatch.fnmatchcase,
+    "bool": lambda value, wanted: value.lower() == wanted.lower(),
 }
 
 
@@ -80,7 +81,7 @@ def _applies(statement: dict[str, Any], bus_arn: str, principal_arn: str) -> boo
     context = caller_context(principal_arn)
     for operator, keys in (statement.get("Condition") or {}).items():
         for key, wanted in keys.items():
-            if not _condition(operator, key, [str(one) for one in as_list(wanted)], context, unknown=deny):
+            if not condition(operator, key, [str(one) for one in as_list(wanted)], context, unknown=deny):
                 return False
     return True
 
@@ -91,7 +92,7 @@ def _principal_matches(principal: Any, principal_arn: str) -> bool:
     return any(one in ("*", account_id, f"arn:aws:iam::{account_id}:root", principal_arn) for one in named)
 
 
-def _condition(operator: str, key: str, wanted: list[str], context: dict[str, list[str]], unknown: bool) -> bool:
+def condition(operator: str, key: str, wanted: list[str], context: dict[str, list[str]], unknown: bool) -> bool:
     """`unknown` is the answer for what this module does not know: the one that refuses."""
     name = re.sub(r"^(foranyvalue|forallvalues):", "", operator.lower())
     if_exists = name.endswith("ifexists")

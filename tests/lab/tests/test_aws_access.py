@@ -160,10 +160,49 @@ def test_the_organization_has_its_fixed_ids_and_policies_on_every_level(aws: Lab
 # -- SNS ---------------------------------------------------------------------------------------------------------------
 
 
+def open_queue(aws: Lab, topic: str) -> str:
+    """A queue of the source account that hears a topic of the organization; its ARN."""
+    arn = f"arn:aws:sqs:{REGION}:{SOURCE}:inbox"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {
+            "StringEquals": {"aws:SourceOrgID": "o-exampleorgid"},
+            "ArnLike": {"aws:SourceArn": topic},
+        },
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    aws.client("sqs", SOURCE).create_queue(QueueName="inbox", Attributes={"Policy": policy})
+    return arn
+
+
+def test_a_queue_of_another_account_hears_only_the_topics_that_its_policy_admits(aws: Lab) -> None:
+    sns = aws.client("sns", GUARDIAN)
+    admitted, other = (sns.create_topic(Name=name)["TopicArn"] for name in ("alerts", "others"))
+    queue = open_queue(aws, admitted)
+    for topic in (admitted, other):
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        sns.publish(TopicArn=topic, Message=topic)
+    sqs = aws.client("sqs", SOURCE)
+    url = sqs.get_queue_url(QueueName="inbox")["QueueUrl"]
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(message["Body"])["TopicArn"] for message in messages] == [admitted]
+
+
+def test_a_topic_of_another_account_is_subscribed_only_where_its_policy_admits_it(aws: Lab) -> None:
+    topic = aws.client("sns", GUARDIAN).create_topic(Name="alerts")["TopicArn"]
+    queue = open_queue(aws, topic)
+    with pytest.raises(ClientError, match="AuthorizationError"):
+        aws.client("sns", SOURCE).subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+
+
 def test_a_queue_of_another_account_gets_the_raw_message_with_its_attributes(aws: Lab) -> None:
     topic = aws.client("sns", GUARDIAN).create_topic(Name="alerts")["TopicArn"]
     sqs = aws.client("sqs", SOURCE)
-    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    open_queue(aws, topic)
+    queue = sqs.get_queue_url(QueueName="inbox")["QueueUrl"]
     aws.client("sns", GUARDIAN).subscribe(
         TopicArn=topic,
         Protocol="sqs",

@@ -13,6 +13,10 @@
 - `plan-run`: `{account_id, region, plan_id}` is the moment at which the rules of a plan are due: every rule makes a backup job of each resource
   that a selection names. No schedule runs by itself here: a night without it is a night that AWS forgot.
 - `subscription`: `{endpoint, pending: bool}` says whether the subscriptions of an endpoint wait for their confirmation (moto confirms at once).
+- `service-event`: `{account_id, region, event_name, details, error_code?, error_message?}` is an event that AWS Backup records of itself, such
+  as `ProcessBackupPlanSelection`; `details` are its `serviceEventDetails`.
+- `vault-notification`: `{account_id, region, vault, event, message, attributes?}` is a notification of a vault; nothing is sent unless
+  PutBackupVaultNotifications asked for the event.
 - `cloudtrail-throttle`: `{enabled: bool}` switches the limit of two LookupEvents per second.
 """
 
@@ -126,6 +130,32 @@ def subscription(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def service_event(body: dict[str, Any]) -> dict[str, Any]:
+    from .backup import quiet
+
+    given = [_text(body, name) for name in ("account_id", "region", "event_name")]
+    error = [str(body.get(name, "")) for name in ("error_code", "error_message")]
+    return {"event_id": quiet.service_event(*given, body.get("details", {}), *error)}
+
+
+def vault_notification(body: dict[str, Any]) -> dict[str, Any]:
+    from .backup import quiet
+    from .errors import ApiError
+
+    given = [_text(body, name) for name in ("account_id", "region", "vault", "event", "message")]
+    try:
+        return {"message_id": quiet.notify(*given, body.get("attributes", {}))}
+    except ApiError as error:
+        raise InvalidControl(error.message) from error
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidControl(f"`{name}` must be a text")
+    return value
+
+
 ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "next-job": next_job,
     "resources": resources,
@@ -135,6 +165,8 @@ ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "backup-policies": backup_policies,
     "plan-run": plan_run,
     "subscription": subscription,
+    "service-event": service_event,
+    "vault-notification": vault_notification,
 }
 
 

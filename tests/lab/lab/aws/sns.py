@@ -1,4 +1,8 @@
-"""SNS deliveries that moto does not make: queues of other accounts, and a mailbox for people and web hooks; subscriptions that wait."""
+"""SNS deliveries that moto does not make: queues of other accounts, a mailbox for people and web hooks, and subscriptions that wait.
+
+Across the border of an account policies decide, as on AWS: that of the topic who may subscribe, that of the queue what SNS may deliver. A
+subscription belongs to who made it and delivers for the topic, wherever that is.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.sns.models import Subscription
+from moto.sns.exceptions import SNSException
+from moto.sns.models import SNSBackend, Subscription, sns_backends
 from moto.sns.responses import SNSResponse
+from moto.sqs.models import sqs_backends
 
-from lab import clock
+from lab import clock, resource_policy
 
 from . import events
 
@@ -99,6 +105,8 @@ def install() -> None:
         if self.endpoint in _pending:
             return
         if self.protocol == "sqs":
+            if not _may_deliver(self.topic.arn, self.endpoint):
+                return
             # moto looks for the queue in the account of the topic; the queue's ARN knows better.
             with _sqs_lock:
                 own_account, self.account_id = self.account_id, self.endpoint.split(":")[4]
@@ -135,8 +143,21 @@ def install() -> None:
             )
         )
 
+    subscribe = SNSBackend.subscribe
+
+    def subscribe_where_the_topic_is(self: SNSBackend, topic_arn: str, endpoint: str, protocol: str) -> Subscription:
+        owner = topic_arn.split(":")[4]
+        if owner == self.account_id:
+            return subscribe(self, topic_arn, endpoint, protocol)
+        source = {"sns:Protocol": protocol, "sns:Endpoint": endpoint}
+        topic = self.get_topic(topic_arn)
+        if not resource_policy.allows(topic.policy, ("AWS", self.account_id), "sns:Subscribe", topic_arn, source):
+            raise NotAuthorized
+        return subscribe(sns_backends[owner][self.region_name], topic_arn, endpoint, protocol)
+
     Subscription.publish = publish_here  # type: ignore[method-assign]
     SNSResponse.list_subscriptions_by_topic = _listed  # type: ignore[method-assign]
+    SNSBackend.subscribe = subscribe_where_the_topic_is  # type: ignore[method-assign]
 
 
 def _listed(self: SNSResponse) -> ActionResult:
@@ -153,3 +174,20 @@ def _listed(self: SNSResponse) -> ActionResult:
         for one in subscriptions
     ]
     return ActionResult({"Subscriptions": members, "NextToken": token})
+
+
+class NotAuthorized(SNSException):
+    code = "AuthorizationError"
+
+    def __init__(self) -> None:
+        super().__init__("User is not authorized to perform: SNS:Subscribe on this topic")
+
+
+def _may_deliver(topic_arn: str, queue_arn: str) -> bool:
+    """Queues of the topic's own account are not asked: tests make them without a policy."""
+    _, _, _, region, account_id, name = queue_arn.split(":", 5)
+    if account_id == topic_arn.split(":")[4]:
+        return True
+    policy = sqs_backends[account_id][region].get_queue(name).policy
+    sender = ("Service", "sns.amazonaws.com")
+    return resource_policy.allows(policy, sender, "sqs:SendMessage", queue_arn, resource_policy.of_topic(topic_arn))
