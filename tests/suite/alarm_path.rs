@@ -541,7 +541,7 @@ async fn what_is_well_is_silent_and_shows_that_it_was_looked_at() {
 async fn each_trouble_is_told_by_name_once_and_its_end_once() {
     for (kind, break_it, words) in TROUBLES {
         let world = world();
-        world.set(|state| break_it(state));
+        world.set(break_it);
         let told = world.look().await;
         assert_eq!(told.len(), 1, "{kind}");
         for word in words.iter().chain([kind]) {
