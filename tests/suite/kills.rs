@@ -40,7 +40,7 @@ const FOLLOW_UP: Deployed = deployed("follow-up", 2, 1, 60, 360, 60);
 const RECONCILE: Deployed = deployed("reconcile-jobs", 2, 1, 300, 1800, 12);
 
 /// Every call that changes something, and whose it is.
-const POINTS: [(&str, &str); 26] = [
+const POINTS: [(&str, &str); 27] = [
     ("diagnose-job", "claim"),
     ("diagnose-job", "join"),
     ("diagnose-job", "permit"),
@@ -67,6 +67,7 @@ const POINTS: [(&str, &str); 26] = [
     ("follow-up", "followed_up"),
     ("reconcile-jobs", "hand over"),
     ("reconcile-jobs", "go on"),
+    ("reconcile-jobs", "beat"),
 ];
 
 /// The lists of AWS Backup.
@@ -113,6 +114,12 @@ impl PlanLists for Lists {
     async fn selections(&self, _: &AccountId, _: &Region, _: &str) -> Result<Option<Vec<Selection>>, Gap> {
         Ok(None)
     }
+}
+
+/// A job as incidents keep it, whatever state it is told in.
+fn kept_as(event: &Value) -> String {
+    let key = job_of(event).key();
+    format!("{}/{}/{}/{}", key.account, key.region, key.job_type.as_str(), key.job_id.as_str())
 }
 
 /// How often each function was killed before or after each call.
@@ -389,7 +396,7 @@ fn whole(world: &World, guardian: &Guardian, story: &Story) {
         counted.entry(job).or_default().insert(id.to_string());
     }
     for event in &story.problems {
-        let job = job_of(event).key().to_string();
+        let job = kept_as(event);
         assert!(counted.get(&job).is_some_and(|ids| ids.iter().all(|id| incidents.contains_key(id))), "{job} is lost");
     }
     assert_eq!(counted.len(), story.problems.len(), "a job that nobody had");
@@ -398,12 +405,12 @@ fn whole(world: &World, guardian: &Guardian, story: &Story) {
     assert_eq!(world.get(|state| state.kept.len()), story.denials.len(), "a denial was lost");
     // Which routes work again.
     let open = |number: usize| {
-        let job = job_of(&story.routes[number].failure(number)).key().to_string();
+        let job = kept_as(&story.routes[number].failure(number));
         counted[&job].iter().filter(|id| incidents[*id].is_open()).count()
     };
     for number in 0..ROUTES {
         assert_eq!(open(number) == 0, story.mended.contains(&number), "route {number}");
-        let ids = &counted[&job_of(&story.routes[number].failure(number)).key().to_string()];
+        let ids = &counted[&kept_as(&story.routes[number].failure(number))];
         let partly = ids.iter().any(|id| told[id].contains("recovering"));
         // Resource by resource; where the rest was faster than the message, its end is told alone.
         let one_by_one = number % 5 > 0 && !story.routes[number].is_known();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guardian_core::event::JobKey;
 use guardian_core::evidence::Gap;
-use guardian_core::ports::{Claim, ClaimLookup, Claims, GapMemory, Operations, PortError};
+use guardian_core::ports::{Claim, ClaimLookup, Claims, GapMemory, Heart, Operations, PortError};
 use jiff::Timestamp;
 
 use crate::World;
@@ -69,6 +69,13 @@ impl GapMemory for World {
             Ok(self.lock().gaps_told.insert(name))
         };
         self.change("is_new", effect).await
+    }
+}
+
+/// Nobody looks at the heartbeats here.
+impl Heart for World {
+    async fn beat(&self, _: &'static str, _: Timestamp) -> Result<(), PortError> {
+        self.change("beat", self.table()).await
     }
 }
 

@@ -169,7 +169,8 @@ where
             }
         };
         let exposing = async { Ok(exposure(readers, &self.messenger.work, &job, moment.now, end).await) };
-        let (evidence, exposure) = match tokio::try_join!(gathering, exposing) {
+        // Boxed: with everything that it asks for at once it is too large for the stack of a thread.
+        let (evidence, exposure) = match tokio::try_join!(Box::pin(gathering), exposing) {
             Ok(both) => both,
             Err(outcome) => return Ok(outcome),
         };

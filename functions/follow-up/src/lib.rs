@@ -150,7 +150,7 @@ where
     ) -> Result<Outcome, ItemError> {
         let end = Instant::now() + self.scope.window;
         let (evidence, exposure) = tokio::join!(
-            gather(&self.readers, &self.denials, job.clone(), moment.now, &self.scope),
+            Box::pin(gather(&self.readers, &self.denials, job.clone(), moment.now, &self.scope)),
             exposure(&self.readers, &self.messenger.work, job, moment.now, end),
         );
         let verdict = diagnose(&evidence);

@@ -57,6 +57,13 @@ pub const FORWARDED: &[WantedRule] = &[
         sees_reads: false,
         consequence: "incidents are not seen to end, and the newest good copy is not known",
     },
+    WantedRule {
+        name: "backup-guardian-not-started-events",
+        sources: &["aws.backup"],
+        detail_types: &["AWS Service Event via CloudTrail", TRAIL_DETAIL_TYPE],
+        sees_reads: false,
+        consequence: "selections and policies of which AWS Backup makes no job are not heard of",
+    },
 ];
 
 /// What a rule of ours should be like; `None` for a schedule.
