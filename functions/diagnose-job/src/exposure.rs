@@ -15,13 +15,13 @@ pub async fn exposure<R: PlanReader, W: Recoveries>(readers: &R, work: &W, job: 
         return Exposure::default();
     }
     let evidence = Evidence::of_event(job.clone(), now);
-    let good = timeout_at(end, work.last_good(&Lane::of(&evidence), &resource_of(&evidence))).await;
+    let good = timeout_at(end, Box::pin(work.last_good(&Lane::of(&evidence), &resource_of(&evidence)))).await;
     let Ok(Ok(Some(last_good))) = good else { return Exposure::default() };
     let mut exposure = Exposure { last_good: Some(last_good), ..Exposure::default() };
     let Some((plan, rule)) = job.plan.as_ref().and_then(|plan| Some((plan.plan_id.as_deref()?, plan.rule_id.as_deref()?))) else {
         return exposure;
     };
-    match timeout_at(end, readers.plan(&job.account, &job.region, plan)).await {
+    match timeout_at(end, Box::pin(readers.plan(&job.account, &job.region, plan))).await {
         Ok(Ok(plan)) => exposure.objective = plan.and_then(|plan| objective(&plan, rule, now)),
         Ok(Err(gap)) => exposure.gap = Some(gap),
         Err(_) => {

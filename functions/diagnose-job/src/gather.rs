@@ -172,19 +172,26 @@ async fn access<R: RoleReader + OrganizationReader>(readers: &R, evidence: &Evid
 }
 
 /// Asks for one fact until the end of the window.
-async fn ask<T>(
+///
+/// The question is boxed before it is kept: a call of the SDK is tens of kilobytes, and all of them side by side outgrow the stack of a thread.
+fn ask<T>(
     end: Instant,
     action: &str,
     account: Option<AccountId>,
     region: Option<Region>,
     question: impl Future<Output = Fact<T>>,
-) -> Fact<T> {
-    match timeout_at(end, question).await {
-        Ok(fact) => fact,
-        Err(_) => match account {
-            Some(account_id) => Fact::Gap(Gap { action: action.to_owned(), account_id, region, reason: GapReason::TimedOut, detail: None }),
-            None => Fact::NotAsked,
-        },
+) -> impl Future<Output = Fact<T>> {
+    let question = timeout_at(end, Box::pin(question));
+    async move {
+        match question.await {
+            Ok(fact) => fact,
+            Err(_) => match account {
+                Some(account_id) => {
+                    Fact::Gap(Gap { action: action.to_owned(), account_id, region, reason: GapReason::TimedOut, detail: None })
+                }
+                None => Fact::NotAsked,
+            },
+        }
     }
 }
 
@@ -355,7 +362,7 @@ async fn from_store<D: DenialStore>(store: &D, queries: &[DenialQuery], end: Ins
     let mut searches = Vec::new();
     for query in queries {
         let query = DenialQuery { patience: patience(end), ..query.clone() };
-        let (found, search) = match timeout_at(end, store.find(&query)).await {
+        let (found, search) = match timeout_at(end, Box::pin(store.find(&query))).await {
             Ok(answer) => answer,
             Err(_) => (Vec::new(), unanswered(&query, "push", "dynamodb:Query")),
         };
@@ -433,7 +440,7 @@ async fn look_up<R: TrailReader>(readers: &R, known: &Evidence, scope: &Scope, e
             found.searches.push(unanswered(&query, "lookup-events", "cloudtrail:LookupEvents"));
             continue;
         }
-        let (denials, search) = match timeout_at(end, readers.denials(&query, share.min(left))).await {
+        let (denials, search) = match timeout_at(end, Box::pin(readers.denials(&query, share.min(left)))).await {
             Ok(answer) => answer,
             Err(_) => (Vec::new(), unanswered(&query, "lookup-events", "cloudtrail:LookupEvents")),
         };

@@ -187,13 +187,13 @@ where
     }
 
     /// A call of the table.
-    pub async fn table<T>(
+    pub fn table<T>(
         &self,
         deadline: Instant,
         operation: &'static str,
         call: impl Future<Output = Result<T, PortError>>,
-    ) -> Result<T, PortError> {
-        within(deadline, TABLE_PATIENCE, operation, call).await
+    ) -> impl Future<Output = Result<T, PortError>> {
+        within(deadline, TABLE_PATIENCE, operation, call)
     }
 
     /// A write whose failure only costs a repetition.
@@ -216,16 +216,19 @@ where
     }
 }
 
-/// A call that may take `patience`, and never longer than the invocation lasts.
-pub async fn within<T>(
+/// A call that may take `patience`, and never longer than the invocation lasts. Boxed, as a call of the SDK is large.
+pub fn within<T>(
     deadline: Instant,
     patience: Duration,
     operation: &'static str,
     call: impl Future<Output = Result<T, PortError>>,
-) -> Result<T, PortError> {
-    let end = deadline.min(Instant::now() + patience);
-    match tokio::time::timeout_at(end, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(PortError { operation, code: "timeout".to_owned(), retryable: true }),
+) -> impl Future<Output = Result<T, PortError>> {
+    let call = Box::pin(call);
+    async move {
+        let end = deadline.min(Instant::now() + patience);
+        match tokio::time::timeout_at(end, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(PortError { operation, code: "timeout".to_owned(), retryable: true }),
+        }
     }
 }
