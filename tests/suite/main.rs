@@ -11,6 +11,7 @@ mod exposure;
 mod faults;
 mod kills;
 mod missed;
+mod notices;
 mod purity;
 mod queues;
 mod reconcile;

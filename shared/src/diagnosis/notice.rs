@@ -28,12 +28,18 @@ pub fn of<'a>(evidence: &'a Evidence, kinds: &[NoticeKind], state: &JobState, ne
 }
 
 /// The incident's object. A plan is known where the record of AWS Backup names one of this account and Region. For anything else a name stands
-/// in, inside the account of the envelope, which is the only one that its words can touch.
+/// in, inside the account of the envelope, which is the only one that its words can touch. The resource of a job, which was read, stands in with
+/// what was told of it: what is skipped by design, or failed to be restored, must not hide that a backup of the same lacks something.
 pub fn object(evidence: &Evidence, notice: &Notice) -> Object {
     let job = &evidence.job;
     let named = job.resource_arn.as_ref();
     if let Some(plan) = named.filter(|_| notice.kind.is_of_plan()) {
         return facts::known_object(evidence, plan);
+    }
+    let described = evidence.description.known().and_then(|job| job.resource_arn.as_ref()).filter(|_| notice.kind.is_of_job());
+    if let Some(resource) = described {
+        let route = [job.region.as_str(), notice.kind.as_str(), job.job_type.as_str(), resource.as_str()];
+        return Object::Provisional { account_id: job.account.clone(), route: route.join("|") };
     }
     let names =
         [named.map(Arn::as_str), notice.policy_id.as_deref(), notice.plan_name.as_deref(), notice.selections.first().map(String::as_str)];

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::missed::MissedRun;
-use super::notice::Notice;
+use super::notice::{Notice, NoticeKind};
 use crate::arn::{AccountId, Arn, Region};
 
 /// Which kind of job.
@@ -341,13 +341,15 @@ impl Job {
     }
 
     /// What makes a delivery the same delivery. A job without an id gets one that is derived from what it is about and when it was created.
+    /// Objects that a job skipped and objects that it failed with are told one after the other, and neither is the other.
     pub fn key(&self) -> JobKey {
+        let skipped = self.notice.as_ref().is_some_and(|notice| notice.kind == NoticeKind::ObjectsSkipped);
         JobKey {
             account: self.account.clone(),
             region: self.region.clone(),
             job_type: self.job_type,
             job_id: self.job_id.clone().unwrap_or_else(|| self.derived_id()),
-            state: self.state.clone(),
+            state: if skipped { JobState::Other("OBJECTS_SKIPPED".to_owned()) } else { self.state.clone() },
         }
     }
 

@@ -80,6 +80,9 @@ impl Lane {
         if let (Some(plan), true) = (plan, notice.refused_role()) {
             return Self { role, ..Self::of_plan(job, plan) };
         }
+        // Where the message names no resource, two jobs are of one lane only if the same was read of both.
+        let described = evidence.description.known().and_then(|job| job.resource_arn.as_ref()).filter(|_| notice.kind.is_of_job());
+        let named = named.or(described.map(Arn::as_str));
         let name = named.or(notice.plan_name.as_deref()).or(notice.policy_id.as_deref()).unwrap_or_default();
         Self { told: Some(format!("{} {name}", notice.kind.as_str())), ..Self::bare(job) }
     }

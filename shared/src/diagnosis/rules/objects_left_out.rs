@@ -53,7 +53,7 @@ fn judge(evidence: &Evidence) -> Answer {
         certainty: Certainty::Supported,
         severity: Some(severity),
         act_in,
-        object: described.map_or_else(|| notice::object(evidence, notice), |arn| facts::known_object(evidence, arn)),
+        object: notice::object(evidence, notice),
         denied: None,
         summary: format!("AWS Backup {verb} some objects in {}; the job may end as completed all the same.{}", told::job(evidence), notice::said(evidence)),
         next_steps: next_steps.collect(),

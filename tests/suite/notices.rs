@@ -1,0 +1,87 @@
+//! What only vault notifications tell: each of them is told, whatever was told before of the same job, resource or kind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use guardian_core::evidence::JobDescription;
+use guardian_tests::{World, batch_of_texts, event};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::setting::{arn, function, world};
+
+const CLUSTER: &str = "arn:aws:eks:eu-central-1:111111111111:cluster/payroll";
+const BUCKET: &str = "arn:aws:s3:::payroll-documents";
+
+/// A notification of the queue of notifications about a job.
+fn notification(name: &str, event_type: &str, job: &str, message: &str) -> Value {
+    let mut body = event(name);
+    body["MessageId"] = json!(format!("{event_type}-{job}"));
+    body["Message"] = json!(message);
+    body["MessageAttributes"]["EventType"]["Value"] = json!(event_type);
+    body["MessageAttributes"]["Id"]["Value"] = json!(job);
+    body
+}
+
+async fn tell(world: &World, body: &Value) {
+    let mut payload = batch_of_texts(&[body.to_string()]);
+    payload["Records"][0]["eventSourceARN"] = json!("arn:aws:sqs:eu-central-1:444444444444:backup-guardian-vault-notifications");
+    let answer = Arc::clone(&function(world)).handle(payload, Instant::now() + Duration::from_secs(60)).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([]), "{body}");
+}
+
+fn describe(world: &World, job: &str, resource: &str) {
+    let description = JobDescription { resource_arn: Some(arn(resource)), ..JobDescription::default() };
+    world.set(|state| _ = state.jobs.insert(job.to_owned(), description));
+}
+
+/// Severity and summary of each alert.
+fn told(world: &World) -> Vec<(String, String)> {
+    let text = |alert: &Value, field: &str| alert[field].as_str().unwrap().to_owned();
+    world.alerts().iter().map(|alert| (text(alert, "severity"), text(alert, "summary"))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_left_out_by_design_hide_none_that_failed() {
+    // Of the same job, and of a later one of the same cluster.
+    for (skipped, failed) in [("job-1", "job-1"), ("job-1", "job-2")] {
+        let world = world();
+        describe(&world, skipped, CLUSTER);
+        describe(&world, failed, CLUSTER);
+        let message = |what: &str| format!("AWS Backup {what} one or more objects. Resource ARN : {CLUSTER}.");
+        let name = "vault-notification/eks-restore-object-skipped";
+        tell(&world, &notification(name, "EKS_RESTORE_OBJECT_SKIPPED", skipped, &message("skipped"))).await;
+        tell(&world, &notification(name, "EKS_RESTORE_OBJECT_FAILED", failed, &message("failed to restore"))).await;
+        let told = told(&world);
+        assert_eq!(told.iter().map(|(severity, _)| severity.as_str()).collect::<Vec<_>>(), ["low", "medium"], "{failed}: {told:?}");
+        assert!(told[1].1.contains("could not restore"), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_that_left_objects_out_hides_no_backup_of_the_same_bucket_that_does() {
+    let world = world();
+    describe(&world, "job-1", BUCKET);
+    describe(&world, "job-2", BUCKET);
+    let message = |what: &str| format!("AWS Backup failed to {what} one or more objects. Resource ARN : {BUCKET}.");
+    tell(&world, &notification("vault-notification/s3-restore-object-failed", "S3_RESTORE_OBJECT_FAILED", "job-1", &message("restore")))
+        .await;
+    tell(&world, &notification("vault-notification/s3-backup-object-failed", "S3_BACKUP_OBJECT_FAILED", "job-2", &message("back up")))
+        .await;
+    let told = told(&world);
+    assert_eq!(told.iter().map(|(severity, _)| severity.as_str()).collect::<Vec<_>>(), ["medium", "high"], "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_names_no_resource_hides_no_other_bucket() {
+    let world = world();
+    describe(&world, "job-1", BUCKET);
+    describe(&world, "job-2", "arn:aws:s3:::invoices");
+    for job in ["job-1", "job-2", "job-2"] {
+        let message = "AWS Backup failed to back up one or more objects.";
+        tell(&world, &notification("vault-notification/s3-backup-object-failed", "S3_BACKUP_OBJECT_FAILED", job, message)).await;
+    }
+    let told = told(&world);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(world.alerts()[1]["act_in"]["resource_arn"], "arn:aws:s3:::invoices");
+}
