@@ -108,3 +108,17 @@ async fn a_reminder_says_that_the_objective_is_missed_by_now() {
     assert_eq!((last["kind"].as_str(), last["severity"].as_str()), (Some("reminder"), Some("high")));
     assert_eq!(last["impact"]["breached"], true);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_knows_of_a_good_copy_that_was_made_since() {
+    let world = running();
+    world.set(|state| state.plans = vec![plan("cron(0 5 ? * * *)")]);
+    good(&world, 22).await;
+    assert_eq!(fail(&world).await["severity"], "medium");
+    come_back(&world, 3600).await;
+    good(&world, 0).await;
+    come_back(&world, 4 * 3600).await;
+    let last = world.alerts().pop().unwrap();
+    assert_eq!((last["kind"].as_str(), last["severity"].as_str()), (Some("reminder"), Some("medium")));
+    assert_eq!(last["impact"]["breached"], false, "{}", last["impact"]);
+}

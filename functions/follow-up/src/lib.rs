@@ -17,8 +17,9 @@ use guardian_aws::environment::{ConfigError, Environment};
 use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::diagnosis::diagnose;
 use guardian_core::event::Job;
+use guardian_core::evidence::Evidence;
 use guardian_core::incident::pace::Sender;
-use guardian_core::incident::{self, Incident, Moment, Standing};
+use guardian_core::incident::{self, Incident, Lane, Moment, Standing, resource_of};
 use guardian_core::ports::{
     AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PlanReader,
     PortError, Recoveries, ReportStore, RoleReader, TrailReader,
@@ -62,6 +63,8 @@ struct News<'a> {
     standing: Option<&'a Standing>,
     /// Where all its jobs are listed.
     report_uri: Option<&'a str>,
+    /// The newest good copy by now, where it was looked for without a diagnosis.
+    last_good: Option<Timestamp>,
 }
 
 impl<R, D, W, S, L, B> Handler<R, D, W, S, L, B>
@@ -133,7 +136,7 @@ where
         let moment = self.moment(deadline);
         let outcome = match (&look.job, LOOKS.get(usize::try_from(look.number).unwrap_or(usize::MAX))) {
             (Some(job), Some(_)) => self.again(&incident, job, report_uri, &moment, deadline).await?,
-            _ => self.wait(&incident, report_uri, &moment, deadline).await?,
+            _ => self.wait(&incident, look.job.as_deref(), report_uri, &moment, deadline).await?,
         };
         self.next(look, &incident, report_uri, deadline).await?;
         Ok(outcome)
@@ -162,19 +165,37 @@ where
             incident::Due::Tell(kind) => Some(alert(&evidence, &verdict, kind, &incident, &exposure)),
             _ => None,
         };
-        self.tell(News { incident: &incident, due, alert, standing: Some(&standing), report_uri }, moment, deadline).await
+        self.tell(News { incident: &incident, due, alert, standing: Some(&standing), report_uri, last_good: None }, moment, deadline).await
     }
 
     /// Time passed: a reminder may be due, or an end that nobody told.
-    async fn wait(&self, incident: &Incident, report_uri: Option<&str>, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
+    async fn wait(
+        &self,
+        incident: &Incident,
+        job: Option<&Job>,
+        report_uri: Option<&str>,
+        moment: &Moment,
+        deadline: Instant,
+    ) -> Result<Outcome, ItemError> {
         let work = &self.messenger.work;
         let waited = self.messenger.table(deadline, "wait", work.wait(&incident.id, moment)).await?;
         let Some(Happened { incident, due }) = waited else { return Ok(Outcome::Ignored) };
-        self.tell(News { incident: &incident, due, alert: None, standing: None, report_uri }, moment, deadline).await
+        let last_good = match job {
+            Some(job) if matches!(due, incident::Due::Tell(_)) => self.last_good(job, moment.now, deadline).await,
+            _ => None,
+        };
+        self.tell(News { incident: &incident, due, alert: None, standing: None, report_uri, last_good }, moment, deadline).await
+    }
+
+    /// The newest good copy: others of the incident may keep it open while this one is copied again. Not known is as it was told last.
+    async fn last_good(&self, job: &Job, now: Timestamp, deadline: Instant) -> Option<Timestamp> {
+        let evidence = Evidence::of_event(job.clone(), now);
+        let (lane, resource) = (Lane::of(&evidence), resource_of(&evidence));
+        self.messenger.table(deadline, "last-good", self.messenger.work.last_good(&lane, &resource)).await.ok().flatten()
     }
 
     async fn tell(&self, news: News<'_>, moment: &Moment, deadline: Instant) -> Result<Outcome, ItemError> {
-        let News { incident, due, alert, standing, report_uri } = news;
+        let News { incident, due, alert, standing, report_uri, last_good } = news;
         let incident::Due::Tell(kind) = due else {
             return if due == incident::Due::Held { Err(ItemError::BeingAnnounced(incident.id.to_string())) } else { Ok(Outcome::Ignored) };
         };
@@ -183,7 +204,7 @@ where
             Some(alert) => Some(alert),
             None => {
                 let last = self.messenger.table(deadline, "last-alert", work.last_alert(&incident.id)).await?;
-                last.map(|last| report::again(&last, kind, incident, moment.now))
+                last.map(|last| report::again(&last, kind, incident, last_good, moment.now))
             }
         };
         match alert {

@@ -130,7 +130,7 @@ where
             self.messenger.record(deadline, "not-told", work.not_told(id, moment.lease_until)).await;
             return Ok(None);
         };
-        let alert = report::again(&last, kind, &incident, moment.now);
+        let alert = report::again(&last, kind, &incident, None, moment.now);
         let due = Due { incident: &incident, alert: &alert, standing: None, lease_until: moment.lease_until, look: None };
         self.messenger.tell(due, deadline).await.map(Some)
     }

@@ -33,20 +33,25 @@ pub fn of_incident(alert: &mut Alert, incident: &Incident, exposure: &Exposure, 
     alert.severity = incident.standing.as_ref().map_or(alert.severity, |held| held.severity.max(alert.severity));
 }
 
-/// The next message, of another kind.
-pub fn again(last: &Alert, kind: Kind, incident: &Incident, now: Timestamp) -> Alert {
+/// The next message, of another kind. `last_good`: when the newest good copy of the resource was made, where somebody looked again.
+pub fn again(last: &Alert, kind: Kind, incident: &Incident, last_good: Option<Timestamp>, now: Timestamp) -> Alert {
     let proved_by = incident.proved_by.as_deref().filter(|_| kind == Kind::Resolved).cloned();
     let mut alert = Alert { kind, at: Some(now), proved_by, ..last.clone() };
     if let Some(job) = alert.jobs.first() {
         let name = alert.account_names.get(&job.account_id).cloned();
         alert.title = headline::title(kind, alert.cause, job, name.as_deref());
     }
-    let exposure = alert.impact.as_ref().map(Exposure::of).unwrap_or_default();
+    let told = alert.impact.as_ref().map(Exposure::of).unwrap_or_default();
+    let exposure = Exposure { last_good: told.last_good.max(last_good), ..told };
     of_incident(&mut alert, incident, &exposure, now);
     if kind == Kind::Resolved {
         // Nothing is to be mended any more; what was not copied meanwhile stays so until it is copied after all.
         (alert.severity, alert.patch, alert.evaluation) = (Severity::Info, None, None);
         (alert.next_steps, alert.confirm, alert.gaps, alert.candidates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // What proves the end is newer than the copy of which this is said.
+        if let Some(impact) = &mut alert.impact {
+            impact.breached = None;
+        }
     }
     inert::alert(&alert)
 }
