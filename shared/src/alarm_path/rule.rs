@@ -1,6 +1,6 @@
 //! Do the rules still let through what the guardian lives on, and send it where it is worked on?
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::facts::{Rule, RuleFacts, Target};
 use super::{Check, TroubleKind, Words, clipped};
@@ -23,6 +23,8 @@ pub struct WantedRule {
     pub sources: &'static [&'static str],
     /// The detail-types that it must let through: those that AWS sends and the parser of events knows.
     pub detail_types: &'static [&'static str],
+    /// Details, as JSON, of events that it must let through.
+    pub details: &'static [&'static str],
     /// Whether it must see read-only calls.
     pub sees_reads: bool,
     /// What follows when it does not work.
@@ -40,6 +42,7 @@ pub const FORWARDED: &[WantedRule] = &[
             JobType::Restore.detail_type(),
             JobType::Scan.detail_type(),
         ],
+        details: &[r#"{"state":"FAILED"}"#, r#"{"status":"FAILED"}"#],
         sees_reads: false,
         consequence: "failed jobs are heard of only when the lists are searched",
     },
@@ -47,6 +50,7 @@ pub const FORWARDED: &[WantedRule] = &[
         name: "backup-guardian-denial-events",
         sources: &["aws.kms", "aws.backup", "aws.ec2", "aws.rds", "aws.sts"],
         detail_types: &[TRAIL_DETAIL_TYPE],
+        details: &[r#"{"eventName":"CreateGrant","errorCode":"AccessDenied","userIdentity":{"invokedBy":"backup.amazonaws.com"}}"#],
         sees_reads: true,
         consequence: "refused calls are not at hand: verdicts are less certain until CloudTrail was searched",
     },
@@ -54,6 +58,7 @@ pub const FORWARDED: &[WantedRule] = &[
         name: "backup-guardian-completed-events",
         sources: &["aws.backup"],
         detail_types: &[JobType::Backup.detail_type(), JobType::Copy.detail_type()],
+        details: &[r#"{"state":"COMPLETED"}"#],
         sees_reads: false,
         consequence: "incidents are not seen to end, and the newest good copy is not known",
     },
@@ -61,6 +66,10 @@ pub const FORWARDED: &[WantedRule] = &[
         name: "backup-guardian-not-started-events",
         sources: &["aws.backup"],
         detail_types: &["AWS Service Event via CloudTrail", TRAIL_DETAIL_TYPE],
+        details: &[
+            r#"{"eventSource":"backup.amazonaws.com","eventName":"ProcessBackupPlanSelection","errorCode":"AccessDenied"}"#,
+            r#"{"eventSource":"backup.amazonaws.com","eventName":"InvalidOrganizationBackupPlan"}"#,
+        ],
         sees_reads: false,
         consequence: "selections and policies of which AWS Backup makes no job are not heard of",
     },
@@ -208,6 +217,27 @@ impl Look<'_> {
                 self.add(TroubleKind::RuleBlind, field, what, remedy, command);
             }
         }
+        if let Some(detail) = wanted.details.iter().find(|detail| self.drops(rule.pattern.as_ref(), detail)) {
+            let what = format!("the pattern of {} does not let through an event of the detail {detail}", self.named());
+            let command = Some(format!("aws events describe-rule {}", self.options("--name")));
+            self.add(TroubleKind::RuleBlind, "detail", what, "put back the pattern that the template has", command);
+        }
+    }
+
+    /// Whether a pattern drops an event of this detail for sure, by anything but its source and its type. A rule of an account sees that
+    /// account and Region only; one of the hub bus has to let every account through.
+    fn drops(&self, pattern: Option<&Value>, detail: &str) -> bool {
+        let (Some(Value::Object(pattern)), Ok(detail)) = (pattern, serde_json::from_str::<Value>(detail)) else { return false };
+        let mut event = json!({"detail": detail});
+        if let (Some(_), Value::Object(event)) = (&self.facts.role, &mut event) {
+            let place = [
+                ("account", self.facts.arn.account().map(|it| it.to_string())),
+                ("region", self.facts.arn.region().map(|it| it.to_string())),
+            ];
+            event.extend(place.into_iter().filter_map(|(name, it)| Some((name.to_owned(), Value::String(it?)))));
+        }
+        let mut others = pattern.iter().filter(|(field, _)| !matches!(field.as_str(), "source" | "detail-type"));
+        !others.all(|(field, values)| may_match(field, values, Some(&event)))
     }
 
     fn targets(&mut self, rule: &Rule) {
@@ -260,6 +290,38 @@ fn lets_through(pattern: Option<&Value>, field: &str, name: &str) -> bool {
     }
 }
 
+/// Whether a field of a pattern may match an event. What is not known of the language of patterns may.
+fn may_match(field: &str, pattern: &Value, event: Option<&Value>) -> bool {
+    match pattern {
+        Value::Array(others) if field == "$or" => {
+            others.iter().any(|other| other.as_object().is_none_or(|all| all.iter().all(|(field, of)| may_match(field, of, event))))
+        }
+        Value::Array(values) => {
+            let value = event.and_then(|event| event.get(field));
+            values.iter().any(|one| value_may_match(one, value))
+        }
+        Value::Object(fields) => {
+            let inner = event.and_then(|event| event.get(field));
+            fields.iter().all(|(field, of)| may_match(field, of, inner))
+        }
+        _ => true,
+    }
+}
+
+fn value_may_match(wanted: &Value, value: Option<&Value>) -> bool {
+    let Value::Object(test) = wanted else { return value == Some(wanted) };
+    if let Some(Value::Bool(exists)) = test.get("exists") {
+        return value.is_some() == *exists;
+    }
+    let Some(value) = value else { return false };
+    match (test.get("anything-but"), test.get("prefix"), value) {
+        (Some(Value::Array(but)), _, _) => !but.contains(value),
+        (Some(but @ Value::String(_)), _, _) => but != value,
+        (_, Some(Value::String(prefix)), Value::String(value)) => value.starts_with(prefix.as_str()),
+        _ => true,
+    }
+}
+
 impl RuleFacts {
     /// A forwarding rule of an account, as deploy/agent-regional.yaml makes it.
     pub fn forwarding(account: &AccountId, region: &Region, wanted: &WantedRule, hub_bus: &Arn, role_name: &str) -> Option<Self> {
@@ -272,5 +334,60 @@ impl RuleFacts {
             dead_letters: arn("sqs", UNDELIVERED.to_owned())?,
             seen: Fact::NotAsked,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn blind(name: &str, pattern: Value) -> bool {
+        let wanted = FORWARDED.iter().find(|wanted| wanted.name == name).unwrap();
+        let (account, region) = (AccountId::parse("111111111111").unwrap(), Region::parse("eu-central-1").unwrap());
+        let bus = Arn::parse("arn:aws:events:eu-central-1:444444444444:event-bus/hub").unwrap();
+        let facts = RuleFacts::forwarding(&account, &region, wanted, &bus, "forwarder").unwrap();
+        let value = Rule { state: SEES_READS.to_owned(), pattern: Some(pattern), targets: Vec::new() };
+        let check = hub_rule(&RuleFacts { seen: Fact::Known { value, source: String::new(), at: Timestamp::UNIX_EPOCH }, ..facts });
+        check.troubles.iter().any(|trouble| trouble.kind == TroubleKind::RuleBlind)
+    }
+
+    #[test]
+    fn a_pattern_that_drops_by_its_detail_is_blind_and_those_of_the_templates_are_not() {
+        let types = ["Backup Job State Change", "Copy Job State Change", "Restore Job State Change", "Scan Job State Change"];
+        let problems = |more: Value| {
+            let mut pattern = json!({"source": ["aws.backup"], "detail-type": types});
+            pattern.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            blind("backup-guardian-problem-events", pattern)
+        };
+        let but = json!([{"anything-but": ["CREATED", "COMPLETED"]}]);
+        assert!(!problems(
+            json!({"detail": {"$or": [{"state": but}, {"status": but}, {"state": [{"exists": false}], "status": [{"exists": false}]}]}})
+        ));
+        assert!(!problems(json!({})) && !problems(json!({"account": ["111111111111"], "region": ["eu-central-1"]})));
+        for more in [
+            json!({"detail": {"state": ["NEVER"]}}),
+            json!({"detail": {"state": [{"anything-but": "FAILED"}]}}),
+            json!({"detail": {"$or": [{"state": [{"prefix": "X"}]}, {"status": but}]}}),
+            json!({"account": ["222222222222"]}),
+            json!({"resources": ["arn:aws:backup:eu-central-1:111111111111:backup-vault:one"]}),
+        ] {
+            assert!(problems(more.clone()), "{more}");
+        }
+        let denials = |error: &str| {
+            let identity = json!({"$or": [{"arn": [{"wildcard": "*:AWSBackup-*"}]}, {"invokedBy": ["backup.amazonaws.com"]}]});
+            let sources = ["aws.kms", "aws.backup", "aws.ec2", "aws.rds", "aws.sts"];
+            let detail = json!({"errorCode": [error], "userIdentity": identity});
+            blind("backup-guardian-denial-events", json!({"source": sources, "detail-type": [TRAIL_DETAIL_TYPE], "detail": detail}))
+        };
+        assert!(!denials("AccessDenied") && denials("None"));
+        let not_started = |name: &str| {
+            let details = json!({"eventSource": ["backup.amazonaws.com"], "$or": [
+                {"eventName": ["ProcessBackupPlanSelection"], "errorCode": [{"exists": true}]}, {"eventName": [name]}]});
+            let kinds = ["AWS Service Event via CloudTrail", TRAIL_DETAIL_TYPE];
+            blind("backup-guardian-not-started-events", json!({"source": ["aws.backup"], "detail-type": kinds, "detail": details}))
+        };
+        assert!(!not_started("InvalidOrganizationBackupPlan") && not_started("Another"));
     }
 }
