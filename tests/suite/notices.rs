@@ -85,3 +85,18 @@ async fn a_message_that_names_no_resource_hides_no_other_bucket() {
     assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(world.alerts()[1]["act_in"]["resource_arn"], "arn:aws:s3:::invoices");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_continuous_backup_that_stops_hides_no_other_however_aws_names_it() {
+    for name in ["arn:aws:rds:eu-central-1:111111111111:db:", "arn:aws:s3:::"] {
+        let world = world();
+        for resource in ["payroll", "invoices"] {
+            let message = format!("The continuous backup of {name}{resource} was interrupted.");
+            let body =
+                notification("vault-notification/continuous-backup-interrupted", "CONTINUOUS_BACKUP_INTERRUPTED", resource, &message);
+            tell(&world, &body).await;
+        }
+        let told = told(&world);
+        assert_eq!(told.len(), 2, "{told:?}");
+    }
+}

@@ -152,13 +152,25 @@ fn about(event: &str, state: &str) -> About {
     if twins.iter().any(|name| starts(event, name)) { About::Twin } else { About::Unknown }
 }
 
-/// The resource that the prose names behind `Resource ARN`, as the samples of AWS do; of the topic's own account, or of none as buckets are.
+/// The resource that the prose names behind `Resource ARN`, as the samples of AWS do, else the first that it names anywhere; of the topic's own
+/// account, or of none as buckets are. Without it two resources could not be told apart, and the second would be taken for the first.
 fn resource(message: &str, account: &AccountId) -> Option<Arn> {
-    let at = message.to_ascii_lowercase().find("resource arn")?;
-    let text = message.get(at..)?;
-    let word = text.get(text.find("arn:")?..)?.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '"' | '\'')).next()?;
-    let arn = Arn::parse(word.trim_end_matches(['.', ':', ')'])).ok()?;
-    arn.account().is_none_or(|owner| &owner == account).then_some(arn)
+    let named = message.to_ascii_lowercase().find("resource arn");
+    let own = |arn: &Arn| arn.account().is_none_or(|owner| &owner == account);
+    if let Some(at) = named {
+        return arns(message.get(at..)?).next()?.filter(own);
+    }
+    // Vaults and recovery points, roles and keys are not what is backed up.
+    let thing = |arn: &Arn| own(arn) && !matches!(arn.service(), "backup" | "iam" | "kms" | "sns");
+    arns(message).flatten().find(thing)
+}
+
+/// Whatever begins like an ARN, in the order of the text; `None` for what is none.
+fn arns(text: &str) -> impl Iterator<Item = Option<Arn>> {
+    text.match_indices("arn:").filter_map(|(at, _)| text.get(at..)).map(|text| {
+        let word = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '"' | '\'')).next()?;
+        Arn::parse(word.trim_end_matches(['.', ':', ')'])).ok()
+    })
 }
 
 #[cfg(test)]
@@ -192,6 +204,7 @@ mod tests {
         let found = |text: &str| resource(text, &account).map(String::from);
         assert_eq!(found("Failed. Resource ARN : arn:aws:s3:::payroll. Id: 1"), Some("arn:aws:s3:::payroll".to_owned()));
         assert_eq!(found("Resource ARN: arn:aws:eks:eu-central-1:222222222222:cluster/theirs"), None);
-        assert_eq!(found("arn:aws:s3:::payroll is not behind the words"), None);
+        assert_eq!(found("arn:aws:s3:::payroll is not behind the words"), Some("arn:aws:s3:::payroll".to_owned()));
+        assert_eq!(found("arn:aws:backup:eu-central-1:111111111111:backup-vault:v, arn:aws:eks:eu-central-1:222222222222:cluster/c"), None);
     }
 }
