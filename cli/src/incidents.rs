@@ -167,6 +167,10 @@ fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
     entry
 }
 
+fn count(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
 /// An incident in two or three lines.
 fn lines(incident: &Incident, alert: Option<&Alert>) -> String {
     let severity = severity(incident, alert).map_or("", Severity::as_str).to_uppercase();
@@ -178,10 +182,10 @@ fn lines(incident: &Incident, alert: Option<&Alert>) -> String {
     let open = incident.members_total.saturating_sub(incident.members_recovered);
     let mut text = format!("{:<8} {}  {}\n", severity, incident.id, inert_text(title));
     text.push_str(&format!(
-        "         {cause}, open since {}, {} jobs, {open} of {} resources not kept\n",
+        "         {cause}, open since {}, {}, {open} of {} still open\n",
         minute(incident.opened_at),
-        incident.jobs_total,
-        incident.members_total
+        count(incident.jobs_total, "failure"),
+        count(incident.members_total, "resource"),
     ));
     if let Some(acknowledged) = &incident.acknowledged {
         text.push_str(&format!(

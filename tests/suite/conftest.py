@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -43,6 +44,15 @@ def operations(lab: Lab) -> Iterator[Operations]:
     box = Operations(lab)
     yield box
     box.close()
+
+
+@pytest.fixture
+def clock(lab: Lab) -> Iterator[None]:
+    """The lab's clock is set right again afterwards: other tests put times of this machine into their events."""
+    before = datetime.fromisoformat(lab.control("clock")["now"]) - datetime.now(UTC)
+    yield
+    passed = datetime.fromisoformat(lab.control("clock")["now"]) - datetime.now(UTC) - before
+    lab.control("clock", {"advance_seconds": -round(passed.total_seconds())})
 
 
 @pytest.fixture

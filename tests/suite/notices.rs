@@ -100,3 +100,20 @@ async fn a_continuous_backup_that_stops_hides_no_other_however_aws_names_it() {
         assert_eq!(told.len(), 2, "{told:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_selections_of_a_plan_that_cannot_be_processed_have_each_a_message() {
+    let world = world();
+    let events = ["role-not-assumable", "tags-not-allowed", "other-error"].map(|name| event(&format!("not-started/{name}")));
+    let plan = events[0]["detail"]["serviceEventDetails"]["backupPlanArn"].clone();
+    // Two nights.
+    for (n, event) in events.iter().chain(&events).enumerate() {
+        let mut event = event.clone();
+        event["detail"]["eventID"] = json!(format!("record-{n}"));
+        event["detail"]["serviceEventDetails"]["backupPlanArn"] = plan.clone();
+        function(&world).event(event.to_string().as_bytes(), Instant::now() + Duration::from_secs(60)).await.unwrap();
+    }
+    let alerts = world.alerts();
+    let incidents = alerts.iter().map(|alert| alert["incident_id"].as_str().unwrap()).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!((alerts.len(), incidents.len()), (3, 3), "{:?}", told(&world));
+}

@@ -82,10 +82,12 @@ def job_ids(route: Route) -> set[str]:
 
 
 def repeatable(calls: list[tuple[str, str, int]]) -> set[tuple[str, tuple[str, str, int]]]:
-    """From the moment the topic has the alert until the incident says so; in between somebody is asked to look at it later."""
+    """From the moment the topic has the alert until the incident says so; in between somebody is asked to look at it later, and the message is
+    kept for those that follow."""
     published = calls.index(("sns", "Publish", 1))
-    arranged, recorded = calls[published + 1 : published + 3]
-    return {("kill-after", calls[published]), *((kill, arranged) for kill in KILLS), ("kill-before", recorded)}
+    arranged, kept, recorded = calls[published + 1 : published + 4]
+    between = {(kill, call) for kill in KILLS for call in (arranged, kept)}
+    return {("kill-after", calls[published]), *between, ("kill-before", recorded)}
 
 
 def test_killed_while_it_takes_its_turn_at_cloudtrail_the_alert_comes_once(

@@ -27,14 +27,19 @@ pub fn of<'a>(evidence: &'a Evidence, kinds: &[NoticeKind], state: &JobState, ne
     }
 }
 
-/// The incident's object. A plan is known where the record of AWS Backup names one of this account and Region. For anything else a name stands
-/// in, inside the account of the envelope, which is the only one that its words can touch. The resource of a job, which was read, stands in with
+/// The incident's object. A plan is known where the record of AWS Backup names one of this account and Region; of its selections each that cannot
+/// be processed for a reason of its own is one. For anything else a name stands in, inside the account of the envelope, which is the only one that its words can touch. The resource of a job, which was read, stands in with
 /// what was told of it: what is skipped by design, or failed to be restored, must not hide that a backup of the same lacks something.
 pub fn object(evidence: &Evidence, notice: &Notice) -> Object {
     let job = &evidence.job;
     let named = job.resource_arn.as_ref();
     if let Some(plan) = named.filter(|_| notice.kind.is_of_plan()) {
-        return facts::known_object(evidence, plan);
+        let subject = notice.subject();
+        if notice.kind != NoticeKind::SelectionNotProcessed || subject.is_empty() {
+            return facts::known_object(evidence, plan);
+        }
+        let route = [job.region.as_str(), notice.kind.as_str(), plan.as_str(), subject.as_str()];
+        return Object::Provisional { account_id: job.account.clone(), route: route.join("|") };
     }
     let described = evidence.description.known().and_then(|job| job.resource_arn.as_ref()).filter(|_| notice.kind.is_of_job());
     if let Some(resource) = described {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arn::Arn;
 use crate::evidence::Denial;
 
 /// What was told.
@@ -78,6 +79,16 @@ impl Notice {
     /// A notice of which only the kind is known.
     pub(super) fn new(kind: NoticeKind) -> Self {
         Self { kind, id: None, recorded_at: None, error_code: None, plan_name: None, policy_id: None, selections: Vec::new(), denial: None }
+    }
+
+    /// Which selection of a plan, as far as the error tells one from another: the role that was refused and what it was refused, else the
+    /// selection. A plan with two broken selections has two things to mend, and may have two owners.
+    pub fn subject(&self) -> String {
+        let refused = self.denial.as_ref().and_then(|denial| {
+            let role = if self.refused_role() { denial.resource.clone() } else { Arn::parse(denial.principal.as_deref()?).ok() }?;
+            Some(format!("{} of {}", denial.action.as_deref()?, role.role_name()?))
+        });
+        refused.unwrap_or_else(|| self.selections.join(","))
     }
 
     /// Whether AWS Backup could not assume the role of the selection.

@@ -84,7 +84,8 @@ impl Lane {
         let described = evidence.description.known().and_then(|job| job.resource_arn.as_ref()).filter(|_| notice.kind.is_of_job());
         let named = named.or(described.map(Arn::as_str));
         let name = named.or(notice.plan_name.as_deref()).or(notice.policy_id.as_deref()).unwrap_or_default();
-        Self { told: Some(format!("{} {name}", notice.kind.as_str())), ..Self::bare(job) }
+        let told = [notice.kind.as_str(), name, &notice.subject()].join(" ");
+        Self { told: Some(told.trim_end().to_owned()), ..Self::bare(job) }
     }
 
     /// The lane of a plan that a job, which was created by it, proves; `None` for a job that no plan created.

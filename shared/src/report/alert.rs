@@ -101,7 +101,7 @@ pub struct Alert {
     /// The incidents of a digest; only in `storm`. Each stays an incident of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<IncidentLine>,
-    /// Where the whole list is: all incidents and all job ids.
+    /// The report object: all jobs of the incident, or of the incidents of a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_uri: Option<String>,
     /// The job that proves the recovery; only in `resolved`.

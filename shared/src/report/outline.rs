@@ -154,7 +154,6 @@ fn what(alert: &Alert) -> Vec<Line> {
     lines
 }
 
-/// How many resources still wait, and until when they can be copied after all.
 /// What the plan promises, and whether that still holds.
 fn objective(impact: &Impact) -> Option<Line> {
     let every = impact.recovery_point_objective?;
@@ -166,6 +165,7 @@ fn objective(impact: &Impact) -> Option<Line> {
     }))
 }
 
+/// How many resources still wait, and until when they can be copied after all.
 fn uncopied(impact: &Impact) -> Option<Line> {
     let total = impact.uncopied_total.filter(|total| *total > 0)?;
     let until = impact.first_expires_at.map(|at| format!("; the first recovery point expires at {}", minute(at))).unwrap_or_default();

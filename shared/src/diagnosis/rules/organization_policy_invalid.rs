@@ -33,10 +33,15 @@ fn judge(evidence: &Evidence) -> Answer {
     let account = &evidence.job.account;
     let act_in = facts::in_management(evidence, None);
     let management = facts::management_words(evidence, &act_in);
+    let validation = [("policy-type", "BACKUP_POLICY"), ("account-id", account.as_str())];
     let options = [("policy-type", "BACKUP_POLICY"), ("target-id", account.as_str())];
     let next_steps = [
         Some(steps::look(
-            format!("In {management}, read the effective backup policy of account {account}."),
+            format!("In {management}, read what is wrong with the effective backup policy of account {account}, and which policies it comes from."),
+            Some(steps::command("aws organizations list-effective-policy-validation-errors", &validation)),
+        )),
+        Some(steps::look(
+            format!("Read the effective backup policy of account {account} as a whole."),
             Some(steps::command("aws organizations describe-effective-policy", &options)),
         )),
         notice::read_record(evidence, notice),

@@ -115,6 +115,7 @@ fn next_steps(evidence: &Evidence, due: Timestamp, plan: Option<&Arn>) -> Vec<St
              (InvalidOrganizationBackupPlan). The resource types that count are those of the management account.",
         ));
     }
+    next.push(steps::judge("The incident ends when a job that the same rule creates later is COMPLETED."));
     next.push(steps::judge("Back up by hand what cannot wait: the next run of the rule does not take up the missed one."));
     next
 }
