@@ -95,7 +95,7 @@ endif
 
 # One process each: the lab patches moto, whose state is global.
 test-python: .venv/.stamp binaries
-	for tests in $(PYTESTS); do $(call limit,20m) $(PY) -m pytest $$tests; done
+	for tests in $(PYTESTS); do $(call limit,30m) $(PY) -m pytest $$tests; done
 
 binaries:
 	mkdir -p target
