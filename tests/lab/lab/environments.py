@@ -121,10 +121,11 @@ class Environment:
         for reader in readers:
             reader.join(1.0)
         self._ended.set()
+        # Out of the pool first: who has read the failure must not find the process in it.
+        self._on_end(self)
         self._api.ready.set()
         self._api.abort(self._exit_failure())
         self._api.close()
-        self._on_end(self)
 
     def kill(self) -> None:
         """SIGKILL by process id; returns when the process is gone."""
