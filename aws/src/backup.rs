@@ -201,6 +201,8 @@ impl BackupReader for Cloud {
                 locked: answer.locked(),
                 min_retention_days: answer.min_retention_days(),
                 max_retention_days: answer.max_retention_days(),
+                lock_date: timestamp(answer.lock_date()),
+                points: Some(answer.number_of_recovery_points()),
             },
             ACTION,
         )

@@ -4,7 +4,7 @@ use aws_sdk_backup::types::{BackupRule, ConditionParameter, ConditionType};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use guardian_core::arn::{AccountId, Region};
-use guardian_core::evidence::{BackupPlan, CopyAction, Gap, GapReason, PlanRule, RuleTimes, Selection, TagOperator, TagTest};
+use guardian_core::evidence::{BackupPlan, CopyAction, Gap, GapReason, Lifecycle, PlanRule, RuleTimes, Selection, TagOperator, TagTest};
 use guardian_core::ports::{PlanLists, PlanReader};
 use jiff::Timestamp;
 
@@ -78,6 +78,10 @@ fn rule(rule: &BackupRule) -> Option<PlanRule> {
             start_window_minutes: rule.start_window_minutes(),
             continuous: rule.enable_continuous_backup().unwrap_or_default(),
         },
+        lifecycle: rule.lifecycle().map_or_else(Lifecycle::default, |lifecycle| Lifecycle {
+            move_to_cold_storage_after_days: lifecycle.move_to_cold_storage_after_days().filter(|days| *days > 0),
+            delete_after_days: lifecycle.delete_after_days().filter(|days| *days > 0),
+        }),
     })
 }
 

@@ -6,6 +6,7 @@
 
 pub mod alarm_path;
 pub mod arn;
+pub mod compliance;
 pub mod copy;
 pub mod coverage;
 pub mod diagnosis;

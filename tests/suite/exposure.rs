@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use guardian_core::arn::Arn;
-use guardian_core::evidence::{BackupPlan, CopyAction, Evidence, PlanRule, RuleTimes};
+use guardian_core::evidence::{BackupPlan, CopyAction, Evidence, Lifecycle, PlanRule, RuleTimes};
 use guardian_core::incident::{Lane, Success, resource_of};
 use guardian_core::ports::Recoveries;
 use guardian_tests::{Mode, World, event};
@@ -29,6 +29,7 @@ fn plan(schedule: &str) -> BackupPlan {
             target_vault: "local-vault".to_owned(),
             copy_actions: vec![CopyAction { destination_vault_arn: Arn::parse(CENTRAL).unwrap(), delete_after_days: None }],
             times: RuleTimes { rule_id: reference.rule_id, schedule: Some(schedule.to_owned()), ..RuleTimes::default() },
+            lifecycle: Lifecycle::default(),
         }],
     }
 }

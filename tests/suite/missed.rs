@@ -2,7 +2,7 @@
 
 use guardian_core::arn::Arn;
 use guardian_core::event::{Job, JobId, JobState, JobType, Parsed, PlanRef, parse};
-use guardian_core::evidence::{BackupPlan, GapReason, PlanRule, RuleTimes, Selection};
+use guardian_core::evidence::{BackupPlan, GapReason, Lifecycle, PlanRule, RuleTimes, Selection};
 use jiff::{SignedDuration, Timestamp};
 
 use super::reconcile::{START, World, account, now, region};
@@ -21,7 +21,7 @@ fn rule(id: &str, schedule: &str) -> PlanRule {
         start_window_minutes: Some(60),
         continuous: false,
     };
-    PlanRule { name: id.to_owned(), target_vault: "local".to_owned(), copy_actions: Vec::new(), times }
+    PlanRule { name: id.to_owned(), target_vault: "local".to_owned(), copy_actions: Vec::new(), times, lifecycle: Lifecycle::default() }
 }
 
 fn everything() -> Selection {

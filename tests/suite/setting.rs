@@ -54,6 +54,8 @@ pub(crate) fn world() -> World {
                     locked: Some(false),
                     min_retention_days: None,
                     max_retention_days: None,
+                    lock_date: None,
+                    points: None,
                 },
             );
             state.keys.insert(

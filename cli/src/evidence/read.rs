@@ -104,6 +104,8 @@ pub(super) fn vault(vault: &Arn, response: &Value) -> Vault {
         locked: response.get("Locked").and_then(Value::as_bool),
         min_retention_days: response.get("MinRetentionDays").and_then(Value::as_i64),
         max_retention_days: response.get("MaxRetentionDays").and_then(Value::as_i64),
+        lock_date: time_of(response, "LockDate"),
+        points: response.get("NumberOfRecoveryPoints").and_then(Value::as_i64),
     }
 }
 

@@ -3,8 +3,8 @@
 use guardian_aws::answers::{Answers, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{
-    BackupPlan, CopyAction, Fact, Gap, GapReason, GlobalSettings, Organization, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator,
-    TagTest, WantedPlan, WantedRule,
+    BackupPlan, CopyAction, Fact, Gap, GapReason, GlobalSettings, Lifecycle, Organization, PlanRule, RuleTimes, Selection, StoredPoint,
+    TagOperator, TagTest, WantedPlan, WantedRule,
 };
 use serde_json::{Value, json};
 
@@ -152,7 +152,7 @@ fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Opt
         let actions = items(rule, "CopyActions").map(|action| {
             Some(CopyAction {
                 destination_vault_arn: arn(action, "DestinationBackupVaultArn")?,
-                delete_after_days: action.pointer("/Lifecycle/DeleteAfterDays").and_then(Value::as_i64).filter(|days| *days > 0),
+                delete_after_days: days(action, "DeleteAfterDays"),
             })
         });
         Some(PlanRule {
@@ -166,6 +166,10 @@ fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Opt
                 start_window_minutes: rule.get("StartWindowMinutes").and_then(Value::as_i64),
                 continuous: rule.get("EnableContinuousBackup").and_then(Value::as_bool).unwrap_or_default(),
             },
+            lifecycle: Lifecycle {
+                move_to_cold_storage_after_days: days(rule, "MoveToColdStorageAfterDays"),
+                delete_after_days: days(rule, "DeleteAfterDays"),
+            },
         })
     });
     Some(BackupPlan {
@@ -176,6 +180,11 @@ fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Opt
         created_at: response.get("CreationDate").and_then(time),
         rules: rules.collect::<Option<Vec<_>>>()?,
     })
+}
+
+/// A number of days of a lifecycle. What is switched off, AWS tells as a number below one.
+fn days(owner: &Value, name: &str) -> Option<i64> {
+    owner.get("Lifecycle").and_then(|lifecycle| lifecycle.get(name)).and_then(Value::as_i64).filter(|days| *days > 0)
 }
 
 fn selection(response: &Value) -> Option<Selection> {
@@ -226,7 +235,12 @@ fn wanted(policy: &Value) -> Option<Vec<WantedPlan>> {
                 destinations: copies.into_iter().flatten().map(destination).collect(),
             })
         });
-        Some(WantedPlan { name: name.clone(), regions: strings(plan, "regions"), rules: rules.collect::<Option<Vec<_>>>()? })
+        Some(WantedPlan {
+            name: name.clone(),
+            regions: strings(plan, "regions"),
+            rules: rules.collect::<Option<Vec<_>>>()?,
+            content: plan.clone(),
+        })
     });
     plans.collect()
 }

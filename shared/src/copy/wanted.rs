@@ -51,7 +51,7 @@ pub fn not_yet_plans(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{CopyAction, PlanRule, RuleTimes, WantedRule};
+    use crate::evidence::{CopyAction, Lifecycle, PlanRule, RuleTimes, WantedRule};
 
     const CENTRAL: &str = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central";
 
@@ -69,13 +69,19 @@ mod tests {
             name: "Daily".to_owned(),
             regions: vec!["eu-central-1".to_owned()],
             rules: vec![WantedRule { target_vault: "local".to_owned(), destinations }],
+            content: serde_json::Value::Null,
         }
     }
 
     fn plan(id: &str) -> (BackupPlan, Vec<Selection>) {
         let action = CopyAction { destination_vault_arn: Arn::parse(CENTRAL).unwrap(), delete_after_days: None };
-        let rule =
-            PlanRule { name: "n".to_owned(), target_vault: "local".to_owned(), copy_actions: vec![action], times: RuleTimes::default() };
+        let rule = PlanRule {
+            name: "n".to_owned(),
+            target_vault: "local".to_owned(),
+            copy_actions: vec![action],
+            times: RuleTimes::default(),
+            lifecycle: Lifecycle::default(),
+        };
         let plan = BackupPlan {
             account_id: account(),
             region: region("eu-central-1"),

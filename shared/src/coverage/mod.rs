@@ -4,6 +4,7 @@
 
 mod cron;
 mod expected;
+mod landed;
 mod missed;
 mod objective;
 mod schedule;
@@ -11,6 +12,7 @@ mod selection;
 
 pub use cron::CronError;
 pub use expected::{NotJudged, OpenPlan, OpenRule, expect};
+pub use landed::{Arrivals, ArrivalsByVault, ExceptedBy, Landing, Newest, Protection, ResourceCoverage, SelectingRule};
 pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
 pub use objective::objective;
 pub use schedule::{GAP_YEARS, Schedule, ScheduleError};

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod cloudtrail;
 pub mod denial;
+mod inventory;
 pub mod plan;
 pub mod state;
 
@@ -16,7 +17,13 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::event::Job;
 pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
-pub use plan::{BackupPlan, CopyAction, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule};
+pub use inventory::{
+    AccountInventory, Destination, EbsDefaults, KeyInventory, ManagementEvents, Member, OrganizationInventory, PlanInventory, Point,
+    RegionInventory, RegionSettings, Resource, ResourcePoints, RestoreTesting, RoleTrust, Trail, VaultInventory, VaultNotifications,
+};
+pub use plan::{
+    BackupPlan, CopyAction, Lifecycle, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule,
+};
 pub use state::{Change, GlobalSettings, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
 /// Something we asked the cloud.

@@ -41,6 +41,18 @@ pub struct PlanRule {
     pub copy_actions: Vec<CopyAction>,
     #[serde(default)]
     pub times: RuleTimes,
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+}
+
+/// What becomes of a recovery point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct Lifecycle {
+    pub move_to_cold_storage_after_days: Option<i64>,
+    /// Absent: it is kept for ever.
+    pub delete_after_days: Option<i64>,
 }
 
 /// When a rule runs, and which rule it is: other versions of the plan may have another of the same name.
@@ -117,6 +129,9 @@ pub struct WantedPlan {
     pub regions: Vec<String>,
     /// Its rules. Vaults may be named with `$account` and `$region`.
     pub rules: Vec<WantedRule>,
+    /// The plan as the effective policy has it, in the syntax of backup policies, without inheritance operators. Untrusted text.
+    #[serde(default)]
+    pub content: serde_json::Value,
 }
 
 /// A rule of such a plan.

@@ -76,6 +76,12 @@ pub struct Vault {
     pub min_retention_days: Option<i64>,
     #[serde(default)]
     pub max_retention_days: Option<i64>,
+    /// From then on nobody can remove the lock; absent: a lock in governance mode, or none.
+    #[serde(default)]
+    pub lock_date: Option<Timestamp>,
+    /// How many recovery points it holds.
+    #[serde(default)]
+    pub points: Option<i64>,
 }
 
 /// `DescribeGlobalSettings` in the management account: what the organization allows AWS Backup.

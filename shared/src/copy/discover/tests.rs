@@ -1,7 +1,7 @@
 //! Plans, selections and recovery points in, kinds of copies out.
 
 use super::*;
-use crate::evidence::{PlanRule, RuleTimes, TagOperator, TagTest};
+use crate::evidence::{Lifecycle, PlanRule, RuleTimes, TagOperator, TagTest};
 
 const ROLE: &str = "arn:aws:iam::111111111111:role/service-role/AWSBackupDefaultServiceRole";
 const CENTRAL: &str = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central";
@@ -28,6 +28,7 @@ fn plan(id: &str, days: &[Option<i64>]) -> BackupPlan {
             target_vault: "local".to_owned(),
             copy_actions: actions.collect(),
             times: RuleTimes::default(),
+            lifecycle: Lifecycle::default(),
         }],
     }
 }

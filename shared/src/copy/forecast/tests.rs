@@ -46,6 +46,8 @@ fn vault(arn_text: &str, key: &str) -> Fact<Vault> {
         locked: Some(false),
         min_retention_days: None,
         max_retention_days: None,
+        lock_date: None,
+        points: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::{JobState, JobType, PlanRef};
-use crate::evidence::RuleTimes;
+use crate::evidence::{Lifecycle, RuleTimes};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -28,6 +28,7 @@ fn rule(id: &str, schedule: &str) -> PlanRule {
             start_window_minutes: Some(60),
             continuous: false,
         },
+        lifecycle: Lifecycle::default(),
     }
 }
 

@@ -1,0 +1,14 @@
+//! Does every part of the topology still hold?
+//!
+//! A check looks at the inventory of the organization or of one account and says of each thing it is about: well, ill, not its affair, or not seen.
+//! It must not know how inventories are read, nor who reads the report. What was not seen is never well.
+
+pub mod baseline;
+mod check;
+mod result;
+mod view;
+
+pub use baseline::Baseline;
+pub use check::{Check, Judge, Meta, Outcome, Status, Subject};
+pub use result::{AccountResult, CheckOutcome, NotEvaluated, OrganizationResult, SWEEP_SCHEMA, SweepHead, Totals};
+pub use view::{AccountView, OrganizationView, Scope};

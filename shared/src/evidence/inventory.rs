@@ -1,0 +1,296 @@
+//! What a sweep saw: one inventory of the organization, one of each account.
+//!
+//! An inventory is what AWS said, folded so that its size follows the number of resources and not that of recovery points. It holds no opinion;
+//! what could not be read is a gap in its place. Everything here can be written down and read again, for a sweep may be resumed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    BackupPlan, Fact, GlobalSettings, Key, KeyPolicy, Organization, PolicyLevels, Role, Selection, Vault, VaultPolicy, WantedPlan,
+};
+use crate::arn::{AccountId, Arn, Region};
+
+/// The organization, as its management account or a delegated administrator tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrganizationInventory {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Id and management account.
+    #[serde(default)]
+    pub organization: Fact<Organization>,
+    /// `FeatureSet` of `organizations:DescribeOrganization`: `ALL` or `CONSOLIDATED_BILLING`.
+    #[serde(default)]
+    pub feature_set: Fact<String>,
+    /// Its accounts, by id.
+    #[serde(default)]
+    pub members: Fact<Vec<Member>>,
+    /// Service principals with trusted access (`organizations:ListAWSServiceAccessForOrganization`).
+    #[serde(default)]
+    pub trusted_services: Fact<Vec<String>>,
+    /// Delegated administrators of AWS Backup (`organizations:ListDelegatedAdministrators`).
+    #[serde(default)]
+    pub delegated_administrators: Fact<Vec<AccountId>>,
+    /// Policy types that are switched on at the root (`organizations:ListRoots`): `BACKUP_POLICY`, `SERVICE_CONTROL_POLICY`, …
+    #[serde(default)]
+    pub policy_types: Fact<Vec<String>>,
+    /// What the organization allows AWS Backup (`backup:DescribeGlobalSettings` in the management account).
+    #[serde(default)]
+    pub global_settings: Fact<GlobalSettings>,
+}
+
+/// An account of the organization (`organizations:ListAccounts`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The account.
+    pub account_id: AccountId,
+    /// Untrusted text.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// `ACTIVE`, `SUSPENDED`, `PENDING_CLOSURE`, …: an open set.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Organizational units from the root to it, such as `o-1/r-1/ou-1/`, where the list tells them.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountInventory {
+    /// The account.
+    pub account_id: AccountId,
+    /// When the reading began.
+    pub at: Timestamp,
+    /// The plans that the effective backup policy of the organization wants it to have (`organizations:DescribeEffectivePolicy`).
+    #[serde(default)]
+    pub wanted_plans: Fact<Vec<WantedPlan>>,
+    /// The SCPs that bound it.
+    #[serde(default)]
+    pub scps: Fact<PolicyLevels>,
+    /// The RCPs that bound it.
+    #[serde(default)]
+    pub rcps: Fact<PolicyLevels>,
+    /// `AWSServiceRoleForBackup`; a gap of reason [`NotFound`](super::GapReason::NotFound) says that it does not exist.
+    #[serde(default)]
+    pub service_linked_role: Fact<Role>,
+    /// The roles that its selections and the organization's plans name; likewise.
+    #[serde(default)]
+    pub roles: BTreeMap<Arn, Fact<Role>>,
+    /// Who may assume which of its roles (`iam:ListRoles`).
+    #[serde(default)]
+    pub trusts: Fact<Vec<RoleTrust>>,
+    /// Its Regions.
+    pub regions: BTreeMap<Region, RegionInventory>,
+}
+
+/// A role and who may assume it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleTrust {
+    /// The role. The roles of IAM Identity Center lie in `aws-reserved/sso.amazonaws.com/`.
+    pub role_arn: Arn,
+    /// `AssumeRolePolicyDocument`.
+    pub document: Value,
+}
+
+/// One account in one Region.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RegionInventory {
+    /// Whether the Region is switched on for the account (`account:ListRegions`). Nothing else is asked where it is not.
+    pub enabled: Fact<bool>,
+    /// Which resource types AWS Backup protects there (`backup:DescribeRegionSettings`).
+    pub settings: Fact<RegionSettings>,
+    /// The default encryption of new EBS volumes.
+    pub ebs: Fact<EbsDefaults>,
+    /// Its vaults, by ARN.
+    pub vaults: Fact<Vec<VaultInventory>>,
+    /// Its plans, those of the organization included.
+    pub plans: Fact<Vec<PlanInventory>>,
+    /// Its resources that have or had tags (`tag:GetResources`), by ARN.
+    pub resources: Fact<Vec<Resource>>,
+    /// The keys of its vaults, of its EBS default and of its recovery points that belong to this account.
+    pub keys: BTreeMap<Arn, KeyInventory>,
+    /// The trails that see this Region.
+    pub trails: Fact<Vec<Trail>>,
+    /// What was restored to see whether it can be.
+    pub restore_testing: Fact<RestoreTesting>,
+}
+
+/// `backup:DescribeRegionSettings`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegionSettings {
+    /// Resource type to whether AWS Backup protects it. A type that is not named is not known.
+    pub opted_in: BTreeMap<String, bool>,
+}
+
+/// `ec2:GetEbsEncryptionByDefault` and `ec2:GetEbsDefaultKmsKeyId`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EbsDefaults {
+    /// Whether new volumes are encrypted.
+    pub encrypted: bool,
+    /// The key as EC2 names it: an ARN, an id or an alias such as `alias/aws/ebs`.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+/// A vault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VaultInventory {
+    /// `backup:ListBackupVaults`.
+    pub vault: Vault,
+    /// Its access policy.
+    #[serde(default)]
+    pub policy: Fact<VaultPolicy>,
+    /// The events that it announces, by the topic (`backup:GetBackupVaultNotifications`); no topic: it announces nothing.
+    #[serde(default)]
+    pub notifications: Fact<Option<VaultNotifications>>,
+    /// What it holds.
+    #[serde(default)]
+    pub points: Fact<Vec<ResourcePoints>>,
+}
+
+/// `backup:GetBackupVaultNotifications`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the members of the API answer")]
+pub struct VaultNotifications {
+    pub topic_arn: Arn,
+    pub events: Vec<String>,
+}
+
+/// The recovery points of one resource in one vault that came the same way: made there, or copied from one vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourcePoints {
+    /// The resource; of a point that names none, the point itself.
+    pub resource_arn: Arn,
+    /// `EBS`, `RDS`, …
+    pub resource_type: String,
+    /// Untrusted text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
+    /// Copies: the vault they came from. Its account is the source account; some resource ARNs carry none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<Arn>,
+    /// How many are complete.
+    pub completed: u64,
+    /// The newest complete ones, newest first; at most [`KEPT`](Self::KEPT), which may be less than `completed`.
+    pub newest: Vec<Point>,
+    /// How many of the complete ones are not encrypted.
+    #[serde(default)]
+    pub unencrypted: u64,
+    /// How many are partial.
+    #[serde(default)]
+    pub partial: u64,
+    /// How many should have been deleted and could not be (`EXPIRED`).
+    #[serde(default)]
+    pub expired: u64,
+    /// When the first of those should have been deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_since: Option<Timestamp>,
+}
+
+impl ResourcePoints {
+    /// How many recovery points are kept one by one.
+    pub const KEPT: usize = 64;
+}
+
+/// A complete recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// Its ARN.
+    pub arn: Arn,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The plan whose job made it; absent for a backup on demand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<String>,
+    /// The rule of that plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
+    /// The key that protects it; absent where it is not encrypted or AWS owns the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_arn: Option<Arn>,
+    /// When it will be deleted; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_at: Option<Timestamp>,
+}
+
+/// A plan and its selections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanInventory {
+    /// The plan.
+    pub plan: Fact<BackupPlan>,
+    /// Its id, which is known where the plan could not be read.
+    pub id: String,
+    /// Its selections; each may be a gap of its own.
+    pub selections: Fact<Vec<Fact<Selection>>>,
+}
+
+/// A resource with its tags (`tag:GetResources`). Untrusted text throughout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The resource.
+    pub arn: Arn,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A key, in the account that owns it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyInventory {
+    /// State and manager.
+    pub key: Fact<Key>,
+    /// Its policy.
+    pub policy: Fact<KeyPolicy>,
+    /// Whether its material is renewed by itself (`kms:GetKeyRotationStatus`); not asked of keys for which AWS has no such setting.
+    pub rotation: Fact<bool>,
+}
+
+/// A trail (`cloudtrail:DescribeTrails`, `GetTrailStatus`, `GetEventSelectors`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trail {
+    /// The trail; that of an organization belongs to another account.
+    pub arn: Arn,
+    /// Whether it writes now.
+    pub logging: Fact<bool>,
+    /// What of the management events it keeps.
+    pub management_events: Fact<ManagementEvents>,
+}
+
+/// Which management events a trail keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagementEvents {
+    /// Calls that only read; a denied `kms:Decrypt` is one.
+    pub reads: bool,
+    /// Calls that change something.
+    pub writes: bool,
+    /// Calls of AWS KMS, which a trail may leave out.
+    pub kms: bool,
+}
+
+/// Restore testing plans and the newest restore that one of them made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreTesting {
+    /// Names of the plans. Untrusted text.
+    pub plans: Vec<String>,
+    /// The newest restore of each resource type that ended well.
+    pub restored: BTreeMap<String, Timestamp>,
+}
+
+/// A vault that copies go to, with what decides them: read once for all source accounts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Destination {
+    /// The vault.
+    pub vault: Fact<Vault>,
+    /// Its access policy.
+    pub policy: Fact<VaultPolicy>,
+    /// Its key.
+    pub key: Fact<Key>,
+    /// The policy of its key.
+    pub key_policy: Fact<KeyPolicy>,
+}
