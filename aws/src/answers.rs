@@ -8,6 +8,8 @@ mod capture;
 mod iam;
 mod keys;
 mod organizations;
+mod signed;
+mod trail;
 
 use std::future::Future;
 
@@ -16,7 +18,10 @@ use guardian_core::evidence::{Gap, GapReason};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::patience::Patience;
 use crate::session::Cloud;
+use capture::Pages;
+pub(crate) use signed::{Senders, always_enabled};
 
 /// One read of an AWS API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,14 +108,8 @@ pub trait Answers: Send + Sync {
 
 impl Answers for Cloud {
     async fn ask(&self, question: &Question) -> Answer {
-        // Boxed, because each of them is the sum of all its operations.
-        let outcome = match question.service {
-            "backup" => Box::pin(backup::ask(self, question)).await,
-            "iam" => Box::pin(iam::ask(self, question)).await,
-            "kms" => Box::pin(keys::ask(self, question)).await,
-            "organizations" => Box::pin(organizations::ask(self, question)).await,
-            _ => Err(refused(question)),
-        };
+        let mut turn = Turn { patience: self.patience(), question, pages: None };
+        let outcome = turn.outcome(self).await;
         let principal = match question.service {
             "organizations" => self.organization_role().map(|role| role.as_str().to_owned()),
             _ => Some(self.reader_arn(&question.account, question.region.as_ref())),
@@ -120,6 +119,74 @@ impl Answers for Cloud {
 
     fn organization_account(&self) -> Option<AccountId> {
         self.organization_role().and_then(|role| role.account())
+    }
+}
+
+/// A question on its way: the pages that are there, and how patiently it is asked.
+struct Turn<'a> {
+    patience: Option<&'a Patience>,
+    question: &'a Question,
+    pages: Option<Pages>,
+}
+
+impl Turn<'_> {
+    async fn outcome(&mut self, cloud: &Cloud) -> Result<Value, Failure> {
+        let mut failures = 0;
+        loop {
+            self.wait().await;
+            let there = self.there();
+            let failure = match self.once(cloud).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            failures = if self.there() > there { 1 } else { failures + 1 };
+            match self.patience {
+                Some(patience) if patience.once_more(self.question, &failure, failures).await => {}
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    async fn once(&mut self, cloud: &Cloud) -> Result<Value, Failure> {
+        // Boxed, because each of them is the sum of all its operations.
+        match self.question.service {
+            "account" | "ec2" | "tag" => Box::pin(signed::ask(cloud, self.question, self)).await,
+            "backup" => Box::pin(backup::ask(cloud, self.question, self)).await,
+            "cloudtrail" => Box::pin(trail::ask(cloud, self.question)).await,
+            "iam" => Box::pin(iam::ask(cloud, self.question, self)).await,
+            "kms" => Box::pin(keys::ask(cloud, self.question, self)).await,
+            "organizations" => Box::pin(organizations::ask(cloud, self.question, self)).await,
+            _ => Err(refused(self.question)),
+        }
+    }
+
+    /// Waits until a call is due.
+    async fn wait(&self) {
+        if let Some(patience) = self.patience {
+            patience.turn(self.question).await;
+        }
+    }
+
+    /// Begins with the first page, unless there are pages already.
+    fn begin(&mut self, list: &'static str, token: &'static str) {
+        self.pages.get_or_insert_with(|| Pages::new(list, token));
+    }
+
+    fn there(&self) -> usize {
+        self.pages.as_ref().map_or(0, Pages::count)
+    }
+
+    fn next(&self) -> Option<String> {
+        self.pages.as_ref().and_then(Pages::next)
+    }
+
+    /// Adds a page; whether it was the last.
+    fn add(&mut self, page: Value) -> Result<bool, Failure> {
+        self.pages.as_mut().map_or(Ok(true), |pages| pages.add(page))
+    }
+
+    fn merged(&mut self) -> Value {
+        self.pages.take().map(Pages::merged).unwrap_or_default()
     }
 }
 

@@ -15,8 +15,10 @@ use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Gap, GapReason};
 use tokio::time::Instant;
 
+use crate::answers::Senders;
 use crate::classify;
 use crate::pace::Pace;
+use crate::patience::Patience;
 use crate::turns::{Turn, TurnTable};
 
 /// A session is renewed this long before it ends.
@@ -40,6 +42,7 @@ pub struct ReaderRole {
 pub struct Cloud {
     inner: Arc<Inner>,
     turns: Option<Arc<TurnTable>>,
+    patience: Option<Arc<Patience>>,
 }
 
 struct Inner {
@@ -50,6 +53,7 @@ struct Inner {
     sessions: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<Session>>>>>,
     clients: Mutex<BTreeMap<(AccountId, Region), (SystemTime, Clients)>>,
     pace: Pace,
+    senders: Senders,
 }
 
 #[derive(Clone)]
@@ -84,8 +88,10 @@ impl Cloud {
                 sessions: Mutex::default(),
                 clients: Mutex::default(),
                 pace: Pace::lookup_events(),
+                senders: Senders::default(),
             }),
             turns: None,
+            patience: None,
         }
     }
 
@@ -94,6 +100,22 @@ impl Cloud {
     pub fn sharing_turns(mut self, table: impl Into<String>) -> Self {
         self.turns = Some(Arc::new(TurnTable::new(&self.inner.base, table)));
         self
+    }
+
+    /// Access for work that nobody waits for: calls keep below the published limits, and what may pass is asked again.
+    #[must_use]
+    pub fn patient(base: SdkConfig, reader: ReaderRole) -> Self {
+        let mut cloud = Self::new(base.into_builder().retry_config(RetryConfig::disabled()).build(), reader);
+        cloud.patience = Some(Arc::default());
+        cloud
+    }
+
+    pub(crate) fn patience(&self) -> Option<&Patience> {
+        self.patience.as_deref()
+    }
+
+    pub(crate) fn senders(&self) -> &Senders {
+        &self.inner.senders
     }
 
     /// The configuration of our own account.
@@ -188,7 +210,10 @@ impl Cloud {
             Some(Session::Open(credentials)) if credentials.expiry().is_none_or(|end| SystemTime::now() + RENEW_BEFORE < end) => {
                 return Ok(credentials.clone());
             }
-            Some(Session::Refused { gap, at }) if at.elapsed() < REFUSAL_KEPT => return Err(gap.clone()),
+            // Who is patient asks again, and must not be answered with what failed before.
+            Some(Session::Refused { gap, at }) if at.elapsed() < REFUSAL_KEPT && !(self.patience.is_some() && gap.reason.may_pass()) => {
+                return Err(gap.clone());
+            }
             _ => {}
         }
         let answer = self.assume(account, role).await;

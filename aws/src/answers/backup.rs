@@ -1,12 +1,15 @@
 //! Reads of AWS Backup.
 
+use aws_sdk_backup::types::RestoreJobStatus;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
 use super::capture::{raw, raw_pages};
-use super::{Failure, Question, refused, region};
+use super::{Failure, Question, Turn, refused, region};
 use crate::session::Cloud;
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
     let backup = cloud.clients(&question.account, region(question)?).await?.backup;
     let parameter = |name: &str| question.parameter(name);
     let vault = || parameter("BackupVaultName");
@@ -23,19 +26,32 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Fai
             let request = backup.describe_recovery_point().set_backup_vault_name(vault());
             raw!(request.set_recovery_point_arn(parameter("RecoveryPointArn")))
         }
-        "ListRecoveryPointsByBackupVault" => raw_pages!("RecoveryPoints", "NextToken", |next| {
+        "ListRecoveryPointsByBackupVault" => raw_pages!(turn, "RecoveryPoints", "NextToken", |next| {
             backup.list_recovery_points_by_backup_vault().set_backup_vault_name(vault()).max_results(1000).set_next_token(next)
         }),
         "ListBackupPlans" => {
-            raw_pages!("BackupPlansList", "NextToken", |next| backup.list_backup_plans().max_results(1000).set_next_token(next))
+            raw_pages!(turn, "BackupPlansList", "NextToken", |next| backup.list_backup_plans().max_results(1000).set_next_token(next))
         }
         "GetBackupPlan" => raw!(backup.get_backup_plan().set_backup_plan_id(plan())),
-        "ListBackupSelections" => raw_pages!("BackupSelectionsList", "NextToken", |next| {
+        "ListBackupSelections" => raw_pages!(turn, "BackupSelectionsList", "NextToken", |next| {
             backup.list_backup_selections().set_backup_plan_id(plan()).max_results(1000).set_next_token(next)
         }),
         "GetBackupSelection" => {
             raw!(backup.get_backup_selection().set_backup_plan_id(plan()).set_selection_id(parameter("SelectionId")))
         }
+        "ListBackupVaults" => {
+            raw_pages!(turn, "BackupVaultList", "NextToken", |next| backup.list_backup_vaults().max_results(1000).set_next_token(next))
+        }
+        "GetBackupVaultNotifications" => raw!(backup.get_backup_vault_notifications().set_backup_vault_name(vault())),
+        "DescribeRegionSettings" => raw!(backup.describe_region_settings()),
+        "ListRestoreTestingPlans" => raw_pages!(turn, "RestoreTestingPlans", "NextToken", |next| {
+            backup.list_restore_testing_plans().max_results(1000).set_next_token(next)
+        }),
+        "ListRestoreJobs" => raw_pages!(turn, "RestoreJobs", "NextToken", |next| {
+            let completed = parameter("ByStatus").as_deref().map(RestoreJobStatus::from);
+            let since = parameter("ByCreatedAfter").and_then(|since| DateTime::from_str(&since, Format::DateTime).ok());
+            backup.list_restore_jobs().set_by_status(completed).set_by_created_after(since).max_results(1000).set_next_token(next)
+        }),
         _ => Err(refused(question)),
     }
 }

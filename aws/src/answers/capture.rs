@@ -70,21 +70,31 @@ macro_rules! raw {
     }};
 }
 
-/// Sends a request of a JSON API page by page and answers with one body: `$list` is what grows, `$token` says where the next page begins.
-macro_rules! raw_pages {
-    ($list:literal, $token:literal, |$next:ident| $request:expr) => {{
-        let mut pages = $crate::answers::capture::Pages::new($list, $token);
+/// One body from pages: `$list` is what grows, `$token` says where the next page begins, `$page` gives one. Pages that are there stay in `$turn`
+/// when one fails, so that asking again begins with that one.
+macro_rules! pages {
+    ($turn:expr, $list:literal, $token:literal, |$next:ident| $page:expr) => {{
+        let turn: &mut $crate::answers::Turn<'_> = $turn;
+        turn.begin($list, $token);
         loop {
-            let $next = pages.next();
-            let page = raw!($request)?;
-            if pages.add(page)? {
-                break Ok(pages.merged());
+            let $next = turn.next();
+            let page = $page?;
+            if turn.add(page)? {
+                break Ok(turn.merged());
             }
+            turn.wait().await;
         }
     }};
 }
 
-pub(super) use {raw, raw_pages};
+/// The same of requests of a JSON API.
+macro_rules! raw_pages {
+    ($turn:expr, $list:literal, $token:literal, |$next:ident| $request:expr) => {
+        $crate::answers::capture::pages!($turn, $list, $token, |$next| $crate::answers::capture::raw!($request))
+    };
+}
+
+pub(super) use {pages, raw, raw_pages};
 
 /// Pages on their way to one answer.
 pub(super) struct Pages {
@@ -108,8 +118,7 @@ impl Pages {
     /// Adds a page; whether it was the last.
     pub(super) fn add(&mut self, page: Value) -> Result<bool, Failure> {
         let next = page.get(self.token).and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
-        self.count += 1;
-        if self.count > MOST_PAGES || next.is_some() && next == self.next {
+        if self.count >= MOST_PAGES || next.is_some() && next == self.next {
             return Err(Failure::new(GapReason::Unreadable, "the pages run in circles"));
         }
         match &mut self.merged {
@@ -124,8 +133,14 @@ impl Pages {
                 }
             }
         }
+        self.count += 1;
         self.next = next;
         Ok(self.next.is_none())
+    }
+
+    /// How many pages there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// The one answer, without the marks of paging.

@@ -4,8 +4,8 @@ use guardian_core::arn::Region;
 use guardian_core::evidence::GapReason;
 use serde_json::{Value, json};
 
-use super::capture::failure;
-use super::{Failure, Question, refused};
+use super::capture::{failure, pages};
+use super::{Failure, Question, Turn, refused};
 use crate::session::Cloud;
 
 /// IAM sends documents percent-encoded (RFC 3986). What is not JSON stays the text it is.
@@ -14,7 +14,7 @@ fn document(encoded: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()))
 }
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
     // IAM is global: any Region of the partition leads to it.
     let region = cloud.base().region().and_then(|region| Region::parse(region.as_ref()).ok());
     let region = region.ok_or_else(|| Failure::new(GapReason::NotConfigured, "AWS_REGION is not set"))?;
@@ -36,6 +36,16 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Fai
             let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
             Ok(json!({"Role": members.collect::<serde_json::Map<_, _>>()}))
         }
+        "ListRoles" => pages!(turn, "Roles", "Marker", |next| {
+            let request = iam.list_roles().set_path_prefix(question.parameter("PathPrefix")).max_items(1000).set_marker(next);
+            request.send().await.map_err(|error| failure(&error)).map(|page| {
+                let roles = page
+                    .roles()
+                    .iter()
+                    .map(|role| json!({"Arn": role.arn(), "AssumeRolePolicyDocument": role.assume_role_policy_document().map(document)}));
+                json!({"Roles": roles.collect::<Vec<_>>(), "Marker": page.marker()})
+            })
+        }),
         "ListRolePolicies" => {
             let mut names = Vec::new();
             let mut pages = iam.list_role_policies().set_role_name(role()).into_paginator().send();

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use guardian_aws::answers::{Answer, Answers, Failure, Question};
 use guardian_aws::classify::reason_of_code;
+use guardian_aws::readers::read;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::GapReason;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::read;
 use crate::input;
 use crate::output::complain;
 

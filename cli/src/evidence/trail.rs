@@ -2,14 +2,14 @@
 //! which has a budget and a pace.
 
 use guardian_aws::answers::Question;
+use guardian_aws::readers::read;
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Change, Denial, Fact, GapReason, Search, SearchEnd};
 use guardian_core::ports::{DenialQuery, DenialStore, PortError, TrailReader};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::readers::Readers;
-use super::{Folder, read};
+use super::Folder;
 
 fn look_up(account: &AccountId, region: &Region) -> Question {
     Question {
@@ -25,7 +25,7 @@ fn missing() -> guardian_aws::answers::Failure {
     guardian_aws::answers::Failure::new(GapReason::Unavailable, "not in the evidence folder")
 }
 
-impl TrailReader for Readers<Folder> {
+impl TrailReader for Folder {
     async fn denials(&self, query: &DenialQuery, _budget: u32) -> (Vec<Denial>, Search) {
         let question = look_up(&query.account_id, &query.region);
         let mut search = Search {
@@ -40,7 +40,7 @@ impl TrailReader for Readers<Folder> {
             gap: None,
         };
         let mut denials = Vec::new();
-        for recorded in self.answers().all(&question) {
+        for recorded in self.all(&question) {
             search.calls += 1;
             match &recorded.outcome {
                 Ok(response) => {
@@ -63,7 +63,7 @@ impl TrailReader for Readers<Folder> {
             search.end = SearchEnd::Failed;
         }
         // Nothing is known of the time after the recording.
-        if let Some(at) = self.answers().all(&question).filter_map(|recorded| recorded.at).max() {
+        if let Some(at) = self.all(&question).filter_map(|recorded| recorded.at).max() {
             search.until = search.until.min(at);
         }
         denials.sort();
@@ -83,7 +83,7 @@ impl TrailReader for Readers<Folder> {
         let question = look_up(&account, &region);
         let mut changes = Vec::new();
         let mut at = None;
-        for recorded in self.answers().all(&question) {
+        for recorded in self.all(&question) {
             let response = match &recorded.outcome {
                 Ok(response) => response,
                 // One page that was not read may hold the change: then it is not known that there was none.
@@ -96,7 +96,7 @@ impl TrailReader for Readers<Folder> {
                 }
             }
         }
-        if self.answers().all(&question).next().is_none() {
+        if self.all(&question).next().is_none() {
             return Fact::Gap(question.gap(&missing()));
         }
         changes.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.event_id.cmp(&b.event_id)));

@@ -55,6 +55,15 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The same fact of something else.
+    pub fn map_known<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Known { value, source, at } => Fact::Known { value: change(value), source, at },
+            Self::Gap(gap) => Fact::Gap(gap),
+            Self::NotAsked => Fact::NotAsked,
+        }
+    }
+
     /// The gap, if the question was asked in vain.
     pub fn gap(&self) -> Option<&Gap> {
         match self {

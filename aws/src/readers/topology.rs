@@ -1,6 +1,6 @@
 //! Accounts, plans, selections and recovery points, from answers.
 
-use guardian_aws::answers::{Answers, Question};
+use crate::answers::{Answers, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{
     BackupPlan, CopyAction, Fact, Gap, GapReason, GlobalSettings, Lifecycle, Organization, PlanRule, RuleTimes, Selection, StoredPoint,
@@ -9,11 +9,7 @@ use guardian_core::evidence::{
 use serde_json::{Value, json};
 
 use super::read::{arn, document, text, time};
-use super::readers::{Readers, fact, in_place};
-
-fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten()
-}
+use super::{Readers, fact, in_place, items};
 
 fn strings(value: &Value, name: &str) -> Vec<String> {
     items(value, name).filter_map(Value::as_str).map(str::to_owned).collect()
@@ -21,18 +17,18 @@ fn strings(value: &Value, name: &str) -> Vec<String> {
 
 /// The plans of an account and Region.
 #[derive(Debug, Default)]
-pub(crate) struct Plans {
+pub struct Plans {
     /// How many were read.
-    pub(crate) read: usize,
+    pub read: usize,
     /// Those that copy something, each with its selections.
-    pub(crate) copying: Vec<(BackupPlan, Vec<Selection>)>,
+    pub copying: Vec<(BackupPlan, Vec<Selection>)>,
     /// What could not be read.
-    pub(crate) gaps: Vec<Gap>,
+    pub gaps: Vec<Gap>,
 }
 
 impl<A: Answers> Readers<A> {
     /// The accounts of the organization that are active.
-    pub(crate) async fn accounts(&self) -> Result<Vec<AccountId>, Gap> {
+    pub async fn accounts(&self) -> Result<Vec<AccountId>, Gap> {
         let Some(account) = self.answers().organization_account() else { return Ok(Vec::new()) };
         let question = Question { account, region: None, service: "organizations", operation: "ListAccounts", request: json!({}) };
         let (mut accounts, _) = self
@@ -48,7 +44,7 @@ impl<A: Answers> Readers<A> {
     }
 
     /// What the organization allows AWS Backup. Only its management account is sure to know.
-    pub(crate) async fn global_settings(&self, organization: &Fact<Organization>, region: &Region) -> Fact<GlobalSettings> {
+    pub async fn global_settings(&self, organization: &Fact<Organization>, region: &Region) -> Fact<GlobalSettings> {
         let management_account = match organization {
             Fact::Known { value, .. } => value.management_account.clone(),
             Fact::Gap(gap) => return Fact::Gap(gap.clone()),
@@ -65,7 +61,7 @@ impl<A: Answers> Readers<A> {
 
     /// The plans that the organization wants an account to have; none where the organization cannot be read at all, for what AWS Backup carries out is
     /// in the account as plans.
-    pub(crate) async fn wanted_plans(&self, account: &AccountId) -> Result<Vec<WantedPlan>, Gap> {
+    pub async fn wanted_plans(&self, account: &AccountId) -> Result<Vec<WantedPlan>, Gap> {
         let Some(owner) = self.answers().organization_account() else { return Ok(Vec::new()) };
         let request = json!({"TargetId": account.as_str(), "PolicyType": "BACKUP_POLICY"});
         let question = Question { account: owner, region: None, service: "organizations", operation: "DescribeEffectivePolicy", request };
@@ -80,7 +76,7 @@ impl<A: Answers> Readers<A> {
 
     /// The plans of an account and Region that copy something, each with its selections, and how many plans there are. What could not be read is among
     /// the gaps.
-    pub(crate) async fn copying_plans(&self, account: &AccountId, region: &Region) -> Plans {
+    pub async fn copying_plans(&self, account: &AccountId, region: &Region) -> Plans {
         let mut plans = Plans::default();
         let list = in_place(account, region, "ListBackupPlans", json!({}));
         let ids = match self.read(&list, |response| ids(response, "BackupPlansList", "BackupPlanId")).await {
@@ -127,7 +123,7 @@ impl<A: Answers> Readers<A> {
     }
 
     /// The recovery points of a vault.
-    pub(crate) async fn stored_points(&self, vault: &Arn) -> Result<Vec<StoredPoint>, Option<Gap>> {
+    pub async fn stored_points(&self, vault: &Arn) -> Result<Vec<StoredPoint>, Option<Gap>> {
         let (Some(account), Some(region)) = (vault.account(), vault.region()) else { return Err(None) };
         let request = json!({"BackupVaultName": vault.resource_name()});
         let list = in_place(&account, &region, "ListRecoveryPointsByBackupVault", request);
@@ -140,13 +136,13 @@ impl<A: Answers> Readers<A> {
 }
 
 /// The ids of a list, sorted; `None` where one of them has none.
-fn ids(response: &Value, list: &str, id: &str) -> Option<Vec<String>> {
+pub(super) fn ids(response: &Value, list: &str, id: &str) -> Option<Vec<String>> {
     let mut ids = items(response, list).map(|item| text(item, id)).collect::<Option<Vec<_>>>()?;
     ids.sort();
     Some(ids)
 }
 
-fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Option<BackupPlan> {
+pub(super) fn plan(account: &AccountId, region: &Region, id: &str, response: &Value) -> Option<BackupPlan> {
     let plan = response.get("BackupPlan")?;
     let rules = items(plan, "Rules").map(|rule| {
         let actions = items(rule, "CopyActions").map(|action| {
@@ -187,7 +183,7 @@ fn days(owner: &Value, name: &str) -> Option<i64> {
     owner.get("Lifecycle").and_then(|lifecycle| lifecycle.get(name)).and_then(Value::as_i64).filter(|days| *days > 0)
 }
 
-fn selection(response: &Value) -> Option<Selection> {
+pub(super) fn selection(response: &Value) -> Option<Selection> {
     let selection = response.get("BackupSelection")?;
     let tags = items(selection, "ListOfTags").map(|test| tag_test(test, TagOperator::Equals));
     let conditions = OPERATORS.iter().flat_map(|(name, operator)| {

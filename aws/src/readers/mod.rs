@@ -1,18 +1,36 @@
-//! The reader ports over answers of the AWS APIs, whoever gives them.
+//! The reader ports over answers of the AWS APIs, whoever gives them: AWS itself, or a recording.
+//!
+//! There is one way to read an answer, so a folder of recorded answers gives what AWS gave when it was collected.
 
-use guardian_aws::answers::{Answer, Answers, Failure, Question};
+mod access;
+mod account;
+mod once;
+mod organization;
+mod points;
+pub mod read;
+mod topology;
+
+use std::time::Duration;
+
+pub use account::{Reading, closed};
+pub use once::Once;
+pub use organization::Bounds;
+pub use points::Fold;
+pub use topology::Plans;
+
+use crate::answers::{Answer, Answers, Failure, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::Job;
-use guardian_core::evidence::{Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
-use guardian_core::ports::{BackupReader, KeyReader};
+use guardian_core::evidence::{
+    Change, Denial, Fact, Gap, GapReason, JobDescription, Key, KeyGrants, KeyPolicy, RecoveryPoint, Search, Vault, VaultPolicy,
+};
+use guardian_core::ports::{BackupReader, DenialQuery, KeyReader, TrailReader};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{access, read};
-
 /// Reads answers.
 #[derive(Debug)]
-pub(crate) struct Readers<A> {
+pub struct Readers<A> {
     answers: A,
 }
 
@@ -21,8 +39,13 @@ pub(super) fn unreadable() -> Failure {
     Failure::new(GapReason::Unreadable, "the answer cannot be read")
 }
 
+/// The items of a list in an answer.
+fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
 /// A fact from what was read of an answer.
-pub(super) fn fact<T>(answer: Result<(T, Timestamp), Gap>, source: &str) -> Fact<T> {
+pub fn fact<T>(answer: Result<(T, Timestamp), Gap>, source: &str) -> Fact<T> {
     match answer {
         Ok((value, at)) => Fact::Known { value, source: source.to_owned(), at },
         Err(gap) => Fact::Gap(gap),
@@ -35,17 +58,18 @@ fn about(object: &Arn, service: &'static str, operation: &'static str, request: 
 }
 
 impl<A: Answers> Readers<A> {
-    pub(crate) fn over(answers: A) -> Self {
+    /// Over a source.
+    pub fn over(answers: A) -> Self {
         Self { answers }
     }
 
     /// The source.
-    pub(crate) fn answers(&self) -> &A {
+    pub fn answers(&self) -> &A {
         &self.answers
     }
 
     /// Asks, and reads the answer.
-    pub(super) async fn read<T>(&self, question: &Question, read: impl FnOnce(&Value) -> Option<T>) -> Result<(T, Timestamp), Gap> {
+    pub async fn read<T>(&self, question: &Question, read: impl FnOnce(&Value) -> Option<T>) -> Result<(T, Timestamp), Gap> {
         let Answer { outcome, at, .. } = self.answers.ask(question).await;
         match outcome {
             Ok(response) => read(&response).map(|value| (value, at)).ok_or_else(|| question.gap(&unreadable())),
@@ -123,6 +147,17 @@ impl<A: Answers> KeyReader for Readers<A> {
     async fn grants(&self, key: &Arn) -> Fact<KeyGrants> {
         let question = about(key, "kms", "ListGrants", json!({"KeyId": key.as_str()}));
         self.fact(question, |response| Some(KeyGrants { key_arn: key.clone(), grants: access::grants(response)? })).await
+    }
+}
+
+/// CloudTrail is not asked in questions and answers: whoever gives the answers looks there, too.
+impl<A: Answers + TrailReader> TrailReader for Readers<A> {
+    async fn denials(&self, query: &DenialQuery, budget: u32) -> (Vec<Denial>, Search) {
+        self.answers.denials(query, budget).await
+    }
+
+    async fn changes(&self, object: &Arn, from: Timestamp, until: Timestamp, budget: u32, patience: Duration) -> Fact<Vec<Change>> {
+        self.answers.changes(object, from, until, budget, patience).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Roles, grants and the policies of the organization.
 
-use guardian_aws::answers::{Answers, Question};
+use crate::answers::{Answers, Question};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Bound, Fact, Gap, NamedPolicy, Organization, PolicyLevels, Role};
 use guardian_core::policy::Grant;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::read;
-use super::readers::{Readers, fact, unreadable};
+use super::{Readers, fact, items, unreadable};
 
 /// More levels than this mean answers that run in circles.
 const DEEPEST: usize = 8;
@@ -109,10 +109,6 @@ impl<A: Answers> Asked<'_, A> {
         }
         Ok((PolicyLevels { account_id: account.clone(), levels }, newest))
     }
-}
-
-fn items<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    answer.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn strings(answer: &Value, name: &str) -> Vec<String> {

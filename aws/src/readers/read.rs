@@ -16,7 +16,7 @@ pub(super) fn arn(value: &Value, name: &str) -> Option<Arn> {
 }
 
 /// A time as AWS writes it: seconds since 1970, or RFC 3339.
-pub(super) fn time(value: &Value) -> Option<Timestamp> {
+pub fn time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit an `i64`")]
@@ -25,12 +25,12 @@ pub(super) fn time(value: &Value) -> Option<Timestamp> {
     }
 }
 
-fn time_of(value: &Value, name: &str) -> Option<Timestamp> {
+pub(super) fn time_of(value: &Value, name: &str) -> Option<Timestamp> {
     value.get(name).and_then(time)
 }
 
 /// The code of a recorded error: `{code}` or `{Code}`, or a bare text.
-pub(super) fn error_code(error: &Value) -> String {
+pub fn error_code(error: &Value) -> String {
     let code = error.as_str().or_else(|| ["code", "Code", "__type"].iter().find_map(|name| error.get(name)).and_then(Value::as_str));
     code.unwrap_or("UnknownError").to_owned()
 }
@@ -124,7 +124,7 @@ pub(super) fn key(key: &Arn, response: &Value) -> Option<Key> {
 }
 
 /// The CloudTrail records of an answer of `LookupEvents`.
-pub(super) fn records(response: &Value) -> impl Iterator<Item = Record> {
+pub fn records(response: &Value) -> impl Iterator<Item = Record> {
     let events = response.get("Events").and_then(Value::as_array);
     events.into_iter().flatten().filter_map(|event| {
         let record = event.get("CloudTrailEvent")?;

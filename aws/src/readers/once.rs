@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use guardian_aws::answers::{Answer, Answers, Question};
+use crate::answers::{Answer, Answers, Question};
 use guardian_core::arn::AccountId;
 use tokio::sync::OnceCell;
 
 /// Asks `S` and remembers.
 #[derive(Debug)]
-pub(crate) struct Once<S> {
+pub struct Once<S> {
     source: S,
     answers: Mutex<BTreeMap<String, Arc<OnceCell<Answer>>>>,
 }
 
 impl<S> Once<S> {
-    pub(crate) fn over(source: S) -> Self {
+    /// Over a source.
+    pub fn over(source: S) -> Self {
         Self { source, answers: Mutex::default() }
     }
 
     /// The source.
-    pub(crate) fn source(&self) -> &S {
+    pub fn source(&self) -> &S {
         &self.source
     }
 }

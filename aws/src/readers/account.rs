@@ -1,0 +1,435 @@
+//! The inventory of one account: every list once, every object that decides something once, and nothing per recovery point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use guardian_core::arn::{AccountId, Arn, Region, backup_service_linked_role};
+use guardian_core::evidence::{
+    AccountInventory, Bound, EbsDefaults, Fact, Gap, GapReason, KeyInventory, KeyManager, ManagementEvents, PlanInventory, RegionInventory,
+    RegionSettings, Resource, ResourcePoints, RestoreTesting, RoleTrust, Trail, Vault, VaultInventory, VaultNotifications,
+};
+use guardian_core::ports::{BackupReader as _, KeyReader as _, RoleReader as _};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::organization::Bounds;
+use super::points::Fold;
+use super::read::{self, arn, text, time_of};
+use super::topology::{ids, plan, selection};
+use super::{Readers, in_place, items, unreadable};
+use crate::answers::{Answer, Answers, Question, always_enabled};
+
+/// Calls of one account and Region that are on their way at the same time.
+const AT_ONCE: usize = 8;
+/// How far back restore tests are looked for: a little more than the longest interval that anybody agrees on.
+const RESTORES_SINCE_DAYS: i64 = 400;
+
+/// What is read of an account.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The Regions.
+    pub regions: Vec<Region>,
+    /// Whether everybody who can come in is looked at: in the accounts that keep the copies.
+    pub trusts: bool,
+    /// The moment of the sweep.
+    pub now: Timestamp,
+}
+
+impl<A: Answers> Readers<A> {
+    /// One account as far as it can be read. What cannot is a gap in its place, and stops nothing else.
+    pub async fn account_inventory(&self, account: &AccountId, reading: &Reading, bounds: &Bounds) -> AccountInventory {
+        let mut inventory = AccountInventory {
+            account_id: account.clone(),
+            at: reading.now,
+            wanted_plans: Fact::NotAsked,
+            scps: bounds.of(account, Bound::Scp),
+            rcps: bounds.of(account, Bound::Rcp),
+            service_linked_role: Fact::NotAsked,
+            roles: BTreeMap::new(),
+            trusts: Fact::NotAsked,
+            regions: BTreeMap::new(),
+        };
+        let Some(first) = reading.regions.first() else { return inventory };
+        if let Ok(role) = Arn::parse(&backup_service_linked_role(first.partition(), account)) {
+            inventory.service_linked_role = self.role(&role, first).await;
+        }
+        // Where nobody lets us in, every other question has the same answer.
+        if closed(&inventory).is_some() {
+            return inventory;
+        }
+        inventory.wanted_plans = self.wanted(account, reading.now).await;
+        let enabled = self.enabled(account, &reading.regions).await;
+        let mut trails = BTreeMap::new();
+        for region in &reading.regions {
+            let enabled = enabled.get(region).cloned().unwrap_or_default();
+            let read = if enabled.known() == Some(&false) {
+                RegionInventory { enabled, ..RegionInventory::default() }
+            } else {
+                RegionInventory { enabled, ..Box::pin(self.region_inventory(account, region, reading.now, &mut trails)).await }
+            };
+            inventory.regions.insert(region.clone(), read);
+        }
+        for role in roles(&inventory, first) {
+            let fact = self.role(&role, first).await;
+            inventory.roles.insert(role, fact);
+        }
+        if reading.trusts {
+            inventory.trusts = self.trusts(account).await;
+        }
+        inventory
+    }
+
+    async fn wanted(&self, account: &AccountId, now: Timestamp) -> Fact<Vec<guardian_core::evidence::WantedPlan>> {
+        if self.answers().organization_account().is_none() {
+            return Fact::NotAsked;
+        }
+        let source = "organizations:DescribeEffectivePolicy".to_owned();
+        match self.wanted_plans(account).await {
+            Ok(value) => Fact::Known { value, source, at: now },
+            Err(gap) => Fact::Gap(gap),
+        }
+    }
+
+    /// Which of the Regions are switched on; asked only where one of them need not be.
+    async fn enabled(&self, account: &AccountId, regions: &[Region]) -> BTreeMap<Region, Fact<bool>> {
+        if regions.iter().all(always_enabled) {
+            return BTreeMap::new();
+        }
+        let question =
+            Question { account: account.clone(), region: None, service: "account", operation: "ListRegions", request: json!({}) };
+        let listed = self
+            .ask(&question, |answer| {
+                let status = |one: &Value| Some((text(one, "RegionName")?, text(one, "RegionOptStatus")?));
+                items(answer, "Regions").map(status).collect::<Option<BTreeMap<_, _>>>()
+            })
+            .await;
+        let optional = regions.iter().filter(|region| !always_enabled(region));
+        optional
+            .map(|region| {
+                let status = |listed: BTreeMap<String, String>| {
+                    // While it is being switched off or on, it may answer.
+                    listed.get(region.as_str()).is_some_and(|status| status != "DISABLED")
+                };
+                (region.clone(), listed.clone().map_known(status))
+            })
+            .collect()
+    }
+
+    async fn region_inventory(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        now: Timestamp,
+        trails: &mut BTreeMap<Arn, Trail>,
+    ) -> RegionInventory {
+        let place = |operation| in_place(account, region, operation, json!({}));
+        let settings = place("DescribeRegionSettings");
+        let (settings, ebs, vaults, plans, resources, restore_testing) = tokio::join!(
+            self.ask(&settings, region_settings),
+            self.ebs(account, region),
+            self.vaults(account, region),
+            self.plans(account, region),
+            self.resources(account, region),
+            self.restore_testing(account, region, now),
+        );
+        let trails = self.trails(account, region, trails).await;
+        let keys = self.keys(account, region, &vaults, &ebs).await;
+        RegionInventory { enabled: Fact::NotAsked, settings, ebs, vaults, plans, resources, keys, trails, restore_testing }
+    }
+
+    async fn ebs(&self, account: &AccountId, region: &Region) -> Fact<EbsDefaults> {
+        let question = |operation| Question { service: "ec2", ..in_place(account, region, operation, json!({})) };
+        let encrypted = question("GetEbsEncryptionByDefault");
+        let encrypted = self.ask(&encrypted, |answer| answer.get("EbsEncryptionByDefault").and_then(Value::as_bool)).await;
+        match encrypted {
+            Fact::Known { value: true, .. } => {
+                let key = self.ask(&question("GetEbsDefaultKmsKeyId"), |answer| text(answer, "KmsKeyId")).await;
+                key.map_known(|key| EbsDefaults { encrypted: true, key: Some(key_arn(account, region, &key)) })
+            }
+            off => off.map_known(|encrypted| EbsDefaults { encrypted, key: None }),
+        }
+    }
+
+    async fn vaults(&self, account: &AccountId, region: &Region) -> Fact<Vec<VaultInventory>> {
+        let question = in_place(account, region, "ListBackupVaults", json!({}));
+        let listed = self.read(&question, |answer| items(answer, "BackupVaultList").map(listed_vault).collect::<Option<Vec<_>>>()).await;
+        let (listed, at) = match listed {
+            Ok(listed) => listed,
+            Err(gap) => return Fact::Gap(gap),
+        };
+        let vaults = stream::iter(listed).map(|vault| self.vault_inventory(vault, at)).buffered(AT_ONCE);
+        let mut vaults = vaults.collect::<Vec<_>>().await;
+        vaults.sort_by(|a, b| a.vault.arn.cmp(&b.vault.arn));
+        Fact::Known { value: vaults, source: question.action(), at }
+    }
+
+    async fn vault_inventory(&self, vault: Vault, at: Timestamp) -> VaultInventory {
+        let (policy, notifications, points) =
+            tokio::join!(self.vault_policy(&vault.arn), self.notifications(&vault.arn), self.points(&vault, at));
+        VaultInventory { vault, policy, notifications, points }
+    }
+
+    async fn notifications(&self, vault: &Arn) -> Fact<Option<VaultNotifications>> {
+        let (Some(account), Some(region)) = (vault.account(), vault.region()) else { return Fact::NotAsked };
+        let question = in_place(&account, &region, "GetBackupVaultNotifications", json!({"BackupVaultName": vault.resource_name()}));
+        let Answer { outcome, at, .. } = self.answers().ask(&question).await;
+        let known = |value| Fact::Known { value, source: question.action(), at };
+        match outcome {
+            Ok(answer) => match arn(&answer, "SNSTopicArn") {
+                Some(topic_arn) => known(Some(VaultNotifications { topic_arn, events: strings(&answer, "BackupVaultEvents") })),
+                None => Fact::Gap(question.gap(&unreadable())),
+            },
+            // A vault without notifications answers so.
+            Err(failure) if failure.reason == GapReason::NotFound => known(None),
+            Err(failure) => Fact::Gap(question.gap(&failure)),
+        }
+    }
+
+    /// What a vault holds; a vault that says it is empty is not asked.
+    async fn points(&self, vault: &Vault, at: Timestamp) -> Fact<Vec<ResourcePoints>> {
+        let (Some(account), Some(region)) = (vault.arn.account(), vault.arn.region()) else { return Fact::NotAsked };
+        let question =
+            in_place(&account, &region, "ListRecoveryPointsByBackupVault", json!({"BackupVaultName": vault.arn.resource_name()}));
+        if vault.points == Some(0) {
+            return Fact::Known { value: Vec::new(), source: "backup:ListBackupVaults".to_owned(), at };
+        }
+        self.ask(&question, |answer| {
+            let mut fold = Fold::default();
+            items(answer, "RecoveryPoints").try_for_each(|point| fold.add(point))?;
+            Some(fold.done())
+        })
+        .await
+    }
+
+    async fn plans(&self, account: &AccountId, region: &Region) -> Fact<Vec<PlanInventory>> {
+        let list = in_place(account, region, "ListBackupPlans", json!({}));
+        let (ids, at) = match self.read(&list, |answer| ids(answer, "BackupPlansList", "BackupPlanId")).await {
+            Ok(ids) => ids,
+            Err(gap) => return Fact::Gap(gap),
+        };
+        let plans = stream::iter(ids).map(|id| self.plan_inventory(account, region, id)).buffered(AT_ONCE);
+        Fact::Known { value: plans.collect().await, source: list.action(), at }
+    }
+
+    async fn plan_inventory(&self, account: &AccountId, region: &Region, id: String) -> PlanInventory {
+        let get = in_place(account, region, "GetBackupPlan", json!({"BackupPlanId": id}));
+        let list = in_place(account, region, "ListBackupSelections", json!({"BackupPlanId": id}));
+        let (plan, listed) = tokio::join!(
+            self.ask(&get, |answer| plan(account, region, &id, answer)),
+            self.read(&list, |answer| ids(answer, "BackupSelectionsList", "SelectionId")),
+        );
+        let selections = match listed {
+            Ok((ids, at)) => {
+                let mut selections = Vec::new();
+                for selection_id in ids {
+                    let get = in_place(account, region, "GetBackupSelection", json!({"BackupPlanId": id, "SelectionId": selection_id}));
+                    selections.push(self.ask(&get, selection).await);
+                }
+                Fact::Known { value: selections, source: list.action(), at }
+            }
+            Err(gap) => Fact::Gap(gap),
+        };
+        PlanInventory { plan, id, selections }
+    }
+
+    async fn resources(&self, account: &AccountId, region: &Region) -> Fact<Vec<Resource>> {
+        let question = Question { service: "tag", ..in_place(account, region, "GetResources", json!({})) };
+        let resources =
+            self.ask(&question, |answer| items(answer, "ResourceTagMappingList").map(resource).collect::<Option<Vec<_>>>()).await;
+        resources.map_known(|mut resources| {
+            resources.sort_by(|a, b| a.arn.cmp(&b.arn));
+            resources
+        })
+    }
+
+    async fn restore_testing(&self, account: &AccountId, region: &Region, now: Timestamp) -> Fact<RestoreTesting> {
+        let since = now.checked_sub(SignedDuration::from_hours(24 * RESTORES_SINCE_DAYS)).unwrap_or(now);
+        let plans = in_place(account, region, "ListRestoreTestingPlans", json!({}));
+        let jobs = in_place(account, region, "ListRestoreJobs", json!({"ByStatus": "COMPLETED", "ByCreatedAfter": since.to_string()}));
+        let named = |answer: &Value| items(answer, "RestoreTestingPlans").map(|one| text(one, "RestoreTestingPlanName")).collect();
+        let (plans, restored) = tokio::join!(self.ask(&plans, named), self.ask(&jobs, |answer| Some(newest_restores(answer))));
+        match (plans, restored) {
+            (Fact::Known { value: plans, source, at }, Fact::Known { value: restored, .. }) => {
+                Fact::Known { value: RestoreTesting { plans, restored }, source, at }
+            }
+            (Fact::Gap(gap), _) | (_, Fact::Gap(gap)) => Fact::Gap(gap),
+            _ => Fact::NotAsked,
+        }
+    }
+
+    /// The trails that see a Region. A trail of all Regions is looked at once.
+    async fn trails(&self, account: &AccountId, region: &Region, known: &mut BTreeMap<Arn, Trail>) -> Fact<Vec<Trail>> {
+        let question = |operation, request| Question { service: "cloudtrail", ..in_place(account, region, operation, request) };
+        let list = question("DescribeTrails", json!({}));
+        let listed =
+            self.read(&list, |answer| items(answer, "trailList").map(|trail| arn(trail, "TrailARN")).collect::<Option<Vec<_>>>()).await;
+        let (arns, at) = match listed {
+            Ok(arns) => arns,
+            Err(gap) => return Fact::Gap(gap),
+        };
+        let mut trails = Vec::new();
+        for arn in arns {
+            if !known.contains_key(&arn) {
+                let status = question("GetTrailStatus", json!({"Name": arn.as_str()}));
+                let selectors = question("GetEventSelectors", json!({"TrailName": arn.as_str()}));
+                let (logging, management_events) = tokio::join!(
+                    self.ask(&status, |answer| answer.get("IsLogging").and_then(Value::as_bool)),
+                    self.ask(&selectors, |answer| Some(management_events(answer))),
+                );
+                known.insert(arn.clone(), Trail { arn: arn.clone(), logging, management_events });
+            }
+            trails.extend(known.get(&arn).cloned());
+        }
+        trails.sort_by(|a, b| a.arn.cmp(&b.arn));
+        Fact::Known { value: trails, source: list.action(), at }
+    }
+
+    /// The keys of this account and Region that protect something: each once.
+    async fn keys(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        vaults: &Fact<Vec<VaultInventory>>,
+        ebs: &Fact<EbsDefaults>,
+    ) -> BTreeMap<Arn, KeyInventory> {
+        let vaults = vaults.known().into_iter().flatten();
+        let mut arns = BTreeSet::new();
+        for vault in vaults {
+            arns.extend(vault.vault.encryption_key_arn.clone());
+            let points = vault.points.known().into_iter().flatten();
+            arns.extend(points.filter_map(|points| points.newest.first()).filter_map(|point| point.key_arn.clone()));
+        }
+        let default = ebs.known().and_then(|ebs| ebs.key.as_deref());
+        arns.extend(default.and_then(|key| Arn::parse(key).ok()));
+        let ours = |arn: &Arn| arn.service() == "kms" && arn.account().as_ref() == Some(account) && arn.region().as_ref() == Some(region);
+        let keys = stream::iter(arns.into_iter().filter(ours)).map(async |arn| {
+            let key = self.key_inventory(&arn).await;
+            (arn, key)
+        });
+        keys.buffered(AT_ONCE).collect().await
+    }
+
+    async fn key_inventory(&self, arn: &Arn) -> KeyInventory {
+        let key = self.key(arn).await;
+        // The policy of an AWS managed key cannot be changed, and its material is renewed every year.
+        if key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws)) {
+            return KeyInventory { key, ..KeyInventory::default() };
+        }
+        let (Some(account), Some(region)) = (arn.account(), arn.region()) else { return KeyInventory { key, ..KeyInventory::default() } };
+        let rotation = Question { service: "kms", ..in_place(&account, &region, "GetKeyRotationStatus", json!({"KeyId": arn.as_str()})) };
+        let (policy, rotation) =
+            tokio::join!(self.key_policy(arn), self.ask(&rotation, |answer| answer.get("KeyRotationEnabled").and_then(Value::as_bool)));
+        KeyInventory { key, policy, rotation }
+    }
+
+    async fn trusts(&self, account: &AccountId) -> Fact<Vec<RoleTrust>> {
+        let question = Question { account: account.clone(), region: None, service: "iam", operation: "ListRoles", request: json!({}) };
+        let trust = |role: &Value| {
+            Some(RoleTrust { role_arn: arn(role, "Arn")?, document: role.get("AssumeRolePolicyDocument").and_then(read::document)? })
+        };
+        let trusts = self.ask(&question, |answer| items(answer, "Roles").map(trust).collect::<Option<Vec<_>>>()).await;
+        trusts.map_known(|mut trusts| {
+            trusts.sort_by(|a, b| a.role_arn.cmp(&b.role_arn));
+            trusts
+        })
+    }
+}
+
+/// The roles of the account that its plans, and the plans that the organization wants, act with.
+fn roles(inventory: &AccountInventory, region: &Region) -> BTreeSet<Arn> {
+    let regions = inventory.regions.values();
+    let plans = regions.filter_map(|region| region.plans.known()).flatten();
+    let selections = plans.filter_map(|plan| plan.selections.known()).flatten().filter_map(Fact::known);
+    let mut roles = selections.map(|selection| selection.role_arn.clone()).collect::<BTreeSet<_>>();
+    for plan in inventory.wanted_plans.known().into_iter().flatten() {
+        let selections = plan.content.pointer("/selections").and_then(Value::as_object);
+        let named = selections.into_iter().flat_map(|kinds| kinds.values()).filter_map(Value::as_object).flat_map(|named| named.values());
+        for role in named.filter_map(|selection| text(selection, "iam_role_arn")) {
+            let role = role.replace("$account", inventory.account_id.as_str()).replace("arn:aws:", &format!("arn:{}:", region.partition()));
+            roles.extend(Arn::parse(&role).ok());
+        }
+    }
+    roles.retain(|role| role.account().as_ref() == Some(&inventory.account_id));
+    roles
+}
+
+fn strings(value: &Value, name: &str) -> Vec<String> {
+    let mut all = items(value, name).filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
+    all.sort();
+    all
+}
+
+fn listed_vault(vault: &Value) -> Option<Vault> {
+    let arn = arn(vault, "BackupVaultArn")?;
+    Some(read::vault(&arn, vault))
+}
+
+fn region_settings(answer: &Value) -> Option<RegionSettings> {
+    let opted_in = answer.get("ResourceTypeOptInPreference")?.as_object()?.iter();
+    Some(RegionSettings { opted_in: opted_in.filter_map(|(name, on)| Some((name.clone(), on.as_bool()?))).collect() })
+}
+
+fn resource(mapping: &Value) -> Option<Resource> {
+    let tags = items(mapping, "Tags").map(|tag| Some((text(tag, "Key")?, tag.get("Value")?.as_str()?.to_owned())));
+    Some(Resource { arn: arn(mapping, "ResourceARN")?, tags: tags.collect::<Option<_>>()? })
+}
+
+/// The newest restore of each type that a restore testing plan made.
+fn newest_restores(answer: &Value) -> BTreeMap<String, Timestamp> {
+    let mut newest = BTreeMap::<String, Timestamp>::new();
+    for job in items(answer, "RestoreJobs") {
+        let tested = job.pointer("/CreatedBy/RestoreTestingPlanArn").is_some();
+        let ended = time_of(job, "CompletionDate").or_else(|| time_of(job, "CreationDate"));
+        if let (true, Some(kind), Some(ended)) = (tested, text(job, "ResourceType"), ended) {
+            newest.entry(kind).and_modify(|at| *at = (*at).max(ended)).or_insert(ended);
+        }
+    }
+    newest
+}
+
+/// What of the management events a trail keeps: the sum of its selectors, of either form
+/// (<https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetEventSelectors.html>).
+fn management_events(answer: &Value) -> ManagementEvents {
+    let mut kept = ManagementEvents { reads: false, writes: false, kms: false };
+    let mut add = |reads: bool, writes: bool, kms: bool| {
+        kept.reads |= reads;
+        kept.writes |= writes;
+        kept.kms |= kms;
+    };
+    for selector in items(answer, "EventSelectors").filter(|one| one.get("IncludeManagementEvents").and_then(Value::as_bool) != Some(false))
+    {
+        let kind = text(selector, "ReadWriteType");
+        let excluded = strings(selector, "ExcludeManagementEventSources");
+        add(kind.as_deref() != Some("WriteOnly"), kind.as_deref() != Some("ReadOnly"), !excluded.iter().any(|source| source == KMS_EVENTS));
+    }
+    for selector in items(answer, "AdvancedEventSelectors") {
+        let field = |name: &str| items(selector, "FieldSelectors").find(|field| text(field, "Field").as_deref() == Some(name));
+        let says =
+            |field: Option<&Value>, how: &str, what: &str| field.is_some_and(|field| strings(field, how).iter().any(|one| one == what));
+        if !says(field("eventCategory"), "Equals", "Management") {
+            continue;
+        }
+        let (only, source) = (field("readOnly"), field("eventSource"));
+        let other_source = source.is_some_and(|source| !strings(source, "Equals").is_empty() && !says(Some(source), "Equals", KMS_EVENTS));
+        let without_kms = says(source, "NotEquals", KMS_EVENTS) || other_source;
+        add(!says(only, "Equals", "false"), !says(only, "Equals", "true"), !without_kms);
+    }
+    kept
+}
+
+const KMS_EVENTS: &str = "kms.amazonaws.com";
+
+/// The key as an ARN where EC2 names it by its id; an alias stays one.
+fn key_arn(account: &AccountId, region: &Region, key: &str) -> String {
+    if key.starts_with("arn:") || key.starts_with("alias/") {
+        key.to_owned()
+    } else {
+        format!("arn:{}:kms:{region}:{account}:key/{key}", region.partition())
+    }
+}
+
+/// The gap of a whole account: the reader role could not be assumed, so that nothing else was asked.
+pub fn closed(inventory: &AccountInventory) -> Option<&Gap> {
+    let gap = inventory.service_linked_role.gap()?;
+    (gap.reason == GapReason::RoleNotAssumable).then_some(gap)
+}
