@@ -20,8 +20,10 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const SLOWEST: f64 = 0.1;
 
 /// Asks in a pace, and again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Patience {
+    /// How many times the published rates; more than 1 where AWS raised the quotas.
+    times: f64,
     buckets: Mutex<BTreeMap<String, Bucket>>,
 }
 
@@ -94,6 +96,11 @@ impl Bucket {
 }
 
 impl Patience {
+    /// At so many times the published rates.
+    pub(crate) fn at(times: f64) -> Self {
+        Self { times: times.max(SLOWEST), buckets: Mutex::default() }
+    }
+
     fn names(question: &Question) -> impl Iterator<Item = (String, Limit)> + '_ {
         let place = format!("{} {}", question.account, question.region.as_ref().map_or("", |region| region.as_str()));
         limits(question.service, question.operation).into_iter().map(move |(shared, limit)| {
@@ -111,7 +118,10 @@ impl Patience {
         let now = Instant::now();
         let at = {
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-            let turns = Self::names(question).map(|(name, limit)| buckets.entry(name).or_insert_with(|| Bucket::new(limit, now)).take(now));
+            let turns = Self::names(question).map(|(name, limit)| {
+                let limit = Limit { rate: limit.rate * self.times, burst: limit.burst * self.times };
+                buckets.entry(name).or_insert_with(|| Bucket::new(limit, now)).take(now)
+            });
             turns.max().unwrap_or(now)
         };
         if at > now {
@@ -166,7 +176,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn calls_keep_the_published_rate_of_their_account_and_no_other() {
-        let patience = Patience::default();
+        let patience = Patience::at(1.0);
         let lists = question("111111111111", "ListBackupVaults");
         assert!(seconds(&patience, 20, &lists).await < 0.01, "one second's worth at once");
         let took = seconds(&patience, 60, &lists).await;
@@ -176,7 +186,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_operations_together_keep_the_rate_of_the_service() {
-        let patience = Patience::default();
+        let patience = Patience::at(1.0);
         let operations =
             ["ListBackupVaults", "ListBackupPlans", "ListBackupSelections", "ListRecoveryPointsByBackupVault", "GetBackupPlan"];
         let start = Instant::now();
@@ -191,7 +201,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_throttled_slows_down_and_recovers() {
-        let patience = Patience::default();
+        let patience = Patience::at(1.0);
         let lists = question("111111111111", "ListBackupVaults");
         seconds(&patience, 20, &lists).await;
         let even = seconds(&patience, 20, &lists).await;
@@ -207,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_will_not_pass_is_not_asked_again_and_what_may_is_given_up_in_the_end() {
-        let patience = Patience::default();
+        let patience = Patience::at(1.0);
         let lists = question("111111111111", "ListBackupVaults");
         assert!(!patience.once_more(&lists, &Failure::new(GapReason::AccessDenied, "AccessDeniedException"), 1).await);
         let down = Failure::new(GapReason::Unavailable, "ServiceUnavailableException");

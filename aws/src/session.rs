@@ -102,11 +102,11 @@ impl Cloud {
         self
     }
 
-    /// Access for work that nobody waits for: calls keep below the published limits, and what may pass is asked again.
+    /// Access for work that nobody waits for: calls keep below `times` the published limits, and what may pass is asked again.
     #[must_use]
-    pub fn patient(base: SdkConfig, reader: ReaderRole) -> Self {
+    pub fn patient(base: SdkConfig, reader: ReaderRole, times: f64) -> Self {
         let mut cloud = Self::new(base.into_builder().retry_config(RetryConfig::disabled()).build(), reader);
-        cloud.patience = Some(Arc::default());
+        cloud.patience = Some(Arc::new(Patience::at(times)));
         cloud
     }
 

@@ -9,6 +9,7 @@ mod estate;
 mod evidence_window;
 mod exposure;
 mod faults;
+mod inventory;
 mod kills;
 mod missed;
 mod notices;

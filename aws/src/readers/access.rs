@@ -134,6 +134,13 @@ pub(super) fn grants(response: &Value) -> Option<Vec<Grant>> {
     )
 }
 
+/// The organization of an answer of `DescribeOrganization`.
+pub(super) fn organization(answer: &Value) -> Option<Organization> {
+    let id = answer.pointer("/Organization/Id").and_then(Value::as_str)?.to_owned();
+    let managing = answer.pointer("/Organization/MasterAccountId").and_then(Value::as_str)?;
+    Some(Organization { id, management_account: AccountId::parse(managing).ok()? })
+}
+
 impl<A: Answers> RoleReader for Readers<A> {
     async fn role(&self, role: &Arn, _region: &Region) -> Fact<Role> {
         let (Some(account), Some(name)) = (role.account(), role.role_name()) else { return Fact::NotAsked };
@@ -145,13 +152,9 @@ impl<A: Answers> OrganizationReader for Readers<A> {
     async fn organization(&self, account: &AccountId) -> Fact<Organization> {
         let owner = self.organization_account(account);
         let asked = Asked { readers: self, account: &owner, service: "organizations" };
-        let answer = asked.answer("DescribeOrganization", json!({})).await.and_then(|(answer, at)| {
-            let id = answer.pointer("/Organization/Id").and_then(Value::as_str);
-            let managing = answer.pointer("/Organization/MasterAccountId").and_then(Value::as_str);
-            match (id, managing.and_then(|account| AccountId::parse(account).ok())) {
-                (Some(id), Some(management_account)) => Ok((Organization { id: id.to_owned(), management_account }, at)),
-                _ => Err(asked.unreadable("DescribeOrganization")),
-            }
+        let answer = asked.answer("DescribeOrganization", json!({})).await.and_then(|(answer, at)| match organization(&answer) {
+            Some(organization) => Ok((organization, at)),
+            None => Err(asked.unreadable("DescribeOrganization")),
         });
         fact(answer, "organizations:DescribeOrganization")
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Bound, Fact, Gap, Member, NamedPolicy, Organization, OrganizationInventory, PolicyLevels};
-use guardian_core::ports::OrganizationReader as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::access::organization;
 use super::read::{document, text};
 use super::{Readers, fact, items};
 use crate::answers::{Answers, Question};
@@ -95,10 +95,9 @@ impl<A: Answers> Readers<A> {
     }
 
     async fn described(&self, owner: &AccountId) -> (Fact<Organization>, Fact<String>) {
-        let organization = self.organization(owner).await;
         let question = organizations(owner, "DescribeOrganization", json!({}));
-        let features = self.ask(&question, |answer| text(answer.get("Organization")?, "FeatureSet")).await;
-        (organization, features)
+        let described = self.ask(&question, |answer| Some((organization(answer)?, text(answer.get("Organization")?, "FeatureSet")?))).await;
+        (described.clone().map_known(|(organization, _)| organization), described.map_known(|(_, features)| features))
     }
 
     /// The units above each account: from the list of accounts where it tells them, else asked for.

@@ -1,0 +1,228 @@
+//! An inventory over the wire: every request is counted, and whatever may pass changes neither what was read nor much of what was asked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use guardian_aws::readers::{Readers, Reading, closed};
+use guardian_aws::session::{Cloud, ReaderRole};
+use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::evidence::{AccountInventory, GapReason, OrganizationInventory};
+use guardian_perf_stub::estate::{HOME, MANAGEMENT, Shape, mix};
+use guardian_perf_stub::faults::Fault;
+use guardian_perf_stub::{Settings, Stub};
+
+fn soak() -> bool {
+    std::env::var_os("GUARDIAN_SOAK").is_some()
+}
+
+/// What a sweep reads of everything.
+struct Swept {
+    organization: OrganizationInventory,
+    accounts: BTreeMap<String, AccountInventory>,
+}
+
+fn cloud(address: &str, times: f64) -> Cloud {
+    let base = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKIDSTUB", "stub", None, None, "stub")))
+        .timeout_config(guardian_aws::session::timeouts())
+        .endpoint_url(address)
+        .build();
+    let organization_role_arn = Arn::parse(&format!("arn:aws:iam::{MANAGEMENT}:role/backup-guardian-reader")).ok();
+    let reader = ReaderRole { name: "backup-guardian-reader".to_owned(), external_id: None, organization_role_arn };
+    Cloud::patient(base, reader, times)
+}
+
+/// The stub has no limits of its own unless it was told so; then nobody needs to wait.
+const UNHURRIED: f64 = 1000.0;
+
+async fn sweep(shape: &Shape, address: &str, times: f64) -> Swept {
+    let readers = Arc::new(Readers::over(cloud(address, times)));
+    let regions = shape.regions.iter().map(|name| Region::parse(name).unwrap()).collect::<Vec<_>>();
+    let reading = Reading { regions, trusts: false, now: "2026-11-27T00:00:00Z".parse().unwrap() };
+    let (organization, bounds) = readers.organization_inventory(&reading.regions[0], reading.now).await;
+    let mut accounts = BTreeMap::new();
+    for account in shape.accounts() {
+        let id = AccountId::parse(&account).unwrap();
+        accounts.insert(account, Box::pin(readers.account_inventory(&id, &reading, &bounds)).await);
+    }
+    Swept { organization, accounts }
+}
+
+fn random_shape(seed: u64) -> Shape {
+    let draw = |what: u64, most: u64| usize::try_from(mix(&[seed, what]) % (most + 1)).unwrap();
+    Shape {
+        seed,
+        uneven: true,
+        accounts: 1 + draw(1, 24),
+        regions: ["eu-central-1", "eu-west-1", "us-east-1"][..=draw(2, 2)].iter().map(|name| (*name).to_owned()).collect(),
+        vaults: draw(3, 4),
+        points: draw(4, 60),
+        resources: 1 + draw(5, 8),
+        plans: draw(6, 3),
+        selections: draw(7, 3),
+        tagged: draw(8, 250),
+        page: 1 + draw(9, 40),
+        policies: draw(10, 25),
+    }
+}
+
+/// The fewest calls that can read an estate, by service and operation: what AWS has no wider list for, once.
+fn floor(shape: &Shape) -> BTreeMap<String, u64> {
+    let mut calls = BTreeMap::<String, u64>::new();
+    let mut add = |operation: &str, count: usize| {
+        if count > 0 {
+            *calls.entry(operation.to_owned()).or_default() += count as u64;
+        }
+    };
+    let accounts = shape.accounts();
+    let pages = |items: usize, page: usize| items.div_ceil(page).max(1);
+    for once in ["DescribeOrganization", "ListRoots", "ListAWSServiceAccessForOrganization", "ListDelegatedAdministrators"] {
+        add(&format!("organizations:{once}"), 1);
+    }
+    add("backup:DescribeGlobalSettings", 1);
+    add("organizations:ListAccounts", pages(accounts.len(), 20));
+    add("organizations:ListPolicies", 2 * pages(shape.policies, 20));
+    add("organizations:DescribePolicy", 2 * shape.policies);
+    add("organizations:ListTargetsForPolicy", 2 * shape.policies);
+    for account in &accounts {
+        add("sts:AssumeRole", 1);
+        add("organizations:DescribeEffectivePolicy", 1);
+        let mut roles = 1; // the service-linked role
+        let places = shape.regions.iter();
+        let selects =
+            places.clone().any(|region| (0..shape.plans_of(account, region)).any(|plan| shape.selections_of(account, region, plan) > 0));
+        roles += usize::from(selects);
+        for call in ["iam:GetRole", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"] {
+            add(call, roles);
+        }
+        for region in places {
+            for call in ["ListBackupVaults", "DescribeRegionSettings", "ListBackupPlans", "ListRestoreTestingPlans", "ListRestoreJobs"] {
+                add(&format!("backup:{call}"), 1);
+            }
+            add("cloudtrail:DescribeTrails", 1);
+            add("ec2:GetEbsEncryptionByDefault", 1);
+            add("ec2:GetEbsDefaultKmsKeyId", usize::from(shape.ebs_of(account, region)));
+            add("tag:GetResources", pages(shape.tagged_of(account, region), 100));
+            for plan in 0..shape.plans_of(account, region) {
+                add("backup:GetBackupPlan", 1);
+                add("backup:ListBackupSelections", 1);
+                add("backup:GetBackupSelection", shape.selections_of(account, region, plan));
+            }
+            let vaults = shape.vaults_of(account, region);
+            let mut keys = vaults.iter().map(|vault| vault.key.clone()).collect::<std::collections::BTreeSet<_>>();
+            keys.extend(shape.ebs_of(account, region).then(|| "ebs".to_owned()));
+            for call in ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus"] {
+                add(call, keys.len());
+            }
+            for vault in &vaults {
+                add("backup:GetBackupVaultAccessPolicy", 1);
+                add("backup:GetBackupVaultNotifications", 1);
+                add("backup:ListRecoveryPointsByBackupVault", if vault.points == 0 { 0 } else { pages(vault.points, shape.page) });
+            }
+        }
+    }
+    calls
+}
+
+fn by_operation(stub: &Stub) -> BTreeMap<String, u64> {
+    let mut calls = BTreeMap::<String, u64>::new();
+    for (call, count) in stub.log().answered {
+        *calls.entry(format!("{}:{}", call.service, call.operation)).or_default() += count;
+    }
+    calls
+}
+
+#[tokio::test]
+async fn a_sweep_asks_no_more_than_the_fewest_calls_that_can_read_the_estate() {
+    for seed in 0..if soak() { 50 } else { 5 } {
+        let shape = random_shape(seed);
+        let (stub, address) = Stub::start(Settings::of(shape.clone()), 0).unwrap();
+        let swept = Box::pin(sweep(&shape, &address, UNHURRIED)).await;
+        assert_eq!(by_operation(&stub), floor(&shape), "estate {seed}: {shape:?}");
+        assert_eq!(swept.organization.members.known().map(Vec::len), Some(shape.accounts().len()));
+        for (account, inventory) in &swept.accounts {
+            for region in &shape.regions {
+                let read = &inventory.regions[&Region::parse(region).unwrap()];
+                let vaults = read.vaults.known().unwrap();
+                let points = |vault: &guardian_core::evidence::VaultInventory| {
+                    vault.points.known().unwrap().iter().map(|points| points.completed).sum::<u64>()
+                };
+                let expected =
+                    shape.vaults_of(account, region).iter().map(|vault| (vault.name.clone(), vault.points as u64)).collect::<Vec<_>>();
+                let seen = vaults.iter().map(|vault| (vault.vault.arn.resource_name().to_owned(), points(vault))).collect::<Vec<_>>();
+                assert_eq!(seen, expected, "estate {seed}, account {account}, {region}");
+                assert_eq!(read.resources.known().map(Vec::len), Some(shape.tagged_of(account, region)));
+            }
+        }
+    }
+}
+
+/// What was read, without the times at which it was.
+fn told(swept: &Swept) -> String {
+    let mut value = serde_json::json!({"organization": swept.organization, "accounts": swept.accounts});
+    fn without_times(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(members) => {
+                if members.contains_key("fact") {
+                    members.remove("at");
+                }
+                members.values_mut().for_each(without_times);
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(without_times),
+            _ => {}
+        }
+    }
+    without_times(&mut value);
+    value.to_string()
+}
+
+#[tokio::test]
+async fn faults_in_three_of_ten_calls_change_nothing_of_what_is_read() {
+    for seed in 0..if soak() { 10 } else { 1 } {
+        let shape = Shape { accounts: 6, ..random_shape(100 + seed) };
+        let (stub, address) = Stub::start(Settings::of(shape.clone()), 0).unwrap();
+        let well = Box::pin(sweep(&shape, &address, UNHURRIED)).await;
+        let calls = stub.log().total();
+        let (faulty, address) = Stub::start(Settings { faults: (30, seed), ..Settings::of(shape.clone()) }, 0).unwrap();
+        let swept = Box::pin(sweep(&shape, &address, UNHURRIED)).await;
+        assert_eq!(told(&swept), told(&well), "estate {seed}");
+        let log = faulty.log();
+        assert!(log.failed * 5 > log.total(), "{} of {} calls failed", log.failed, log.total());
+        assert!(log.total() * 10 <= calls * 16, "{} calls instead of {calls}", log.total());
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_lets_nobody_in_is_one_gap_and_costs_one_call() {
+    let shape = Shape { accounts: 4, ..random_shape(7) };
+    let shut = Shape::account(2);
+    let always = vec![(Some(shut.clone()), "sts".to_owned(), None, Fault::Denied)];
+    let (_stub, address) = Stub::start(Settings { always, ..Settings::of(shape.clone()) }, 0).unwrap();
+    let swept = Box::pin(sweep(&shape, &address, UNHURRIED)).await;
+    for (account, inventory) in &swept.accounts {
+        let gap = closed(inventory);
+        assert_eq!(gap.is_some(), *account == shut, "{account}");
+        if let Some(gap) = gap {
+            assert_eq!((gap.action.as_str(), gap.reason), ("sts:AssumeRole", GapReason::RoleNotAssumable));
+            assert!(inventory.regions.is_empty());
+        }
+    }
+    assert_ne!(shut, HOME);
+}
+
+#[tokio::test]
+async fn calls_keep_below_the_published_limits() {
+    let shape = Shape { accounts: 3, vaults: 12, points: 40, page: 5, plans: 6, ..random_shape(3) };
+    let settings = Settings { limited: true, latency: Duration::from_millis(1), ..Settings::of(shape.clone()) };
+    let (stub, address) = Stub::start(settings, 0).unwrap();
+    Box::pin(sweep(&shape, &address, 1.0)).await;
+    let log = stub.log();
+    // Arrivals jitter on a busy machine; what is turned away is asked again.
+    assert!(log.throttled * 50 < log.total(), "{} of {} calls were turned away", log.throttled, log.total());
+}
