@@ -6,11 +6,13 @@ import json
 import threading
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.model import Shape
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
@@ -232,3 +234,28 @@ def topology(aws: Lab) -> Lab:
 
 
 CENTRAL = f"arn:aws:backup:{REGION}:{BACKUP}:backup-vault:central"
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "long": (int,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "timestamp": (datetime,),
+    "list": (list,),
+    "map": (dict,),
+    "structure": (dict,),
+}
+
+
+def conforms(shape: Shape, value: Any, where: str) -> None:
+    if shape.name == "policyDocumentType":
+        # boto3 reads the policies of IAM for its caller.
+        value = json.dumps(value)
+    assert isinstance(value, TYPES[shape.type_name]), f"{where}: {value!r} is no {shape.type_name}"
+    if shape.type_name == "structure":
+        assert set(value) <= set(shape.members), f"{where}: {sorted(set(value) - set(shape.members))}"
+        for name, one in value.items():
+            conforms(shape.members[name], one, f"{where}.{name}")
+    elif shape.type_name == "list":
+        for one in value:
+            conforms(shape.member, one, where + "[]")

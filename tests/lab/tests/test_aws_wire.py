@@ -18,13 +18,13 @@ from aws_support import (
     SOURCE,
     VAULT_POLICY,
     Lab,
+    conforms,
     grant_statement,
     policy,
     service_role,
     use_statement,
 )
 from botocore.exceptions import ClientError
-from botocore.model import Shape
 
 from lab import clock
 from lab.aws import cloudtrail
@@ -55,28 +55,6 @@ ABSENT = {
         "DeletionStatus", "DeletionStatusMessage", "ParentJobId",
     },
 }  # fmt: skip
-
-TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "long": (int,),
-    "integer": (int,),
-    "boolean": (bool,),
-    "timestamp": (datetime,),
-    "list": (list,),
-    "map": (dict,),
-    "structure": (dict,),
-}
-
-
-def conforms(shape: Shape, value: Any, where: str) -> None:
-    assert isinstance(value, TYPES[shape.type_name]), f"{where}: {value!r} is no {shape.type_name}"
-    if shape.type_name == "structure":
-        assert set(value) <= set(shape.members), f"{where}: {sorted(set(value) - set(shape.members))}"
-        for name, one in value.items():
-            conforms(shape.members[name], one, f"{where}.{name}")
-    elif shape.type_name == "list":
-        for one in value:
-            conforms(shape.member, one, where + "[]")
 
 
 def complete(shape_name: str, value: dict[str, Any]) -> None:

@@ -11,12 +11,29 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    from . import backup_policies, dynamodb, frontdoor, kms, managed_policies, organizations, sns, sts
-    from .backup import jobs, points, settings, vaults  # noqa: F401  (importing registers the operations)
+    # Importing some of these registers operations.
+    from . import (  # noqa: F401
+        backup_policies,
+        dynamodb,
+        ebs,
+        frontdoor,
+        kms,
+        managed_policies,
+        organization_reads,
+        organizations,
+        regions,
+        sns,
+        sts,
+        tagging,
+        trails,
+    )
+    from .backup import jobs, points, restore_testing, settings, vaults  # noqa: F401
 
     dynamodb.install()
     managed_policies.install()
+    ebs.install()
     organizations.install()
+    organization_reads.install()
     backup_policies.install()
     sts.install()
     kms.install()
@@ -28,12 +45,13 @@ def reset() -> None:
     """Forget everything that moto's own reset does not know."""
     from lab import clock, work
 
-    from . import cloudtrail, controls, sns
+    from . import cloudtrail, controls, regions, sns
     from .backup import store
 
     work.reset()
     clock.reset()
     cloudtrail.reset()
     controls.reset()
+    regions.reset()
     store.reset()
     sns.reset()

@@ -13,6 +13,9 @@ from lab import clock
 
 from . import accounts
 from .backup import store
+from .backup.wire import Call
+from .errors import ApiError
+from .operations import operation
 
 _ALLOWED = "@@operators_allowed_for_child_policies"
 
@@ -124,11 +127,23 @@ def _plan(name: str, policy: dict[str, Any], account_id: str, region: str) -> tu
     return plan, selections
 
 
+@operation("organizations", "DescribeEffectivePolicy")
+def describe_effective_policy(call: Call) -> dict[str, Any]:
+    if call.params.get("PolicyType") != accounts.BACKUP_POLICY:
+        raise ApiError("InvalidInputException", "You specified an invalid value.")
+    account_id = call.params.get("TargetId") or call.account_id
+    if account_id != call.account_id and call.account_id != accounts.management_account():
+        raise ApiError("AccessDeniedException", "You don't have permissions to access this resource.")
+    policy = effective(account_id)
+    if policy is None:
+        raise ApiError("EffectivePolicyNotFoundException", "There is no effective policy of this type")
+    content = json.dumps(policy, sort_keys=True)
+    return {"EffectivePolicy": {"PolicyContent": content, "TargetId": account_id, "PolicyType": accounts.BACKUP_POLICY}}
+
+
 def install() -> None:
-    """Let Organizations have backup policies, and answer DescribeEffectivePolicy: moto lacks both."""
-    from moto.organizations.exceptions import InvalidInputException, OrganizationsClientError
+    """Let Organizations have backup policies, which moto lacks."""
     from moto.organizations.models import FakePolicy
-    from moto.organizations.responses import OrganizationsResponse
 
     make = FakePolicy.__init__
 
@@ -141,18 +156,3 @@ def install() -> None:
             self._arn_format = self._arn_format.replace("tag_policy", "backup_policy")
 
     FakePolicy.__init__ = make_policy
-
-    def describe_effective_policy(self: Any) -> str:
-        if self._get_param("PolicyType") != accounts.BACKUP_POLICY:
-            raise InvalidInputException("You specified an invalid value.")
-        account_id = self._get_param("TargetId") or self.current_account
-        policy = effective(account_id)
-        if policy is None:
-            raise OrganizationsClientError(
-                "EffectivePolicyNotFoundException", "There is no effective policy of this type"
-            )
-        content = json.dumps(policy, sort_keys=True)
-        described = {"PolicyContent": content, "TargetId": account_id, "PolicyType": accounts.BACKUP_POLICY}
-        return json.dumps({"EffectivePolicy": described})
-
-    OrganizationsResponse.describe_effective_policy = describe_effective_policy

@@ -5,13 +5,15 @@
 - `next-job`: `{account_id, region, job_type, state, status_message?, message_category?, children?}` is applied to the
   next job that fits (`account_id` and `region` may be left out). `job_type` is `backup`, `copy` or `restore`; `state` is
   COMPLETED, FAILED, EXPIRED, ABORTED or PARTIAL, or for a copy CREATED: it stays so. `children` (PARTIAL only): list of `{state, status_message?}`.
-- `resources`: `{resource_arn, encryption_key_arn?, resource_name?, resource_type?, copy_running?}` describes a resource that
-  moto cannot hold; with `copy_running` its copies fail because another one is running. The tag `lab:encryption-key-arn` on the resource of a backup says the same for resources that it can hold.
+- `resources`: `{resource_arn, encryption_key_arn?, resource_name?, resource_type?, tags?, copy_running?}` describes a resource that
+  moto cannot hold; `tags` is a map; with `copy_running` its copies fail because another one is running. The tag `lab:encryption-key-arn` on the resource of a backup says the same for resources that it can hold.
 - `denial-form`: `{form: full | vague}` chooses the message of denied KMS calls on keys of other accounts.
 - `copy-support`: `{one_step_unsupported: [resource types]}` are refused cross-account and cross-Region in one step.
 - `backup-policies`: `{}` makes plans of the effective backup policies of all accounts, as AWS Backup does some time after a change.
 - `plan-run`: `{account_id, region, plan_id}` is the moment at which the rules of a plan are due: every rule makes a backup job of each resource
   that a selection names. No schedule runs by itself here: a night without it is a night that AWS forgot.
+- `restore-test`: `{account_id, region, plan}` is the moment at which a restore testing plan is due: its selections restore the newest recovery
+  point of each resource that they name.
 - `subscription`: `{endpoint, pending: bool}` says whether the subscriptions of an endpoint wait for their confirmation (moto confirms at once).
 - `service-event`: `{account_id, region, event_name, details, error_code?, error_message?}` is an event that AWS Backup records of itself, such
   as `ProcessBackupPlanSelection`; `details` are its `serviceEventDetails`.
@@ -77,6 +79,16 @@ def resource(arn: str) -> dict[str, Any] | None:
         return _resources.get(arn)
 
 
+def tagged_resources(account_id: str, region: str) -> dict[str, dict[str, str]]:
+    """Tags of the described resources of an account in a Region, by ARN."""
+    with _lock:
+        return {
+            arn: dict(one["tags"])
+            for arn, one in _resources.items()
+            if one.get("tags") and arn.split(":")[3:5] == [region, account_id]
+        }
+
+
 def set_denial_form(body: dict[str, Any]) -> dict[str, Any]:
     global _denial_form
     if body.get("form") not in DENIAL_FORMS:
@@ -119,6 +131,12 @@ def plan_run(body: dict[str, Any]) -> dict[str, Any]:
     if missing:
         raise InvalidControl(f"`{missing[0]}` is missing")
     return {"jobs": plan_runs.run(body["account_id"], body["region"], body["plan_id"])}
+
+
+def restore_test(body: dict[str, Any]) -> dict[str, Any]:
+    from .backup import restore_testing
+
+    return {"jobs": restore_testing.run(*(_text(body, name) for name in ("account_id", "region", "plan")))}
 
 
 def subscription(body: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +182,7 @@ ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "cloudtrail-throttle": cloudtrail_throttle,
     "backup-policies": backup_policies,
     "plan-run": plan_run,
+    "restore-test": restore_test,
     "subscription": subscription,
     "service-event": service_event,
     "vault-notification": vault_notification,

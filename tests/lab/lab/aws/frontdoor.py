@@ -1,4 +1,4 @@
-"""The lab in front of moto's dispatcher: AWS Backup and LookupEvents are answered here, management writes recorded.
+"""The lab in front of moto's dispatcher: AWS Backup and what `operations` has are answered here, management writes recorded.
 
 Everything else goes to moto as it came.
 """
@@ -16,9 +16,10 @@ from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from . import accounts, cloudtrail
+from lab import wire as protocols
+
+from . import accounts, cloudtrail, operations, regions
 from .backup import wire
-from .errors import ApiError
 
 Start = Callable[..., Any]
 
@@ -169,14 +170,28 @@ def _record(
     )
 
 
-def _lookup(environ: dict[str, Any], start: Start, who: Signed) -> list[bytes]:
+def _answered_here(environ: dict[str, Any], start: Start, who: Signed, name: str) -> list[bytes]:
     caller = accounts.caller_of(who.access_key_id)
-    try:
-        answer = cloudtrail.lookup_events(caller.account_id, who.region, json.loads(_body(environ) or b"{}"))
-        return _answer(start, 200, answer, "", "application/x-amz-json-1.1")
-    except ApiError as error:
-        body = {"__type": error.code, "message": error.message}
-        return _answer(start, error.status, body, error.code, "application/x-amz-json-1.1")
+    answer = operations.answer(who.service, name, _body(environ), who.region, caller)
+    return _answer(start, answer.status, answer.body, answer.error_code, "application/x-amz-json-1.1")
+
+
+def _refused_at_the_gate(environ: dict[str, Any], start: Start, who: Signed) -> list[bytes] | None:
+    """Calls that no service sees: those to a Region that is off for the account."""
+    if who.region not in regions.OPT_IN:
+        return None
+    headers = {
+        "Authorization": environ.get("HTTP_AUTHORIZATION", ""),
+        "X-Amz-Target": environ.get("HTTP_X_AMZ_TARGET"),
+        "Content-Type": environ.get("CONTENT_TYPE"),
+    }
+    call = protocols.classify(environ["REQUEST_METHOD"], _raw_path(environ), headers, _body(environ))
+    refusal = regions.refusal(call, accounts.caller_of(who.access_key_id).account_id)
+    if refusal is None:
+        return None
+    status, sent, body = protocols.encode(call, refusal)
+    start(f"{status} {HTTPStatus(status).phrase}", [*sent.items(), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _action_and_parameters(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, Any]]:
@@ -224,12 +239,17 @@ def install() -> None:
 
     def serve(self: Any, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         who = signed(environ)
-        if who is not None and who.service == "backup":
+        if who is None:
+            return forward(self, environ, start_response)
+        refused = _refused_at_the_gate(environ, start_response, who)
+        if refused is not None:
+            return refused
+        if who.service == "backup":
             return _backup(environ, start_response, who)
-        looks_up = environ.get("HTTP_X_AMZ_TARGET", "").endswith(".LookupEvents")
-        if who is not None and who.service == "cloudtrail" and looks_up:
-            return _lookup(environ, start_response, who)
-        if who is not None and who.service in RECORDED:
+        name = operations.named(who.service, environ.get("HTTP_X_AMZ_TARGET", ""), environ.get("PATH_INFO", ""))
+        if name is not None:
+            return _answered_here(environ, start_response, who, name)
+        if who.service in RECORDED:
             return _forward_and_record(lambda e, s: forward(self, e, s), environ, start_response, who)
         return forward(self, environ, start_response)
 

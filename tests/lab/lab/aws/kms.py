@@ -47,6 +47,7 @@ ONLY_IN_THE_OWNERS_ACCOUNT = {
     "untag_resource": "UntagResource",
     "list_resource_tags": "ListResourceTags",
 }
+_ROTATION_DAYS = 365
 _NEEDS_ENABLED_KEY = ("create_grant", "encrypt", "re_encrypt", "generate_data_key")
 
 
@@ -303,6 +304,7 @@ def install() -> None:
     KmsResponse.put_key_policy = _put_key_policy  # type: ignore[method-assign]
     KmsResponse.get_key_policy = _get_key_policy  # type: ignore[method-assign]
     KmsResponse.list_grants = _list_grants  # type: ignore[method-assign]
+    KmsResponse.get_key_rotation_status = _get_key_rotation_status  # type: ignore[method-assign]
     KmsResponse.create_key = _create_key(KmsResponse.create_key)  # type: ignore[method-assign]
     KmsResponse.list_aliases = _list_aliases(KmsResponse.list_aliases)  # type: ignore[method-assign]
     _mark_default_keys()
@@ -344,6 +346,16 @@ def _put_key_policy(self: KmsResponse) -> str:
 
 def _get_key_policy(self: KmsResponse) -> str:
     return json.dumps({"Policy": policy_of(_key_of(self)), "PolicyName": "default"})
+
+
+def _get_key_rotation_status(self: KmsResponse) -> str:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html: yearly, and always for AWS managed keys."""
+    key = _key_of(self)
+    if key.key_spec != "SYMMETRIC_DEFAULT" or key.origin != "AWS_KMS":
+        raise _error("UnsupportedOperationException", f"{key.arn} cannot be rotated automatically")
+    if key.key_manager != "AWS" and not key.key_rotation_status:
+        return json.dumps({"KeyId": key.arn, "KeyRotationEnabled": False})
+    return json.dumps({"KeyId": key.arn, "KeyRotationEnabled": True, "RotationPeriodInDays": _ROTATION_DAYS})
 
 
 def _list_grants(self: KmsResponse) -> str:

@@ -8,8 +8,10 @@ https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupService
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache, wraps
 from typing import Any
 
 _PREFIX = "arn:aws:iam::aws:policy"
@@ -95,7 +97,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
 def install() -> None:
     """Put the policies into every account: what can be read there is then what the lab decides by.
 
-    moto loads none of AWS' managed policies by itself, as all of them take seconds.
+    moto loads none of AWS' managed policies by itself, as all of them take seconds; of the others one that is asked for.
     """
     from moto.iam.models import AWSManagedPolicy, IAMBackend
 
@@ -121,3 +123,30 @@ def install() -> None:
         return policies
 
     IAMBackend._init_managed_policies = init_managed_policies  # type: ignore[method-assign]
+    for name in ("get_policy", "get_policy_version", "list_policy_versions", "attach_role_policy"):
+        setattr(IAMBackend, name, _loading(getattr(IAMBackend, name)))
+
+
+@cache
+def _published() -> dict[str, Any]:
+    """The managed policies that moto carries, by ARN."""
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+    return {
+        f"{_PREFIX}{data['Path']}{name}": {"name": name, **data}
+        for name, data in json.loads(aws_managed_policies_data).items()
+    }
+
+
+def _loading(answer: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(answer)
+    def load_and_answer(self: Any, policy_arn: str, *rest: Any, **named: Any) -> Any:
+        from moto.iam.models import AWSManagedPolicy
+
+        known = self.managed_policies
+        if policy_arn.startswith(_PREFIX) and policy_arn not in known and policy_arn in _published():
+            data = _published()[policy_arn]
+            known[policy_arn] = AWSManagedPolicy.from_data(data["name"], self.account_id, self.region_name, data)
+        return answer(self, policy_arn, *rest, **named)
+
+    return load_and_answer

@@ -111,29 +111,34 @@ def start_copy_job(call: Call) -> Job:
 
 @operation("StartRestoreJob")
 def start_restore_job(call: Call) -> Job:
-    params = call.params
-    role_arn = _role_or_refuse(call) if params.get("IamRoleArn") else ""
+    role_arn = _role_or_refuse(call) if call.params.get("IamRoleArn") else ""
+    return begin_restore(call.account_id, call.region, {**call.params, "IamRoleArn": role_arn})
+
+
+def begin_restore(account_id: str, region_name: str, params: dict[str, Any], created_by: Job | None = None) -> Job:
+    """A restore job, on demand or of a restore testing plan; `params` as StartRestoreJob has them."""
     arn = params["RecoveryPointArn"]
     with store.lock:
-        region = store.of(call.account_id, call.region)
+        region = store.of(account_id, region_name)
         point = next((region.points[name][arn] for name in sorted(region.points) if arn in region.points[name]), None)
         if point is None:
             raise ApiError("ResourceNotFoundException", f"Cannot find recovery point {arn}")
         job: Job = {
-            "_region": call.region,
+            "_region": region_name,
             "_metadata": dict(params.get("Metadata") or {}),
-            "AccountId": call.account_id,
+            "AccountId": account_id,
             "RestoreJobId": _job_id(upper=True),
             "RecoveryPointArn": arn,
             "SourceResourceArn": point["ResourceArn"],
             "BackupVaultArn": point["BackupVaultArn"],
             "ResourceType": point["ResourceType"],
-            "IamRoleArn": role_arn,
+            "IamRoleArn": params["IamRoleArn"],
             "Status": "PENDING",
             "CreationDate": clock.now(),
             "RecoveryPointCreationDate": point["CreationDate"],
             "PercentDone": "0.00%",
             "BackupSizeInBytes": point.get("BackupSizeInBytes"),
+            "CreatedBy": created_by,
             "IsParent": False,
         }
         region.restore_jobs[job["RestoreJobId"]] = job
@@ -237,7 +242,13 @@ def list_copy_jobs(call: Call) -> dict[str, Any]:
 @operation("ListRestoreJobs")
 def list_restore_jobs(call: Call) -> dict[str, Any]:
     fields = {"ByResourceType": "ResourceType", "ByStatus": "Status", "ByParentJobId": "ParentJobId"}
-    return page(_listed(call, "restore_jobs", fields), call.params, "RestoreJobs")
+    wanted = call.params.get("ByRestoreTestingPlanArn")
+    found = [
+        job
+        for job in _listed(call, "restore_jobs", fields)
+        if wanted in (None, (job.get("CreatedBy") or {}).get("RestoreTestingPlanArn"))
+    ]
+    return page(found, call.params, "RestoreJobs")
 
 
 @operation("ListScanJobs")

@@ -55,6 +55,9 @@ class RegionStore:
     opt_in: dict[str, bool] = field(default_factory=dict)
     management: dict[str, bool] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    # Restore testing plans and their selections, by name.
+    restore_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
+    restore_selections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
 
     def vault(self, name: str) -> Vault:
         try:
