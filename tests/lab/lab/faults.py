@@ -13,6 +13,7 @@ from typing import Any
 KINDS = (
     "delay",
     "denied",
+    "empty-page",
     "error500",
     "hang",
     "kill-after",
@@ -20,6 +21,7 @@ KINDS = (
     "repeat-token",
     "reset",
     "reset-after",
+    "short-page",
     "throttle",
     "truncate",
 )

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 KEPT_REQUESTS = 20000
 # Headers of one connection only; the proxy has its own.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection", "te", "upgrade"}
+CHANGED_PAGES = {"repeat-token": pages.repeated, "empty-page": pages.emptied}
 FAILED_BEFORE = {"throttle": wire.throttled, "error500": wire.internal_error}
 
 
@@ -157,23 +158,24 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             if fault == "delay" and rule:
                 self.at.closed.wait(rule.seconds)
-            self._forward(body, fault, entry)
+            self._forward(call, body, fault, entry)
 
-    def _forward(self, body: bytes, fault: str | None, entry: dict[str, Any]) -> None:
-        status, headers, answer = self._ask(body)
+    def _forward(self, call: wire.Call, body: bytes, fault: str | None, entry: dict[str, Any]) -> None:
+        status, headers, answer = self._ask(call, body, fault == "short-page")
         entry["status"] = status
         if fault == "kill-after":
             self._kill()
         elif fault == "reset-after":
             self._reset()
-        elif fault == "repeat-token":
-            self._send(status, headers, pages.repeated(answer))
+        elif fault in CHANGED_PAGES and status < 300:
+            token = pages.asked_for(call, self.path, body)
+            self._send(status, headers, CHANGED_PAGES[fault](call, token, answer))
         else:
             self._send(status, headers, answer, len(answer) // 2 if fault == "truncate" else None)
 
-    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _ask(self, call: wire.Call, body: bytes, short: bool) -> tuple[int, list[tuple[str, str]], bytes]:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-        path, body = pages.asked(self.path, body)
+        path, body = pages.asked(call, self.path, body, short)
         headers["Content-Length"] = str(len(body))
         # A fresh connection per call: a kept one that moto closed meanwhile would need a second try, and the call might count twice.
         upstream = http.client.HTTPConnection("127.0.0.1", self.at.proxy.upstream_port, timeout=120)

@@ -15,7 +15,12 @@ from lab.callers import scope_of
 
 JSON_TYPE = re.compile(r"^application/x-amz-json-(1\.[01])")
 # Where the signing name is not botocore's name of the service.
-BOTOCORE_NAMES = {"states": "stepfunctions", "monitoring": "cloudwatch", "elasticfilesystem": "efs"}
+BOTOCORE_NAMES = {
+    "states": "stepfunctions",
+    "monitoring": "cloudwatch",
+    "elasticfilesystem": "efs",
+    "tagging": "resourcegroupstaggingapi",
+}
 
 
 @dataclass(frozen=True)

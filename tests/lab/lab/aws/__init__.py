@@ -17,6 +17,7 @@ def install() -> None:
         dynamodb,
         ebs,
         frontdoor,
+        iam,
         kms,
         managed_policies,
         organization_reads,
@@ -32,6 +33,7 @@ def install() -> None:
     dynamodb.install()
     managed_policies.install()
     ebs.install()
+    iam.install()
     organizations.install()
     organization_reads.install()
     backup_policies.install()

@@ -48,6 +48,8 @@ ONLY_IN_THE_OWNERS_ACCOUNT = {
     "list_resource_tags": "ListResourceTags",
 }
 _ROTATION_DAYS = 365
+# https://docs.aws.amazon.com/kms/latest/APIReference/API_ListGrants.html
+_PAGE_DEFAULT = 50
 _NEEDS_ENABLED_KEY = ("create_grant", "encrypt", "re_encrypt", "generate_data_key")
 
 
@@ -366,7 +368,16 @@ def _list_grants(self: KmsResponse) -> str:
         for grant in grants_of(key)
         if wanted in (None, grant["GrantId"]) and grantee in (None, grant["GranteePrincipal"])
     ]
-    return json.dumps({"Grants": grants, "Truncated": False})
+    return json.dumps(_page(self, grants, "Grants"))
+
+
+def _page(self: KmsResponse, items: list[Any], member: str) -> dict[str, Any]:
+    start, limit = self._get_param("Marker") or "0", int(self._get_param("Limit") or _PAGE_DEFAULT)
+    if not str(start).isdigit():
+        raise _error("InvalidMarkerException", "The marker is not valid")
+    end = int(start) + limit
+    page: dict[str, Any] = {member: items[int(start) : end], "Truncated": end < len(items)}
+    return page | {"NextMarker": str(end)} if page["Truncated"] else page
 
 
 def _create_key(answer: Any) -> Any:
@@ -389,7 +400,7 @@ def _list_aliases(answer: Any) -> Any:
         aliases = [
             alias for alias in json.loads(listed)["Aliases"] if alias.get("TargetKeyId") in self.kms_backend.keys
         ]
-        return json.dumps({"Aliases": aliases, "Truncated": False})
+        return json.dumps(_page(self, aliases, "Aliases"))
 
     return list_aliases
 

@@ -16,6 +16,8 @@ import botocore.session
 from botocore.model import OperationModel
 from moto.core.exceptions import JsonRESTError
 
+from lab.wire import BOTOCORE_NAMES
+
 from . import accounts
 from .backup.wire import Answer, Call, shaped
 from .errors import ApiError
@@ -25,8 +27,6 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Call], dict[str, Any] | None]
 # By signing name and operation.
 HANDLERS: dict[tuple[str, str], Handler] = {}
-# Where the signing name is not botocore's name of the service.
-_MODELS = {"tagging": "resourcegroupstaggingapi"}
 
 
 def operation(service: str, name: str) -> Callable[[Handler], Handler]:
@@ -39,7 +39,7 @@ def operation(service: str, name: str) -> Callable[[Handler], Handler]:
 
 @cache
 def _model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(_MODELS.get(service, service))
+    return botocore.session.get_session().get_service_model(BOTOCORE_NAMES.get(service, service))
 
 
 def model_of(service: str, name: str) -> OperationModel:
