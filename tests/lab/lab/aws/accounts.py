@@ -83,6 +83,11 @@ def role_by_arn(arn: str) -> Role | None:
     return next((role for role in list(roles) if role.arn == arn), None)
 
 
+def role_arn_by_name(account_id: str, name: str) -> str | None:
+    roles = iam_backends[account_id][PARTITION].roles.values()
+    return next((role.arn for role in list(roles) if role.name == name), None)
+
+
 def user_exists(arn: str) -> bool:
     users = iam_backends[account_of(arn)][PARTITION].users.values()
     return any(user.arn == arn for user in list(users))
@@ -205,6 +210,22 @@ def backup_policy_levels(account_id: str) -> tuple[tuple[Mapping[str, Any], ...]
     if not chain or all(one["Type"] != BACKUP_POLICY for one in chain[0].policy_types):
         return None
     return _levels(account_id, BACKUP_POLICY)
+
+
+def target_arn(target_id: str) -> str:
+    """The ARN of an account, a unit or a root of the organization, by its id; of an unknown one the id."""
+    backend = _backend()
+    known = [*backend.accounts, *backend.ou] if backend else []
+    return next((str(one.arn) for one in known if one.id == target_id), target_id)
+
+
+def policy_arn(policy_id: str) -> str:
+    """Likewise of a policy; those of AWS belong to `aws`."""
+    backend = _backend()
+    policy = next((one for one in backend.policies if one.id == policy_id), None) if backend else None
+    if policy is None or not policy.aws_managed:
+        return str(policy.arn) if policy else policy_id
+    return f"arn:{PARTITION}:organizations::aws:policy/{policy.type.lower()}/{policy_id}"
 
 
 def members() -> list[str]:

@@ -18,7 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 from lab import wire as protocols
 
-from . import accounts, cloudtrail, operations, regions
+from . import accounts, cloudtrail, operations, reads, regions
 from .backup import wire
 
 Start = Callable[..., Any]
@@ -177,21 +177,28 @@ def _answered_here(environ: dict[str, Any], start: Start, who: Signed, name: str
 
 
 def _refused_at_the_gate(environ: dict[str, Any], start: Start, who: Signed) -> list[bytes] | None:
-    """Calls that no service sees: those to a Region that is off for the account."""
-    if who.region not in regions.OPT_IN:
+    """Calls that no service sees: to a Region that is off for the account, and reads that the caller's role does not allow."""
+    if who.region not in regions.OPT_IN and who.service not in reads.RESOURCES:
         return None
     headers = {
         "Authorization": environ.get("HTTP_AUTHORIZATION", ""),
         "X-Amz-Target": environ.get("HTTP_X_AMZ_TARGET"),
         "Content-Type": environ.get("CONTENT_TYPE"),
     }
-    call = protocols.classify(environ["REQUEST_METHOD"], _raw_path(environ), headers, _body(environ))
-    refusal = regions.refusal(call, accounts.caller_of(who.access_key_id).account_id)
+    method, path, query, body = (
+        environ["REQUEST_METHOD"],
+        _raw_path(environ),
+        environ.get("QUERY_STRING", ""),
+        _body(environ),
+    )
+    call = protocols.classify(method, path, headers, body)
+    caller = accounts.caller_of(who.access_key_id)
+    refusal = regions.refusal(call, caller.account_id) or reads.refusal(call, method, path, query, body, caller)
     if refusal is None:
         return None
-    status, sent, body = protocols.encode(call, refusal)
-    start(f"{status} {HTTPStatus(status).phrase}", [*sent.items(), ("Content-Length", str(len(body)))])
-    return [body]
+    status, sent, text = protocols.encode(call, refusal)
+    start(f"{status} {HTTPStatus(status).phrase}", [*sent.items(), ("Content-Length", str(len(text)))])
+    return [text]
 
 
 def _action_and_parameters(environ: dict[str, Any], body: bytes) -> tuple[str, dict[str, Any]]:

@@ -63,6 +63,18 @@ def key_by_arn(arn: str | None) -> Key | None:
     return kms_backends[accounts.account_of(arn)][accounts.region_of(arn)].keys.get(arn.split(":key/")[1])
 
 
+def arn_of(key_id: str, account_id: str, region: str) -> str:
+    """The ARN of a key as a request names it: by ARN, id or alias."""
+    if ":key/" in key_id:
+        return key_id
+    alias = key_id.split(":", 5)[-1]
+    if alias.startswith("alias/"):
+        if alias.startswith("alias/aws/"):
+            return str(managed_key(account_id, region, alias).arn)
+        key_id = kms_backends[account_id][region].get_key_id_from_alias(alias) or alias
+    return f"arn:aws:kms:{region}:{account_id}:key/{key_id}"
+
+
 def managed_key(account_id: str, region: str, alias: str) -> Key:
     """The AWS managed key behind `alias` (such as `alias/aws/ebs`); made when it is asked for the first time."""
     backend = kms_backends[account_id][region]
