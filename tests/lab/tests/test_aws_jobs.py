@@ -20,6 +20,7 @@ from aws_support import (
 )
 
 from lab.aws import controls
+from lab.aws.backup import selections
 
 
 def told(aws: Lab, detail_type: str) -> list[dict[str, Any]]:
@@ -139,3 +140,73 @@ def test_the_rules_of_a_plan_run_when_they_are_told_to_and_their_jobs_name_them(
     assert completed["detail"]["createdBy"]["backupPlanRuleId"] == rule["RuleId"]
     with pytest.raises(ValueError):
         controls.plan_run({"account_id": SOURCE, "region": REGION, "plan_id": "unknown"})
+
+
+PAYROLL = f"arn:aws:dynamodb:{REGION}:{SOURCE}:table/payroll"
+SCRATCH = f"arn:aws:dynamodb:{REGION}:{SOURCE}:table/scratch"
+FILES = f"arn:aws:elasticfilesystem:{REGION}:{SOURCE}:file-system/fs-1"
+QUEUE = f"arn:aws:sqs:{REGION}:{SOURCE}:queue"
+TAGS = {
+    PAYROLL: {"backup": "daily", "team": "pay"},
+    SCRATCH: {"backup": "daily", "team": "lab"},
+    FILES: {"team": "pay"},
+    QUEUE: {"backup": "daily"},
+}
+
+
+def of_tag(value: str) -> dict[str, str]:
+    return {"ConditionType": "STRINGEQUALS", "ConditionKey": "backup", "ConditionValue": value}
+
+
+def condition(value: str) -> dict[str, str]:
+    return {"ConditionKey": "aws:ResourceTag/team", "ConditionValue": value}
+
+
+@pytest.mark.parametrize(
+    ("selection", "switched_off", "expected"),
+    [
+        ({"ListOfTags": [of_tag("daily")]}, [], [PAYROLL, SCRATCH]),
+        ({"ListOfTags": [of_tag("weekly"), of_tag("daily")]}, [], [PAYROLL, SCRATCH]),
+        ({"ListOfTags": [of_tag("weekly")]}, [], []),
+        ({"ListOfTags": [of_tag("daily")], "Resources": [FILES]}, [], [PAYROLL, SCRATCH, FILES]),
+        ({"Resources": ["arn:aws:dynamodb:*:*:table/*"]}, [], [PAYROLL, SCRATCH]),
+        ({"Resources": ["*"]}, [], [PAYROLL, SCRATCH, FILES]),
+        ({"Resources": ["*"], "NotResources": ["arn:aws:dynamodb:*:*:table/s*"]}, [], [PAYROLL, FILES]),
+        ({"Resources": ["*"], "Conditions": {"StringEquals": [condition("pay")]}}, [], [PAYROLL, FILES]),
+        ({"Resources": ["*"], "Conditions": {"StringNotLike": [condition("p*")]}}, [], [SCRATCH]),
+        ({"ListOfTags": [of_tag("daily")]}, ["DynamoDB"], []),
+        ({"Resources": ["*", PAYROLL]}, ["DynamoDB"], [PAYROLL, FILES]),
+    ],
+)
+def test_a_selection_chooses_by_name_tag_and_condition(
+    topology: Lab, selection: dict, switched_off: list[str], expected: list[str]
+) -> None:
+    for arn, tags in TAGS.items():
+        controls.resources({"resource_arn": arn, "tags": tags} | ({"resource_type": "EFS"} if arn == FILES else {}))
+    backup = topology.client("backup", SOURCE)
+    backup.update_region_settings(ResourceTypeOptInPreference=dict.fromkeys(switched_off, False))
+    assert selections.chosen(SOURCE, REGION, "plan", selection) == sorted(expected)
+
+
+def test_a_rule_with_a_copy_action_copies_what_it_backed_up(topology: Lab) -> None:
+    backup = topology.client("backup", SOURCE)
+    action = {"DestinationBackupVaultArn": CENTRAL, "Lifecycle": {"DeleteAfterDays": 90}}
+    rule = {"RuleName": "night", "TargetBackupVaultName": "local", "CopyActions": [action]}
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "nightly", "Rules": [rule]})["BackupPlanId"]
+    volumes = [topology.volume(SOURCE, None) for _ in range(2)]
+    selection = {"SelectionName": "all", "IamRoleArn": service_role(SOURCE), "Resources": volumes}
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection)
+    place = {"account_id": SOURCE, "region": REGION, "plan_id": plan}
+    controls.next_job({"account_id": SOURCE, "job_type": "backup", "state": "FAILED"})
+    jobs = controls.plan_run(place)["jobs"]
+    topology.idle()
+    assert len(jobs) == 2 and len(backup.list_copy_jobs()["CopyJobs"]) == 1, "a failed backup has no copy"
+    (job,) = controls.plan_run(place | {"resource_arn": volumes[0]})["jobs"]
+    topology.idle()
+    newest = backup.list_copy_jobs(ByResourceArn=volumes[0])["CopyJobs"][0]
+    assert (newest["State"], newest["CreatedByBackupJobId"]) == ("COMPLETED", job)
+    assert newest["CreatedBy"]["BackupPlanId"] == plan
+    central = topology.client("backup", BACKUP)
+    landed = central.list_recovery_points_by_backup_vault(BackupVaultName="central", ByResourceArn=volumes[0])
+    point = landed["RecoveryPoints"][0]
+    assert point["SourceBackupVaultArn"].endswith(":backup-vault:local") and point["Lifecycle"] == action["Lifecycle"]

@@ -212,11 +212,20 @@ def backup_policy_levels(account_id: str) -> tuple[tuple[Mapping[str, Any], ...]
     return _levels(account_id, BACKUP_POLICY)
 
 
-def target_arn(target_id: str) -> str:
-    """The ARN of an account, a unit or a root of the organization, by its id; of an unknown one the id."""
+def reads_the_organization(account_id: str) -> bool:
+    """The management account and delegated administrators do, of whatever service."""
     backend = _backend()
-    known = [*backend.accounts, *backend.ou] if backend else []
-    return next((str(one.arn) for one in known if one.id == target_id), target_id)
+    admins = [admin.account.id for admin in backend.admins] if backend else []
+    return account_id in (management_account(), *admins)
+
+
+def target_arn(target_id: str) -> str:
+    """The ARN of an account, a unit or a root of the organization, by its id."""
+    backend = _backend()
+    if backend is None or backend.org is None:
+        return target_id
+    found = next((str(one.arn) for one in (*backend.accounts, *backend.ou) if one.id == target_id), None)
+    return found or f"arn:{PARTITION}:organizations::{management_account()}:account/{backend.org.id}/{target_id}"
 
 
 def policy_arn(policy_id: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from lab import clock
@@ -75,29 +76,45 @@ def make_plans() -> int:
     return made
 
 
+def _rule(name: str, rule: dict[str, Any], here: Callable[[str], str]) -> dict[str, Any]:
+    """A rule of a plan; the numbers of a policy are texts."""
+    windows = {
+        "StartWindowMinutes": rule.get("start_backup_window_minutes"),
+        "CompletionWindowMinutes": rule.get("complete_backup_window_minutes"),
+    }
+    return {
+        "RuleId": name,
+        "RuleName": name,
+        "TargetBackupVaultName": here(rule["target_backup_vault_name"]),
+        "ScheduleExpression": rule.get("schedule_expression", ""),
+        "ScheduleExpressionTimezone": rule.get("schedule_expression_timezone", "Etc/UTC"),
+        **{member: int(minutes) for member, minutes in windows.items() if minutes},
+        "Lifecycle": _lifecycle(rule),
+        "CopyActions": [
+            {
+                "DestinationBackupVaultArn": here(action["target_backup_vault_arn"]),
+                "Lifecycle": _lifecycle(action) or {},
+            }
+            for action in rule.get("copy_actions", {}).values()
+        ],
+    }
+
+
+def _lifecycle(policy: dict[str, Any]) -> dict[str, int] | None:
+    members = {
+        "DeleteAfterDays": "delete_after_days",
+        "MoveToColdStorageAfterDays": "move_to_cold_storage_after_days",
+    }
+    given = policy.get("lifecycle", {})
+    return {member: int(given[name]) for member, name in members.items() if given.get(name)} or None
+
+
 def _plan(name: str, policy: dict[str, Any], account_id: str, region: str) -> tuple[dict[str, Any], dict[str, Any]]:
     def here(text: str) -> str:
         return text.replace("$account", account_id).replace("$region", region)
 
     plan_id = "orgs/" + hashlib.sha256(f"{account_id} {region} {name}".encode()).hexdigest()[:32]
-    rules = [
-        {
-            "RuleId": rule_name,
-            "RuleName": rule_name,
-            "TargetBackupVaultName": here(rule["target_backup_vault_name"]),
-            "ScheduleExpression": rule.get("schedule_expression", ""),
-            "CopyActions": [
-                {
-                    "DestinationBackupVaultArn": here(action["target_backup_vault_arn"]),
-                    "Lifecycle": {"DeleteAfterDays": int(days)}
-                    if (days := action.get("lifecycle", {}).get("delete_after_days"))
-                    else {},
-                }
-                for action in rule.get("copy_actions", {}).values()
-            ],
-        }
-        for rule_name, rule in policy["rules"].items()
-    ]
+    rules = [_rule(rule_name, rule, here) for rule_name, rule in policy["rules"].items()]
     selections = {
         tags_name: {
             "SelectionId": tags_name,
@@ -132,7 +149,7 @@ def describe_effective_policy(call: Call) -> dict[str, Any]:
     if call.params.get("PolicyType") != accounts.BACKUP_POLICY:
         raise ApiError("InvalidInputException", "You specified an invalid value.")
     account_id = call.params.get("TargetId") or call.account_id
-    if account_id != call.account_id and call.account_id != accounts.management_account():
+    if account_id != call.account_id and not accounts.reads_the_organization(call.account_id):
         raise ApiError("AccessDeniedException", "You don't have permissions to access this resource.")
     policy = effective(account_id)
     if policy is None:

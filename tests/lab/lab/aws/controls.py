@@ -10,8 +10,8 @@
 - `denial-form`: `{form: full | vague}` chooses the message of denied KMS calls on keys of other accounts.
 - `copy-support`: `{one_step_unsupported: [resource types]}` are refused cross-account and cross-Region in one step.
 - `backup-policies`: `{}` makes plans of the effective backup policies of all accounts, as AWS Backup does some time after a change.
-- `plan-run`: `{account_id, region, plan_id}` is the moment at which the rules of a plan are due: every rule makes a backup job of each resource
-  that a selection names. No schedule runs by itself here: a night without it is a night that AWS forgot.
+- `plan-run`: `{account_id, region, plan_id, resource_arn?}` is the moment at which the rules of a plan are due: every rule makes a backup job of
+  each resource that a selection chooses (or of one of them), and the copy jobs that it asks for once that completed. No schedule runs by itself here: a night without it is a night that AWS forgot.
 - `restore-test`: `{account_id, region, plan}` is the moment at which a restore testing plan is due: its selections restore the newest recovery
   point of each resource that they name.
 - `subscription`: `{endpoint, pending: bool}` says whether the subscriptions of an endpoint wait for their confirmation (moto confirms at once).
@@ -130,7 +130,8 @@ def plan_run(body: dict[str, Any]) -> dict[str, Any]:
     missing = sorted({"account_id", "region", "plan_id"} - set(body))
     if missing:
         raise InvalidControl(f"`{missing[0]}` is missing")
-    return {"jobs": plan_runs.run(body["account_id"], body["region"], body["plan_id"])}
+    given = (body["account_id"], body["region"], body["plan_id"], body.get("resource_arn"))
+    return {"jobs": plan_runs.run(*given)}
 
 
 def restore_test(body: dict[str, Any]) -> dict[str, Any]:

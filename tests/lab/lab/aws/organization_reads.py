@@ -25,10 +25,9 @@ def _backend(call: Call) -> OrganizationsBackend:
     """The organization as the caller may read it: whole, or not at all."""
     if accounts.organization_of(call.account_id) is None:
         raise ApiError("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
-    management = accounts.management_account()
-    backend: OrganizationsBackend = organizations_backends[management][accounts.PARTITION]
-    if call.account_id not in (management, *(admin.account.id for admin in backend.admins)):
+    if not accounts.reads_the_organization(call.account_id):
         raise ApiError("AccessDeniedException", "You don't have permissions to access this resource.")
+    backend: OrganizationsBackend = organizations_backends[accounts.management_account()][accounts.PARTITION]
     return backend
 
 

@@ -20,8 +20,8 @@ from .operations import operation, part
 PAGE_DEFAULT, PAGE_LIMIT = 50, 100
 
 
-def tagged(account_id: str, region: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """Type (as the API filters by it) and tags of each resource, by ARN."""
+def everything(account_id: str, region: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Type (as the API filters by it) and tags of each resource, by ARN; also of those without tags."""
     found: dict[str, tuple[str, dict[str, str]]] = {}
     for backend in iter_taggable_backends(account_id, region):
         if backend.SERVICE_NAMESPACE != "backup":
@@ -34,7 +34,7 @@ def tagged(account_id: str, region: str) -> dict[str, tuple[str, dict[str, str]]
             found[arn] = ("backup:" + arn.split(":")[5], dict(tags))
     for arn, tags in controls.tagged_resources(account_id, region).items():
         found[arn] = (_type(arn), tags)
-    return {arn: one for arn, one in sorted(found.items()) if one[1]}
+    return dict(sorted(found.items()))
 
 
 def _buckets_of_other_regions(account_id: str, region: str) -> list[str]:
@@ -70,8 +70,8 @@ def get_resources(call: Call) -> dict[str, Any]:
     matches = make_tag_matcher(params.get("TagFilters") or [])
     listed = [
         {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]}
-        for arn, (kind, tags) in tagged(call.account_id, call.region).items()
-        if matches(tags) and match_resource_type(kind, params.get("ResourceTypeFilters") or [])
+        for arn, (kind, tags) in everything(call.account_id, call.region).items()
+        if tags and matches(tags) and match_resource_type(kind, params.get("ResourceTypeFilters") or [])
         if not wanted or arn in wanted
     ]
     refused = ApiError("PaginationTokenExpiredException", "The PaginationToken is not valid")

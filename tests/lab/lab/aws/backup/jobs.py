@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -38,8 +39,14 @@ def start_backup_job(call: Call) -> Job:
     return begin_backup(call.account_id, call.region, call.params)
 
 
-def begin_backup(account_id: str, region: str, params: dict[str, Any], created_by: Job | None = None) -> Job:
-    """A backup job, on demand or of the rule of a plan; `params` as StartBackupJob has them."""
+def begin_backup(
+    account_id: str,
+    region: str,
+    params: dict[str, Any],
+    created_by: Job | None = None,
+    afterwards: Callable[[Job], None] | None = None,
+) -> Job:
+    """A backup job, on demand or of the rule of a plan; `params` as StartBackupJob has them. `afterwards` follows one that completed."""
     now = clock.now()
     with store.lock:
         vault = store.of(account_id, region).vault(params["BackupVaultName"])
@@ -68,26 +75,30 @@ def begin_backup(account_id: str, region: str, params: dict[str, Any], created_b
             "IsParent": False,
         }
         store.of(account_id, region).backup_jobs[job["BackupJobId"]] = job
-    work.later(0, lifecycle.run_backup, job, resource, vault)
+    work.later(0, lifecycle.run_backup, job, resource, vault, afterwards)
     return job
 
 
 @operation("StartCopyJob")
 def start_copy_job(call: Call) -> Job:
-    params = call.params
-    role_arn = _role_or_refuse(call)
+    _role_or_refuse(call)
+    return begin_copy(call.account_id, call.region, call.params)
+
+
+def begin_copy(account_id: str, region_name: str, params: dict[str, Any], backup_job_id: str | None = None) -> Job:
+    """A copy job, on demand or of the rule of a plan after its backup job; `params` as StartCopyJob has them."""
     destination = params["DestinationBackupVaultArn"]
     parts = destination.split(":")
     if len(parts) != 7 or parts[2] != "backup" or parts[5] != "backup-vault":
         raise ApiError("InvalidParameterValueException", f"Invalid destination vault ARN: {destination}")
     with store.lock:
-        region = store.of(call.account_id, call.region)
+        region = store.of(account_id, region_name)
         vault = region.vault(params["SourceBackupVaultName"])
         point = dict(region.point(vault.name, params["RecoveryPointArn"]))
         destination_vault = store.vault_by_arn(destination)
         job: Job = {
-            "_region": call.region,
-            "AccountId": call.account_id,
+            "_region": region_name,
+            "AccountId": account_id,
             "CopyJobId": _job_id(upper=True),
             "SourceBackupVaultArn": vault.arn,
             "SourceRecoveryPointArn": point["RecoveryPointArn"],
@@ -97,11 +108,12 @@ def start_copy_job(call: Call) -> Job:
             "ResourceArn": point["ResourceArn"],
             "ResourceType": point["ResourceType"],
             "ResourceName": point.get("ResourceName"),
-            "IamRoleArn": role_arn,
+            "IamRoleArn": params["IamRoleArn"],
             "State": "CREATED",
             "CreationDate": clock.now(),
             "BackupSizeInBytes": point.get("BackupSizeInBytes"),
             "CreatedBy": point.get("CreatedBy"),
+            "CreatedByBackupJobId": backup_job_id,
             "IsParent": False,
         }
         region.copy_jobs[job["CopyJobId"]] = job

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from lab import clock
@@ -51,9 +52,11 @@ def _service_event(job: Job, name: str, **details: Any) -> None:
 # -- backup ------------------------------------------------------------------------------------------------------------
 
 
-def run_backup(job: Job, resource: Resource, vault: Vault) -> None:
+def run_backup(job: Job, resource: Resource, vault: Vault, afterwards: Callable[[Job], None] | None = None) -> None:
     try:
         _run_backup(job, resource, vault)
+        if afterwards is not None and job["State"] == "COMPLETED":
+            afterwards(job)
     except Exception:
         _fail_loudly(job, "State", job_events.backup_job)
 

@@ -1,19 +1,26 @@
-"""The moment at which the rules of a plan are due."""
+"""The moment at which the rules of a plan are due: backups of what its selections choose, and the copies that its rules ask for."""
 
 from __future__ import annotations
 
-from . import jobs, store
+from typing import Any
+
+from . import jobs, selections, store
 
 
-def run(account_id: str, region: str, plan_id: str) -> list[str]:
-    """Makes the backup jobs of a plan; the ids of the jobs. Tags and patterns of selections choose nothing here."""
+def run(account_id: str, region: str, plan_id: str, only: str | None = None) -> list[str]:
+    """Makes the backup jobs of a plan, or those of one resource; the ids of the jobs."""
     with store.lock:
         state = store.of(account_id, region)
         plan = state.plans.get(plan_id)
         if plan is None:
             raise ValueError(f"there is no plan `{plan_id}` in account {account_id}, {region}")
         rules = list(plan["BackupPlan"]["Rules"])
-        selections = [one["BackupSelection"] for one in state.selections[plan_id].values()]
+        chosen = [
+            (resource, one["BackupSelection"]["IamRoleArn"])
+            for one in state.selections[plan_id].values()
+            for resource in selections.chosen(account_id, region, plan_id, one["BackupSelection"])
+            if only in (None, resource)
+        ]
     made = []
     for rule in rules:
         created_by = {
@@ -24,14 +31,31 @@ def run(account_id: str, region: str, plan_id: str) -> list[str]:
             "BackupRuleId": rule["RuleId"],
             "BackupRuleName": rule["RuleName"],
         }
-        for selection in selections:
-            for resource in selection.get("Resources") or []:
-                params = {
-                    "BackupVaultName": rule["TargetBackupVaultName"],
-                    "ResourceArn": resource,
-                    "IamRoleArn": selection["IamRoleArn"],
-                    "StartWindowMinutes": rule.get("StartWindowMinutes", 480),
-                    "Lifecycle": rule.get("Lifecycle"),
-                }
-                made.append(jobs.begin_backup(account_id, region, params, created_by)["BackupJobId"])
+        for resource, role in chosen:
+            params = {
+                "BackupVaultName": rule["TargetBackupVaultName"],
+                "ResourceArn": resource,
+                "IamRoleArn": role,
+                "StartWindowMinutes": rule.get("StartWindowMinutes", 480),
+                "Lifecycle": rule.get("Lifecycle"),
+            }
+            job = jobs.begin_backup(account_id, region, params, created_by, _copies(rule))
+            made.append(job["BackupJobId"])
     return made
+
+
+def _copies(rule: dict[str, Any]) -> Any:
+    """What follows a backup of the rule that completed."""
+
+    def begin(job: dict[str, Any]) -> None:
+        for action in rule.get("CopyActions") or []:
+            params = {
+                "RecoveryPointArn": job["RecoveryPointArn"],
+                "SourceBackupVaultName": job["BackupVaultName"],
+                "DestinationBackupVaultArn": action["DestinationBackupVaultArn"],
+                "IamRoleArn": job["IamRoleArn"],
+                "Lifecycle": action.get("Lifecycle"),
+            }
+            jobs.begin_copy(job["AccountId"], job["_region"], params, job["BackupJobId"])
+
+    return begin
