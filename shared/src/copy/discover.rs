@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::{Route, VaultKind};
 use crate::arn::{AccountId, Arn, Region};
-use crate::coverage::{Selected, selects};
+use crate::coverage::{ResourceType, Selected, selects};
 use crate::evidence::{BackupPlan, CopyAction, Fact, Key, KeyManager, PlanRule, Selection, StoredPoint, Vault};
 use crate::policy::wildcard_matches;
 
@@ -261,29 +261,10 @@ fn selected(plan: &BackupPlan, selection: &Selection, all: &[Selection], point: 
     }
 }
 
-/// The resource type that an ARN or a pattern names, and whether AWS Backup manages it fully. Types that it manages by a setting of the Region, or
-/// whose ARNs several types share, tell nothing.
+/// The resource type that a pattern names, and whether AWS Backup manages it fully; nothing where a setting of the Region decides that.
 fn type_of(pattern: &str) -> Option<(&'static str, bool)> {
-    let mut parts = pattern.splitn(6, ':').skip(2);
-    let service = parts.next()?;
-    let resource = parts.nth(2).unwrap_or_default();
-    Some(match (service, resource.split(['/', ':']).next().unwrap_or_default()) {
-        ("ec2", "volume") => ("EBS", false),
-        ("ec2", "instance") => ("EC2", false),
-        ("rds", "db") => ("RDS", false),
-        // Aurora, DocumentDB and Neptune share this form, and the same rules hold for all of them.
-        ("rds", "cluster") => ("Aurora", false),
-        ("fsx", _) => ("FSx", false),
-        ("storagegateway", _) => ("Storage Gateway", false),
-        ("elasticfilesystem", _) => ("EFS", true),
-        ("s3", _) => ("S3", true),
-        ("timestream", _) => ("Timestream", true),
-        ("backup-gateway", _) => ("VirtualMachine", true),
-        ("cloudformation", _) => ("CloudFormation", true),
-        ("eks", _) => ("EKS", true),
-        ("dsql", _) => ("Aurora DSQL", true),
-        _ => return None,
-    })
+    let named = ResourceType::of_pattern(pattern)?;
+    Some((named.name, named.fully_managed?))
 }
 
 impl Leg {

@@ -7,6 +7,7 @@ mod expected;
 mod landed;
 mod missed;
 mod objective;
+mod resource_type;
 mod schedule;
 mod selection;
 
@@ -15,5 +16,6 @@ pub use expected::{NotJudged, OpenPlan, OpenRule, expect};
 pub use landed::{Arrivals, ArrivalsByVault, ExceptedBy, Landing, Newest, Protection, ResourceCoverage, SelectingRule};
 pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
 pub use objective::objective;
+pub use resource_type::{OptInOfNamed, ResourceType};
 pub use schedule::{GAP_YEARS, Schedule, ScheduleError};
 pub use selection::{Selected, selects};
