@@ -91,7 +91,10 @@ impl ResourceType {
         let kind = fields.nth(2).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
         let mut of_service = TYPES.iter().filter(|row| row.service == service);
         let first = of_service.clone().next()?;
-        of_service.clone().find(|row| row.shape.first() == Some(&kind)).or_else(|| of_service.all(|row| row.name == first.name).then_some(first))
+        of_service
+            .clone()
+            .find(|row| row.shape.first() == Some(&kind))
+            .or_else(|| of_service.all(|row| row.name == first.name).then_some(first))
     }
 
     /// A type by the name that recovery points have.
