@@ -40,6 +40,10 @@ pub struct OrganizationInventory {
     /// What the organization allows AWS Backup (`backup:DescribeGlobalSettings` in the management account).
     #[serde(default)]
     pub global_settings: Fact<GlobalSettings>,
+    /// Which resource types its management account has switched on, by Region (`backup:DescribeRegionSettings` there): that decides for the plans
+    /// that backup policies of the organization make in every account.
+    #[serde(default)]
+    pub opt_in: BTreeMap<Region, Fact<RegionSettings>>,
 }
 
 /// An account of the organization (`organizations:ListAccounts`).
