@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use guardian_core::diagnosis::rules::ALL;
@@ -17,43 +17,15 @@ use guardian_core::evidence::{Denial, Evidence, Fact};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const SECTIONS: [&str; 5] = ["What it means", "Why it happens", "How to fix", "When it is wrong", "Cases"];
+#[path = "support/pages.rs"]
+mod pages;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use pages::{blessing, merge, root};
+
+const SECTIONS: [&str; 5] = ["What it means", "Why it happens", "How to fix", "When it is wrong", "Cases"];
 
 fn rules_folder() -> PathBuf {
     root().join("shared/src/diagnosis/rules")
-}
-
-fn blessing() -> bool {
-    std::env::var_os("BLESS").is_some_and(|value| value == "1")
-}
-
-fn base(name: &str) -> Value {
-    let path = root().join("tests/facts/evidence").join(format!("{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("no base evidence `{name}`: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("base evidence `{name}` is not JSON: {error}"))
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let object = target.as_object_mut().unwrap();
-    for (key, value) in patch {
-        if value.is_null() {
-            object.remove(key);
-        } else {
-            merge(object.entry(key.clone()).or_insert(Value::Null), value);
-        }
-    }
 }
 
 struct Case {
@@ -64,33 +36,15 @@ struct Case {
     span: std::ops::Range<usize>,
 }
 
-/// The cases of a page: `###` title, a fenced `json evidence`, a fenced `json verdict`.
+/// The cases of the page of a rule.
 fn cases(rule: &Rule, page: &str) -> Vec<Case> {
     let name = rule.meta.name;
-    let start = page.find("\n## Cases").unwrap_or_else(|| panic!("{name}: no section `Cases`"));
-    let mut cases = Vec::new();
-    for (offset, _) in page[start..].match_indices("\n### ") {
-        let at = start + offset + 5;
-        let end = page[at..].find("\n### ").map_or(page.len(), |next| at + next);
-        let title = page[at..end].lines().next().unwrap().trim().to_owned();
-        let block = |kind: &str| {
-            let fence = format!("```json {kind}\n");
-            let from = page[at..end].find(&fence).map(|found| at + found + fence.len());
-            let from = from.unwrap_or_else(|| panic!("{name}, `{title}`: no block `json {kind}`"));
-            let to = page[from..end].find("```").map(|found| from + found);
-            from..to.unwrap_or_else(|| panic!("{name}, `{title}`: block `json {kind}` has no end"))
-        };
-        let json = |text: &str| -> Value { serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}, `{title}`: {error}")) };
-        let mut patch = json(&page[block("evidence")]);
-        let base_name = patch.as_object_mut().unwrap().remove("base").unwrap_or_else(|| panic!("{name}, `{title}`: no `base`"));
-        let mut evidence = base(base_name.as_str().unwrap());
-        merge(&mut evidence, &patch);
-        let evidence = serde_json::from_value(evidence).unwrap_or_else(|error| panic!("{name}, `{title}`: not evidence: {error}"));
-        let span = block("verdict");
-        let expected = if page[span.clone()].trim().is_empty() { Value::Null } else { json(&page[span.clone()]) };
-        cases.push(Case { title, evidence, expected, span });
-    }
-    cases
+    let cases = pages::page_cases(name, page, ("evidence", "evidence", "verdict")).into_iter().map(|case| {
+        let pages::PageCase { title, input, expected, span } = case;
+        let evidence = serde_json::from_value(input).unwrap_or_else(|error| panic!("{name}, `{title}`: not evidence: {error}"));
+        Case { title, evidence, expected, span }
+    });
+    cases.collect()
 }
 
 fn answer(rule: &Rule, evidence: &Evidence) -> &'static str {
@@ -322,7 +276,7 @@ fn a_patch_is_shown_only_with_its_whole_proof_and_where_the_evaluation_agrees() 
 
 /// Evidence of a copy between accounts with one refused call of the job, which names its object.
 fn refused(base_name: &str, patch: &Value, (role, recorded_in): (&str, &str), action: &str, resource: &str) -> Evidence {
-    let mut evidence = base(base_name);
+    let mut evidence = pages::base("evidence", base_name);
     merge(&mut evidence, patch);
     let (service, name) = action.split_once(':').unwrap();
     let denial = json!({

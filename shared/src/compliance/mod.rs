@@ -5,10 +5,16 @@
 
 pub mod baseline;
 mod check;
+pub mod checks;
+mod engine;
+mod gaps;
 mod result;
+mod say;
 mod view;
+mod walk;
 
 pub use baseline::Baseline;
 pub use check::{Check, Judge, Meta, Outcome, Status, Subject};
+pub use engine::{judge_account, judge_organization};
 pub use result::{AccountResult, CheckOutcome, NotEvaluated, OrganizationResult, SWEEP_SCHEMA, SweepHead, Totals};
 pub use view::{AccountView, OrganizationView, Scope};

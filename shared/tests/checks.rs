@@ -1,0 +1,267 @@
+//! Runs the cases of every page of a check, and holds list, files, pages, cases and frameworks together.
+//!
+//! A case is a JSON merge patch over a named base of `tests/facts/inventories` and the outcomes that must come of it. `BLESS=1` rewrites the outcomes
+//! from what the checks say now; read the difference before you commit it.
+
+#![expect(clippy::disallowed_methods, reason = "the tests read the pages and the bases from disk")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a test may stop where its premise fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use guardian_core::arn::{AccountId, Arn};
+use guardian_core::compliance::checks::ALL;
+use guardian_core::compliance::{
+    AccountView, Baseline, Check, CheckOutcome, Judge, OrganizationView, Outcome, Scope, Status, Totals, judge_account, judge_organization,
+};
+use guardian_core::coverage::{ArrivalsByVault, ResourceCoverage};
+use guardian_core::evidence::{AccountInventory, Destination, OrganizationInventory};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[path = "support/pages.rs"]
+mod pages;
+
+use pages::{base, blessing, merge, root};
+
+const SECTIONS: [&str; 5] = ["What it means", "Why it matters", "How to fix", "When it is wrong", "Cases"];
+const BASES: [&str; 3] = ["organization", "source-account", "backup-account"];
+
+/// Everything that a view shows, as the bases write it down.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    now: Timestamp,
+    backup_accounts: Vec<AccountId>,
+    #[serde(default)]
+    baseline: Baseline,
+    organization: OrganizationInventory,
+    destinations: BTreeMap<Arn, Destination>,
+    #[serde(default)]
+    account: Option<AccountInventory>,
+    #[serde(default)]
+    arrivals: ArrivalsByVault,
+    #[serde(default)]
+    coverage: Vec<ResourceCoverage>,
+}
+
+impl Seen {
+    fn of(value: Value) -> Self {
+        serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("no inventory: {error}\n{value:#}"))
+    }
+
+    fn based(name: &str, patch: &Value) -> Self {
+        let mut value = base("inventories", name);
+        merge(&mut value, patch);
+        Self::of(value)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope { backup_accounts: self.backup_accounts.clone(), baseline: self.baseline.clone() }
+    }
+
+    fn judged(&self, check: &Check) -> Vec<Outcome> {
+        let scope = self.scope();
+        let mut outcomes = match (check.judge, &self.account) {
+            (Judge::Organization(judge), _) => judge(&self.organization_view(&scope)),
+            (Judge::Account(judge), Some(account)) => judge(&self.account_view(&scope, account)),
+            (Judge::Account(_), None) => panic!("{}: the base has no account", check.meta.name),
+        };
+        outcomes.sort_by(|a, b| a.subject.cmp(&b.subject));
+        outcomes
+    }
+
+    fn organization_view<'a>(&'a self, scope: &'a Scope) -> OrganizationView<'a> {
+        OrganizationView { now: self.now, scope, organization: &self.organization, destinations: &self.destinations }
+    }
+
+    fn account_view<'a>(&'a self, scope: &'a Scope, account: &'a AccountInventory) -> AccountView<'a> {
+        AccountView {
+            now: self.now,
+            scope,
+            organization: &self.organization,
+            destinations: &self.destinations,
+            account,
+            arrivals: &self.arrivals,
+            coverage: &self.coverage,
+        }
+    }
+
+    /// Everything that is said of it.
+    fn all(&self) -> Vec<CheckOutcome> {
+        let scope = self.scope();
+        let mut outcomes = judge_organization(&self.organization_view(&scope)).outcomes;
+        if let Some(account) = &self.account {
+            outcomes.extend(judge_account(&self.account_view(&scope, account)).outcomes);
+        }
+        outcomes
+    }
+}
+
+fn folder() -> PathBuf {
+    root().join("shared/src/compliance/checks")
+}
+
+fn cases(check: &Check, page: &str) -> Vec<(String, Seen, Value, std::ops::Range<usize>)> {
+    let cases = pages::page_cases(check.meta.name, page, ("inventories", "inventory", "outcome"));
+    cases.into_iter().map(|case| (case.title, Seen::of(case.input), case.expected, case.span)).collect()
+}
+
+/// What of all outcomes matters most.
+fn worst(outcomes: &[Outcome]) -> Option<Status> {
+    outcomes.iter().map(|outcome| outcome.status).min()
+}
+
+#[test]
+fn every_case_of_every_page_gives_its_outcomes() {
+    let mut wrong = String::new();
+    for check in ALL {
+        let path = folder().join(format!("{}.md", check.meta.name));
+        let mut page = std::fs::read_to_string(&path).unwrap();
+        for (title, seen, expected, span) in cases(check, &page.clone()).into_iter().rev() {
+            let actual = serde_json::to_value(seen.judged(check)).unwrap();
+            if actual == expected {
+                continue;
+            }
+            if blessing() {
+                page.replace_range(span, &format!("{}\n", serde_json::to_string_pretty(&actual).unwrap()));
+            } else {
+                let _ = writeln!(wrong, "{}: {title}\n  page: {expected}\n  now:  {actual}", check.meta.name);
+            }
+        }
+        if blessing() {
+            std::fs::write(&path, &page).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "run `make bless` if this is meant:\n{wrong}");
+}
+
+#[test]
+fn every_check_has_a_case_that_passes_one_that_fails_one_that_does_not_apply_and_one_that_cannot_tell() {
+    let mut wrong = String::new();
+    for check in ALL {
+        let seen = cases(check, check.meta.page).into_iter().filter_map(|(_, seen, _, _)| worst(&seen.judged(check))).collect::<BTreeSet<_>>();
+        for needed in [Status::Pass, Status::Fail, Status::NotApplicable, Status::Unknown] {
+            if !seen.contains(&needed) {
+                let _ = writeln!(wrong, "{}: no case that is {needed:?}, only {seen:?}", check.meta.name);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_failure_says_what_to_do_and_nothing_else_does() {
+    for check in ALL {
+        for (title, seen, _, _) in cases(check, check.meta.page) {
+            for outcome in seen.judged(check) {
+                let name = check.meta.name;
+                assert_eq!(outcome.remedy.is_some(), outcome.status == Status::Fail, "{name}, `{title}`: {outcome:?}");
+                assert!(outcome.gaps.is_empty() || outcome.status == Status::Unknown, "{name}, `{title}`: {outcome:?}");
+                assert!(!outcome.seen.ends_with('.') && !outcome.seen.is_empty(), "{name}, `{title}`: {outcome:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_healthy_estate_passes_every_check_and_leaves_nothing_open() {
+    let mut passed = BTreeSet::new();
+    let mut wrong = String::new();
+    for name in BASES {
+        for outcome in Seen::based(name, &json!({})).all() {
+            match outcome.outcome.status {
+                Status::Pass => drop(passed.insert(outcome.check)),
+                Status::NotApplicable => {}
+                status => drop(writeln!(wrong, "{name}: {} {status:?}: {}", outcome.check, outcome.outcome.seen)),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let never = ALL.iter().map(|check| check.meta.name).filter(|name| !passed.contains(*name)).collect::<Vec<_>>();
+    assert!(never.is_empty(), "no base passes {never:?}");
+}
+
+#[test]
+fn list_files_and_pages_are_the_same_checks() {
+    let listed = ALL.iter().map(|check| check.meta.name.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(listed.len(), ALL.len(), "a name is there twice");
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if let (Some(stem), Some(kind)) = (path.file_stem().and_then(|s| s.to_str()), path.extension().and_then(|s| s.to_str())) {
+            files.entry(kind.to_owned()).or_default().insert(stem.to_owned());
+        }
+    }
+    assert_eq!(files["md"], listed, "pages and list differ");
+    let sources = files["rs"].iter().filter(|stem| *stem != "mod").map(|stem| stem.replace('_', "-"));
+    assert_eq!(sources.collect::<BTreeSet<_>>(), listed, "sources and list differ");
+}
+
+#[test]
+fn metadata_is_whole_and_pages_have_their_sections() {
+    for (number, check) in ALL.iter().enumerate() {
+        let meta = &check.meta;
+        let name = meta.name;
+        assert_eq!(meta.code, format!("BKC-{:03}", number + 1), "{name}: codes follow the list");
+        assert!(!meta.references.is_empty() && !meta.title.is_empty() && !meta.needs.is_empty(), "{name}: metadata");
+        assert!(meta.references.iter().all(|url| url.starts_with("https://")), "{name}: references");
+        assert!(meta.needs.iter().all(|action| action.contains(':')), "{name}: `needs` are IAM actions");
+        assert!(meta.page.starts_with(&format!("# {}\n", meta.title)), "{name}: the page must open with `# {}`", meta.title);
+        let headings = meta.page.lines().filter_map(|line| line.strip_prefix("## ")).collect::<Vec<_>>();
+        assert_eq!(headings, SECTIONS, "{name}: sections");
+        let on_disk = std::fs::read_to_string(folder().join(format!("{name}.md"))).unwrap();
+        assert!(blessing() || meta.page == on_disk, "{name}: the compiled page is another one than the one on disk");
+    }
+}
+
+#[test]
+fn the_list_of_checks_in_the_documents_is_the_list_of_checks() {
+    let mut page = "# Checks\n\nGenerated from the metadata of the checks by `make bless`. The page of a check is its manual and its test; \
+                    `guardian explain CODE` prints it.\n\n| Code | Check | The good state | Severity | Evidence it needs |\n\
+                    | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for check in ALL {
+        let meta = &check.meta;
+        let needs = meta.needs.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            page,
+            "| {} | [`{}`](../shared/src/compliance/checks/{}.md) | {} | {} | {needs} |",
+            meta.code,
+            meta.name,
+            meta.name,
+            meta.title,
+            meta.severity.as_str()
+        );
+    }
+    let path = root().join("docs/checks.md");
+    if blessing() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page, "docs/checks.md is old: run `make bless`");
+}
+
+#[test]
+fn an_account_that_cannot_be_entered_is_told_once_and_is_never_well() {
+    let gap = json!({"fact": "gap", "action": "sts:AssumeRole", "account_id": "111111111111", "reason": "role-not-assumable"});
+    for regions in [json!({}), json!({"eu-central-1": {"enabled": gap, "vaults": gap, "plans": gap}})] {
+        let mut value = base("inventories", "source-account");
+        value["account"] = json!({"account_id": "111111111111", "at": "2026-11-02T12:00:00Z", "wanted_plans": {"fact": "known", "value": [],
+            "source": "organizations:DescribeEffectivePolicy", "at": "2026-11-02T12:00:00Z"}, "service_linked_role": gap, "trusts": gap,
+            "regions": regions});
+        let seen = Seen::of(value);
+        let scope = seen.scope();
+        let result = judge_account(&seen.account_view(&scope, seen.account.as_ref().unwrap()));
+        assert_eq!(result.not_evaluated.len(), 1, "{:?}", result.not_evaluated);
+        assert_eq!((result.not_evaluated[0].region.clone(), result.not_evaluated[0].gaps.len()), (None, 1));
+        assert_eq!(result.name.as_deref(), Some("orders"));
+        assert!(result.outcomes.iter().all(|outcome| outcome.outcome.status == Status::Unknown));
+        let checks = ALL.iter().filter(|check| matches!(check.judge, Judge::Account(_))).count();
+        assert_eq!(result.outcomes.len(), checks, "each check says once that it cannot tell");
+        let mut totals = Totals::default();
+        totals.add(&result);
+        assert_eq!((totals.accounts, totals.accounts_not_evaluated, totals.failures.len()), (1, 1, 0));
+    }
+}
