@@ -1,16 +1,21 @@
 //! Many failures at once: nobody is flooded, nobody is silenced, nothing is lost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use diagnose_job::Outcome;
+use guardian_core::diagnosis::Cause;
+use guardian_core::evidence::Vault;
+use guardian_core::incident::{IncidentId, Object, identify};
+use guardian_tests::world::account;
 use guardian_tests::{Mode, World, event};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::setting::{Function, function, ports, scope, world};
+use crate::estate::job_of;
+use crate::setting::{Function, arn, function, ports, scope, world};
 
 /// Instances of `diagnose-job`, as many as template.yaml reserves.
 const INSTANCES: usize = 5;
@@ -28,6 +33,32 @@ fn failure(account: usize, cause: usize, n: usize) -> Value {
     event["detail"]["destinationBackupVaultArn"] = json!(format!("arn:aws:backup:eu-central-1:222222222222:backup-vault:central-{cause}"));
     event["detail"]["iamRoleArn"] = json!(format!("arn:aws:iam::{account}:role/service-role/AWSBackupDefaultServiceRole"));
     event
+}
+
+/// A vault of the backup account that many accounts copy into.
+fn central(number: usize) -> String {
+    format!("arn:aws:backup:eu-central-1:222222222222:backup-vault:shared-{number}")
+}
+
+/// A failed copy into a central vault; what it copies and under which key is of its account, and nobody knows it.
+fn refused(account: usize, vault: usize, n: usize) -> Value {
+    let mut event = failure(account, vault, n);
+    event["detail"]["destinationBackupVaultArn"] = json!(central(vault));
+    event["detail"]["statusMessage"] = json!("Access Denied trying to call AWS Backup service");
+    event
+}
+
+/// Central vaults whose access policies lost the statement that lets other accounts in.
+fn break_vaults(world: &World, vaults: usize) {
+    let root = json!({"AWS": "arn:aws:iam::222222222222:root"});
+    let own = json!({"Statement": [{"Effect": "Allow", "Principal": root, "Action": "backup:*", "Resource": "*"}]});
+    world.set(|state| {
+        for vault in 0..vaults {
+            let like = state.vaults[crate::setting::CENTRAL].clone();
+            state.vaults.insert(central(vault), Vault { arn: arn(&central(vault)), ..like });
+            state.vault_policies.insert(central(vault), own.clone());
+        }
+    });
 }
 
 /// A world whose clock runs with tokio's.
@@ -140,25 +171,71 @@ fn listed(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
+fn soak() -> bool {
+    std::env::var_os("GUARDIAN_SOAK").is_some()
+}
+
+/// Lets it storm until every job is listed: each incident is told once, the first before anything else, and never too many messages at once.
+async fn weather(world: &World, events: Vec<Value>) {
+    let jobs = events.len();
+    let (began, started) = (std::time::Instant::now(), Instant::now());
+    storm(world, events).await;
+    bounded(world);
+    let (incidents, told) = (world.incidents(), told(world));
+    assert_eq!(incidents.iter().map(|incident| incident.jobs_total).sum::<u64>(), jobs as u64);
+    assert_eq!(told.len(), told.iter().collect::<BTreeSet<_>>().len(), "told twice");
+    assert_eq!(told.len(), incidents.len(), "an incident was not told");
+    assert_eq!(world.alerts()[0]["kind"], "failure", "the first is told before anything else");
+    let (passed, messages) = (started.elapsed().as_secs(), world.alerts().len());
+    come_back_every(world, 5 * 3600, 60).await;
+    bounded(world);
+    assert_eq!(listed(world).len(), jobs, "every job id is in a message or a report");
+    println!(
+        "{jobs} failures, {} incidents: {messages} messages in {passed} s, {} in 5 hours more; simulated in {:?}",
+        incidents.len(),
+        world.alerts().len() - messages,
+        began.elapsed()
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_one_of_few_and_of_many_causes_is_told_within_bounds_and_nothing_is_lost() {
     // (accounts, causes in each, jobs); the soak has 10,000 failures of up to 1,000 accounts.
-    let soak = std::env::var_os("GUARDIAN_SOAK").is_some();
-    let storms = if soak { [(1, 1, 10_000), (10, 5, 10_000), (1_000, 1, 10_000)] } else { [(1, 1, 300), (10, 5, 400), (400, 1, 500)] };
+    let storms = if soak() { [(1, 1, 10_000), (10, 5, 10_000), (1_000, 1, 10_000)] } else { [(1, 1, 300), (10, 5, 400), (400, 1, 500)] };
     for (accounts, causes, jobs) in storms {
         let world = running();
-        let events = (0..jobs).map(|n| failure(n % accounts, n / accounts % causes, n)).collect::<Vec<_>>();
-        storm(&world, events).await;
-        bounded(&world);
-        let incidents = world.incidents();
-        assert_eq!(incidents.len(), accounts * causes, "each broken route is an incident of its own");
-        assert_eq!(incidents.iter().map(|incident| incident.jobs_total).sum::<u64>(), jobs as u64);
-        let told = told(&world);
-        assert_eq!(told.len(), told.iter().collect::<BTreeSet<_>>().len(), "told twice");
-        assert_eq!(told.len(), incidents.len(), "an incident was not told");
-        assert_eq!(world.alerts()[0]["kind"], "failure", "the first is told before anything else");
-        come_back_every(&world, 5 * 3600, 60).await;
-        assert_eq!(listed(&world).len(), jobs, "every job id is in a message or a report");
+        weather(&world, (0..jobs).map(|n| failure(n % accounts, n / accounts % causes, n)).collect()).await;
+        assert_eq!(world.incidents().len(), accounts * causes, "each broken route is an incident of its own");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_central_vaults_refuse_to_a_thousand_accounts_is_one_incident_for_each_vault() {
+    // (accounts, broken vaults, jobs); every account fails as often, and in several vaults where there are.
+    let storms = if soak() { [(1_000, 1, 10_000), (1_000, 50, 10_000)] } else { [(100, 1, 400), (80, 20, 400)] };
+    for (accounts, vaults, jobs) in storms {
+        let world = running();
+        break_vaults(&world, vaults);
+        let vault = |n: usize| (n + n / accounts) % vaults;
+        let events = (0..jobs).map(|n| refused(n % accounts, vault(n), n)).collect::<Vec<_>>();
+        let mut expected = BTreeMap::<IncidentId, BTreeSet<String>>::new();
+        for (n, event) in events.iter().enumerate() {
+            let object = Object::Known { arn: central(vault(n)), account_id: account("222222222222") };
+            let key = job_of(event).key();
+            let job = format!("{}/{}/{}/{}", key.account, key.region, key.job_type.as_str(), key.job_id.as_str());
+            expected.entry(identify(Cause::DestinationVaultPolicy, &object)).or_default().insert(job);
+        }
+        assert_eq!(expected.len(), vaults);
+        weather(&world, events).await;
+        let mut found = BTreeMap::<IncidentId, BTreeSet<String>>::new();
+        for (job, incident) in world.counted() {
+            found.entry(incident).or_default().insert(job);
+        }
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "one incident for each vault");
+        assert!(found == expected, "a job is in the incident of another vault");
+        for alert in world.alerts().iter().filter(|alert| alert["kind"] == "failure") {
+            assert_eq!(alert["act_in"]["account_id"], "222222222222");
+        }
     }
 }
 
