@@ -24,7 +24,9 @@ def lab() -> Iterator[Lab]:
 def inbox(lab: Lab) -> Iterator[Inbox]:
     lab.cloudtrail_delay(0)
     lab.control("sqs", {"retry_seconds": RETRY_SECONDS})
-    Guardian(lab).let_a_minute_pass()
+    guardian = Guardian(lab)
+    guardian.let_a_minute_pass()
+    guardian.forget_what_was_put_off()
     box = Inbox(lab)
     box.drain()
     yield box

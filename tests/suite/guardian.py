@@ -17,6 +17,7 @@ from .organization import Json, Lab
 
 DIAGNOSE = "backup-guardian-diagnose-job"
 COLLECT = "backup-guardian-collect-denials"
+FOLLOW_UP = "backup-guardian-follow-up"
 RECONCILE = "backup-guardian-reconcile-jobs"
 RECONCILE_RULE = "backup-guardian-reconcile"
 CHECK = "backup-guardian-check-alarm-path"
@@ -202,6 +203,10 @@ class Guardian:
     def let_a_minute_pass(self) -> None:
         """Nothing was sent lately: tests make more alerts in a minute than people may get."""
         self.dynamodb.delete_item(TableName=self.table, Key={"pk": {"S": "pace"}, "sk": {"S": "alerts"}})
+
+    def forget_what_was_put_off(self) -> None:
+        """Nobody comes back to the incidents of earlier tests: they would speak, and take their time, in the midst of another."""
+        self.sqs.purge_queue(QueueUrl=self.queue(FOLLOW_UP))
 
     # -- the wire ----------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,11 @@ from botocore.config import Config
 from .alerts import check
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = Config(retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=5, read_timeout=30)
+# Longest wait for the lab, which shares the machine with whatever else is busy there; who waits as long waits for nothing.
+PATIENCE_SECONDS = 300
+CONFIG = Config(
+    retries={"max_attempts": 3, "mode": "standard"}, connect_timeout=PATIENCE_SECONDS, read_timeout=PATIENCE_SECONDS
+)
 SLR = "arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
 # One second is for functions and services of AWS; here both share the processors of one machine, busy with other things.
 WINDOW_MS = 8000
@@ -57,7 +61,7 @@ class Lab:
             method=method or ("GET" if data is None else "POST"),
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=2 * PATIENCE_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as refused:
             raise RuntimeError(f"/lab/{path}: {json.load(refused)['error']}") from refused
@@ -68,8 +72,8 @@ class Lab:
 
     def idle(self) -> None:
         """Returns when nothing is in flight any more."""
-        answer = self.control("idle")
-        assert answer.get("idle", True), f"the lab did not come to rest: {answer}"
+        answer = self.control(f"idle?timeout={PATIENCE_SECONDS}")
+        assert answer["idle"], f"the lab did not come to rest: {answer}"
 
     def client(self, account: str, service: str, region: str | None = None) -> Any:
         """A boto3 client in an account, through the admin role. Making one is slow, so each is kept."""

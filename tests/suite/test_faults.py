@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .guardian import DIAGNOSE, Guardian
-from .organization import Inbox, Lab, failing_route
+from .organization import PATIENCE_SECONDS, Inbox, Lab, failing_route
 from .test_repetition import job_ids, jobs_of
 from .test_robustness import gaps
 
@@ -51,8 +51,8 @@ def thirty_of_a_hundred(lab: Lab) -> None:
 
 def come_to_rest(lab: Lab) -> None:
     """A diagnosis whose calls hang takes its time, and many wait for it."""
-    for _ in range(60):
-        if lab.control("idle").get("idle", False):
+    for _ in range(6):
+        if lab.control(f"idle?timeout={PATIENCE_SECONDS}")["idle"]:
             return
     raise AssertionError("the lab does not come to rest")
 

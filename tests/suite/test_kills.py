@@ -16,12 +16,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from .guardian import DIAGNOSE, RECONCILE, Guardian
+from .guardian import DIAGNOSE, FOLLOW_UP, RECONCILE, Guardian
 from .organization import ROOT, Inbox, Json, Lab, Route, failing_route
 from .test_lifecycle import mend, only
 from .test_repetition import KILLS, job_ids, jobs_of, mutating_calls
 
-FOLLOW_UP = "backup-guardian-follow-up"
 RECORD = "backup-guardian-record-success"
 EVENTS = ROOT / "tests" / "events"
 SEED = 20261127

@@ -35,17 +35,13 @@ def only(alerts: list[Json]) -> Json:
 
 
 def about(alert: Json, inbox: Inbox) -> list[Json]:
-    """What was said about the same incident. When time passes, those of other tests speak, too."""
+    """What was said about the same incident."""
     return [each for each in inbox.drain() if each["incident_id"] == alert["incident_id"]]
 
 
 def later(lab: Lab, seconds: int) -> None:
-    """What was put off by every test before comes at once, too, and takes its time."""
     lab.control("clock", {"advance_seconds": seconds})
-    for _ in range(20):
-        if lab.control("idle").get("idle", False):
-            return
-    raise AssertionError("the lab does not come to rest")
+    lab.idle()
 
 
 @pytest.mark.usefixtures("unhurried", "clock")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from lab.runtime_api import Invocation, Result, RuntimeApi, failure
 
 log = logging.getLogger(__name__)
 
 # Lambda ends an init phase after 10 seconds. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-INIT_SECONDS = 10.0
+# Here all processes share the processors of one machine, busy with other things.
+INIT_SECONDS = 60.0
 KEPT_LINES = 5000
+CHUNK = 65536
 
 
 class Log:
@@ -35,6 +38,41 @@ class Log:
 
     def clear(self) -> None:
         self._lines.clear()
+
+
+class Stream:
+    """One output of a process. Whoever asks for the lines gets all that were written by then, read by a thread or not."""
+
+    def __init__(self, descriptor: int, log: Log) -> None:
+        self._descriptor = descriptor
+        self._log = log
+        self._rest = b""
+        self._ended = False
+        self._lock = threading.Lock()
+        os.set_blocking(descriptor, False)
+
+    def follow(self) -> None:
+        """Reads to the end."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN | select.POLLHUP)
+        while not self._ended:
+            poll.poll()
+            self.take()
+
+    def take(self) -> None:
+        """Reads what is there."""
+        with self._lock:
+            while not self._ended:
+                try:
+                    chunk = os.read(self._descriptor, CHUNK)
+                except BlockingIOError:
+                    return
+                *lines, self._rest = (self._rest + chunk).split(b"\n")
+                self._ended = not chunk
+                if self._ended and self._rest:
+                    lines.append(self._rest)
+                for line in lines:
+                    self._log.add(line.decode("utf-8", "replace").rstrip("\r"))
 
 
 class Environment:
@@ -67,13 +105,12 @@ class Environment:
             self._api.close()
             raise
         self.pid = self._process.pid
-        readers = [
-            threading.Thread(target=_copy, args=(stream, output), daemon=True)
-            for stream in (self._process.stdout, self._process.stderr)
-        ]
+        outputs = [stream for stream in (self._process.stdout, self._process.stderr) if stream is not None]
+        self._streams = [Stream(stream.fileno(), output) for stream in outputs]
+        readers = [threading.Thread(target=stream.follow, daemon=True) for stream in self._streams]
         for reader in readers:
             reader.start()
-        threading.Thread(target=self._watch, args=(readers,), daemon=True, name=f"watch-{name}").start()
+        threading.Thread(target=self._watch, args=(readers, outputs), daemon=True, name=f"watch-{name}").start()
 
     @property
     def alive(self) -> bool:
@@ -116,10 +153,18 @@ class Environment:
         self.kill()
         return result
 
-    def _watch(self, readers: list[threading.Thread]) -> None:
+    def take_output(self) -> None:
+        """What the process wrote so far is in the log."""
+        for stream in self._streams:
+            stream.take()
+
+    def _watch(self, readers: list[threading.Thread], outputs: list[Any]) -> None:
         self._process.wait()
-        for reader in readers:
-            reader.join(1.0)
+        for reader, output in zip(readers, outputs, strict=True):
+            # A child that outlives the process may keep its output open.
+            reader.join(5.0)
+            if not reader.is_alive():
+                output.close()
         self._ended.set()
         # Out of the pool first: who has read the failure must not find the process in it.
         self._on_end(self)
@@ -133,9 +178,3 @@ class Environment:
             self._process.kill()
         self._process.wait()
         self._ended.wait(5.0)
-
-
-def _copy(stream: IO[bytes] | Any, output: Log) -> None:
-    with stream:
-        for line in stream:
-            output.add(line.decode("utf-8", "replace").rstrip("\n"))

@@ -105,7 +105,11 @@ class Functions:
     def log_lines(self, name: str | None) -> dict[str, list[str]]:
         with self._lock:
             pools = sorted(self._pools.values(), key=lambda pool: pool.name)
-        return {pool.name: pool.log.lines() for pool in pools if name in (None, pool.name)}
+        pools = [pool for pool in pools if name in (None, pool.name)]
+        for pool in pools:
+            for environment in pool.environments():
+                environment.take_output()
+        return {pool.name: pool.log.lines() for pool in pools}
 
     def _configuration(self, name: str, account_id: str, region: str) -> Any:
         from moto.awslambda.models import lambda_backends

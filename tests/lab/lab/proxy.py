@@ -101,6 +101,8 @@ class Endpoint:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # A function asks for many things at once; who finds the queue of the socket full waits for a second.
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("connection through the proxy ended", exc_info=True)

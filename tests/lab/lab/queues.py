@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2
 
+# Held while a batch is taken and while a mapping changes: whoever stopped a mapping knows that nothing is taken any more.
+_taking = threading.Lock()
 _arrived = threading.Condition()
 _arrivals = 0
 
@@ -34,8 +36,9 @@ def install() -> None:
     from moto.awslambda.models import LambdaBackend
     from moto.sqs.models import Message, Queue, SQSBackend
 
-    create, add, delete, receive = (
+    create, update, add, delete, receive = (
         LambdaBackend.create_event_source_mapping,
+        LambdaBackend.update_event_source_mapping,
         Queue.add_message,
         Queue.delete_message,
         SQSBackend.receive_message,
@@ -48,6 +51,13 @@ def install() -> None:
         mapping = create(backend, spec)
         for queue in sqs_backends[backend.account_id][backend.region_name].queues.values():
             queue.lambda_event_source_mappings.clear()
+        wake()
+        return mapping
+
+    @wraps(update)
+    def update_between_batches(backend: Any, *args: Any, **kwargs: Any) -> Any:
+        with _taking:
+            mapping = update(backend, *args, **kwargs)
         wake()
         return mapping
 
@@ -75,6 +85,7 @@ def install() -> None:
     Message.delay = delay
     Message.delayed = property(lambda message: _now_millis() < message.delayed_until)
     LambdaBackend.create_event_source_mapping = create_without_push
+    LambdaBackend.update_event_source_mapping = update_between_batches
     Queue.add_message = add_and_wake
     Queue.delete_message = delete_alone
     SQSBackend.receive_message = receive_alone
@@ -124,7 +135,8 @@ class Pollers:
 
     def pause(self, paused: bool) -> None:
         """While paused, queues fill and nothing is invoked."""
-        self.paused = paused
+        with _taking:
+            self.paused = paused
         wake()
 
     def stop(self) -> None:
@@ -133,11 +145,15 @@ class Pollers:
         self._thread.join(5.0)
 
     def pending(self) -> int:
-        """Messages of mapped queues that are visible, under way, or become so within the idle horizon."""
+        """Messages of mapped queues that are visible, under way, or become so within the idle horizon.
+
+        Never none while there are some: what is taken between the two looks is under way at the second, and whatever ends
+        or arrives between them is noticed.
+        """
+        with _arrived:
+            before = _arrivals
         horizon = (time.time() + work.IDLE_HORIZON_SECONDS) * 1000
         delay_horizon = _now_millis() + work.IDLE_HORIZON_SECONDS * 1000
-        with self._lock:
-            busy = sum(self._busy.values())
         waiting = 0
         if not self.paused:
             for mapping in self._mappings():
@@ -147,7 +163,11 @@ class Pollers:
                         message.visible_at <= horizon and message.delayed_until <= delay_horizon
                         for message in list(queue._messages)
                     )
-        return busy + waiting
+        with self._lock:
+            busy = sum(self._busy.values())
+        with _arrived:
+            moved = _arrivals != before
+        return waiting + busy + moved
 
     def _mappings(self) -> list[Any]:
         from moto.awslambda.models import lambda_backends
@@ -198,12 +218,15 @@ class Pollers:
                     return
             if not any(message.visible and not message.delayed for message in list(queue._messages)):
                 return
-            # Counted before the messages turn invisible, so that nobody sees an idle lab in between.
-            with self._lock:
-                self._busy[mapping.uuid] += 1
-            messages = sqs_backends[queue.account_id][queue.region].receive_message(
-                queue.name, int(mapping.batch_size), 0, int(queue.visibility_timeout), ["All"]
-            )
+            with _taking:
+                if self.paused or not mapping.enabled:
+                    return
+                # Counted before the messages turn invisible, so that nobody sees an idle lab in between.
+                with self._lock:
+                    self._busy[mapping.uuid] += 1
+                messages = sqs_backends[queue.account_id][queue.region].receive_message(
+                    queue.name, int(mapping.batch_size), 0, int(queue.visibility_timeout), ["All"]
+                )
             if not messages:
                 with self._lock:
                     self._busy[mapping.uuid] -= 1
@@ -223,6 +246,8 @@ class Pollers:
             for message in messages:
                 self._show_again(queue, message)
         finally:
+            # What failed is visible again before this counts as ended: whoever looked before must look again.
+            wake()
             with self._lock:
                 self._busy[mapping.uuid] -= 1
             wake()

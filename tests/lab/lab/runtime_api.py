@@ -104,6 +104,8 @@ class RuntimeApi:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # A function asks for many things at once; who finds the queue of the socket full waits for a second.
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("connection of a function process ended", exc_info=True)

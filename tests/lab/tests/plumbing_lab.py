@@ -57,7 +57,7 @@ def control(method: str, path: str, body: Any = None) -> Any:
 
 
 def idle() -> None:
-    assert control("GET", "idle?timeout=20")["idle"], control("GET", "health")
+    assert control("GET", "idle?timeout=120")["idle"], control("GET", "health")
 
 
 def aws(service: str, account_id: str = accounts.GUARDIAN, region: str = "eu-central-1") -> Any:

@@ -36,7 +36,7 @@ def test_one_line_when_ready_and_a_clean_end(number: int) -> None:
     info = json.loads(process.stdout.readline())
     assert info["endpoint"].startswith("http://127.0.0.1:") and info["alert_topic_arn"].startswith("arn:aws:sns:")
     process.send_signal(number)
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=120)
     assert rest == "" and process.returncode == 0
 
 
@@ -44,7 +44,7 @@ def test_it_ends_with_its_parent_when_asked() -> None:
     process = start("--no-guardian", "--exit-with-parent")
     assert json.loads(process.stdout.readline())["stack_name"] is None
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
 
 
 def test_an_unknown_control_names_the_known_ones() -> None:
