@@ -48,6 +48,11 @@ impl IncidentId {
         Self(format!("bg-{}", digest("backup-guardian/self-check/v1", &[part.as_str(), &at.to_string()])))
     }
 
+    /// What the report of a sweep is called. It is no incident either.
+    pub fn of_sweep(organization: &str, at: jiff::Timestamp) -> Self {
+        Self(format!("bg-{}", digest("backup-guardian/sweep/v1", &[organization, &at.to_string()])))
+    }
+
     /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -60,7 +60,7 @@ fn description(alert: &Alert) -> String {
     if alert.kind == Kind::Storm {
         return storm(alert);
     }
-    if alert.kind == Kind::SelfCheck {
+    if matches!(alert.kind, Kind::SelfCheck | Kind::Sweep) {
         let found = alert.evidence.iter().map(|line| plain(&cut(&line.text, 600)));
         return lines_within(std::iter::once(plain(&alert.summary)).chain(found).collect());
     }

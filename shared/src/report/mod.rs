@@ -19,6 +19,7 @@ mod page;
 pub mod schema;
 mod sms;
 mod subject;
+pub mod sweep;
 mod terminal;
 mod words;
 

@@ -48,6 +48,15 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
             left_out,
         ]);
     }
+    if alert.kind == Kind::Sweep {
+        return filled([
+            ("WHAT THE SWEEP SAW", sweep(alert)),
+            ("THE WORST", seen(alert)),
+            ("WHAT TO DO", steps(&alert.next_steps, false)),
+            ("NOT EVALUATED", gaps(alert)),
+            left_out,
+        ]);
+    }
     if alert.kind == Kind::SelfCheck {
         return filled([
             ("WHAT HAPPENED", vec![Line::Text(alert.summary.clone())]),
@@ -83,6 +92,12 @@ fn filled<const N: usize>(sections: [(&'static str, Vec<Line>); N]) -> Vec<Secti
 fn storm(alert: &Alert) -> Vec<Line> {
     let mut lines = vec![Line::Text(alert.summary.clone())];
     lines.extend(alert.report_uri.as_ref().map(|uri| Line::Field("all job ids", uri.clone())));
+    lines
+}
+
+fn sweep(alert: &Alert) -> Vec<Line> {
+    let mut lines = vec![Line::Text(alert.summary.clone())];
+    lines.extend(alert.report_uri.as_ref().map(|uri| Line::Field("report", uri.clone())));
     lines
 }
 

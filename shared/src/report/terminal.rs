@@ -33,9 +33,9 @@ impl Look {
 
 const BOLD: &str = "\u{1b}[1m";
 const DIM: &str = "\u{1b}[2m";
-const RED: &str = "\u{1b}[1;31m";
-const YELLOW: &str = "\u{1b}[1;33m";
-const GREEN: &str = "\u{1b}[1;32m";
+pub(super) const RED: &str = "\u{1b}[1;31m";
+pub(super) const YELLOW: &str = "\u{1b}[1;33m";
+pub(super) const GREEN: &str = "\u{1b}[1;32m";
 const RESET: &str = "\u{1b}[0m";
 
 /// Renders an alert for a terminal. Without colour there is no escape sequence in it.
