@@ -11,6 +11,7 @@ import pytest
 from .estate import CENTRAL_VAULT, COPY_KEPT_DAYS, KEPT_DAYS, LOCAL_VAULT, MISSED_NIGHTS, Estate, Source, demo_estate
 from .guardian import READER_ROLE
 from .organization import JOB_ROLE, running_lab
+from .terminal import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,19 @@ def test_no_job_failed_and_the_lock_of_the_central_vault_is_for_good(estate: Est
     assert lab.control("clock")["now"][:16] == datetime.now(UTC).isoformat()[:16]
 
 
+def preflight(terminal: Terminal) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """What the command says of tonight's copies: verdict by key, and what could not be read where."""
+    regions = ",".join(terminal.lab.info["regions"])
+    answer = terminal.run("preflight", "--format", "json", GUARDIAN_REGIONS=regions).json
+    gaps = [(gap["action"], gap["account_id"]) for gap in answer["gaps"]]
+    return {route["key"]: route["verdict"] for route in answer["routes"]}, gaps
+
+
 def test_the_switches_break_what_they_name(estate: Estate) -> None:
     lab, (first, second, third) = estate.lab, estate.sources
+    keys = [key for source in estate.sources for key in (source.key_arn, source.vault_key_arn)]
+    terminal = Terminal(lab)
+    assert preflight(terminal) == (dict.fromkeys(keys, "works"), [])
     for source in estate.sources:
         assert may_copy(estate, source, source.volumes[0]) == "COMPLETED"
     broken = estate.break_everything()
@@ -86,6 +98,8 @@ def test_the_switches_break_what_they_name(estate: Estate) -> None:
     assert may_copy(estate, first, first.volumes[0]) == "FAILED"
     assert may_copy(estate, first, first.table) == "COMPLETED", "the table lies under another key"
     assert may_copy(estate, second, second.volumes[0]) == "COMPLETED"
+    told = dict.fromkeys(keys[:4], "works") | {first.key_arn: "will-fail"}
+    assert preflight(terminal) == (told, [("sts:AssumeRole", third.account)])
     local = points(estate, second.account, LOCAL_VAULT)
     landed = points(estate, lab.backup, CENTRAL_VAULT)
     assert ages(local, broken["stale"])[0] == 0 and ages(landed, broken["stale"])[0] == MISSED_NIGHTS

@@ -10,6 +10,7 @@ import pytest
 from aws_support import (
     BACKUP,
     CENTRAL,
+    MANAGEMENT,
     REGION,
     ROOT_OF_BACKUP,
     SOURCE,
@@ -188,6 +189,17 @@ def test_a_selection_chooses_by_name_tag_and_condition(
     assert selections.chosen(SOURCE, REGION, "plan", selection) == sorted(expected)
 
 
+def test_the_management_account_switches_types_on_for_the_plans_of_the_organization(topology: Lab) -> None:
+    controls.resources({"resource_arn": PAYROLL, "tags": TAGS[PAYROLL]})
+    by_tag = {"ListOfTags": [of_tag("daily")]}
+    off = {"DynamoDB": False}
+    topology.client("backup", SOURCE).update_region_settings(ResourceTypeOptInPreference=off)
+    assert selections.chosen(SOURCE, REGION, "orgs/plan", by_tag) == [PAYROLL]
+    assert selections.chosen(SOURCE, REGION, "plan", by_tag) == []
+    topology.client("backup", MANAGEMENT).update_region_settings(ResourceTypeOptInPreference=off)
+    assert selections.chosen(SOURCE, REGION, "orgs/plan", by_tag) == []
+
+
 def test_a_rule_with_a_copy_action_copies_what_it_backed_up(topology: Lab) -> None:
     backup = topology.client("backup", SOURCE)
     action = {"DestinationBackupVaultArn": CENTRAL, "Lifecycle": {"DeleteAfterDays": 90}}
@@ -201,6 +213,7 @@ def test_a_rule_with_a_copy_action_copies_what_it_backed_up(topology: Lab) -> No
     jobs = controls.plan_run(place)["jobs"]
     topology.idle()
     assert len(jobs) == 2 and len(backup.list_copy_jobs()["CopyJobs"]) == 1, "a failed backup has no copy"
+    assert topology.states("Backup Job State Change").count("FAILED") == 1
     (job,) = controls.plan_run(place | {"resource_arn": volumes[0]})["jobs"]
     topology.idle()
     newest = backup.list_copy_jobs(ByResourceArn=volumes[0])["CopyJobs"][0]

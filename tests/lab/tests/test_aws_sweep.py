@@ -216,6 +216,60 @@ def test_a_restore_test_restores_the_newest_point_of_each_resource_and_its_jobs_
     assert plan["LastExecutionTime"] >= asked.replace(microsecond=0)
 
 
+def test_a_recovery_point_that_could_not_be_deleted_is_listed_as_expired(topology: Lab) -> None:
+    point = topology.backup(SOURCE, topology.volume(SOURCE, None))["RecoveryPointArn"]
+    place = {"account_id": SOURCE, "region": REGION, "vault": "local", "recovery_point_arn": point}
+    controls.recovery_point(place | {"status": "EXPIRED", "status_message": "cannot be deleted"})
+    backup = topology.client("backup", SOURCE)
+    (listed,) = backup.list_recovery_points_by_backup_vault(BackupVaultName="local")["RecoveryPoints"]
+    assert (listed["Status"], listed["StatusMessage"]) == ("EXPIRED", "cannot be deleted")
+    for wrong in ({"status": "GONE"}, {"status": "EXPIRED", "recovery_point_arn": "none"}):
+        with pytest.raises(controls.InvalidControl):
+            controls.recovery_point(place | wrong)
+
+
+def test_findings_are_imported_and_updated_by_their_id_and_nobody_elses(aws: Lab) -> None:
+    hub = aws.client("securityhub", SOURCE)
+    product = f"arn:aws:securityhub:{REGION}:{SOURCE}:product/{SOURCE}/default"
+
+    def finding(number: int, label: str) -> dict[str, Any]:
+        return {
+            "SchemaVersion": "2018-10-08",
+            "Id": f"finding-{number}",
+            "ProductArn": product,
+            "GeneratorId": "sweep",
+            "AwsAccountId": SOURCE,
+            "Types": ["Software and Configuration Checks"],
+            "CreatedAt": "2026-01-01T00:00:00Z",
+            "UpdatedAt": "2026-01-01T00:00:00Z",
+            "Severity": {"Label": label},
+            "Title": "title",
+            "Description": "description",
+            "Resources": [{"Type": "Other", "Id": "resource"}],
+            # Whoever works on a finding closes it: an import does not.
+            "Workflow": {"Status": "NEW" if label == "HIGH" else "RESOLVED"},
+        }
+
+    with pytest.raises(ClientError) as error:
+        hub.batch_import_findings(Findings=[finding(0, "HIGH")])
+    assert code(error) == ("InvalidAccessException", 401)
+    hub.enable_security_hub()
+    for label in ("HIGH", "LOW"):
+        answer = hub.batch_import_findings(Findings=[finding(number, label) for number in range(2)])
+        assert (answer["SuccessCount"], answer["FailedCount"]) == (2, 0)
+    found = hub.get_findings()["Findings"]
+    assert sorted((one["Id"], one["Severity"]["Label"], one["Workflow"]["Status"]) for one in found) == [
+        ("finding-0", "LOW", "NEW"),
+        ("finding-1", "LOW", "NEW"),
+    ]
+    with pytest.raises(ClientError) as error:
+        hub.batch_import_findings(Findings=[finding(number, "HIGH") for number in range(101)])
+    assert code(error) == ("InvalidInputException", 400)
+    batch = [finding(2, "HIGH"), finding(3, "HIGH") | {"AwsAccountId": BACKUP}]
+    answer = hub.batch_import_findings(Findings=[*batch, finding(4, "HIGH") | {"Description": "x" * 250_000}])
+    assert (answer["SuccessCount"], [one["Id"] for one in answer["FailedFindings"]]) == (1, ["finding-3", "finding-4"])
+
+
 # -- Regions that are off ----------------------------------------------------------------------------------------------
 
 

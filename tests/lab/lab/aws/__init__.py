@@ -23,6 +23,7 @@ def install() -> None:
         organization_reads,
         organizations,
         regions,
+        securityhub,
         sns,
         sts,
         tagging,
@@ -39,6 +40,7 @@ def install() -> None:
     backup_policies.install()
     sts.install()
     kms.install()
+    securityhub.install()
     sns.install()
     frontdoor.install()
 

@@ -12,6 +12,8 @@
 - `backup-policies`: `{}` makes plans of the effective backup policies of all accounts, as AWS Backup does some time after a change.
 - `plan-run`: `{account_id, region, plan_id, resource_arn?}` is the moment at which the rules of a plan are due: every rule makes a backup job of
   each resource that a selection chooses (or of one of them), and the copy jobs that it asks for once that completed. No schedule runs by itself here: a night without it is a night that AWS forgot.
+- `recovery-point`: `{account_id, region, vault, recovery_point_arn, status, status_message?}` gives a recovery point a status that no policy
+  decides: COMPLETED, PARTIAL, DELETING, EXPIRED, AVAILABLE, STOPPED or CREATING. Nothing expires by itself here.
 - `restore-test`: `{account_id, region, plan}` is the moment at which a restore testing plan is due: its selections restore the newest recovery
   point of each resource that they name.
 - `subscription`: `{endpoint, pending: bool}` says whether the subscriptions of an endpoint wait for their confirmation (moto confirms at once).
@@ -31,6 +33,7 @@ from typing import Any
 DENIAL_FORMS = ("full", "vague")
 JOB_TYPES = ("backup", "copy", "restore")
 STATES = ("COMPLETED", "FAILED", "EXPIRED", "ABORTED", "PARTIAL", "CREATED")
+POINT_STATES = ("COMPLETED", "PARTIAL", "DELETING", "EXPIRED", "AVAILABLE", "STOPPED", "CREATING")
 
 _lock = threading.Lock()
 _next_jobs: list[dict[str, Any]] = []
@@ -134,6 +137,20 @@ def plan_run(body: dict[str, Any]) -> dict[str, Any]:
     return {"jobs": plan_runs.run(*given)}
 
 
+def recovery_point(body: dict[str, Any]) -> dict[str, Any]:
+    from .backup import points
+    from .errors import ApiError
+
+    given = [_text(body, name) for name in ("account_id", "region", "vault", "recovery_point_arn", "status")]
+    if given[-1] not in POINT_STATES:
+        raise InvalidControl(f"`status` must be one of {', '.join(POINT_STATES)}")
+    try:
+        points.set_status(*given, body.get("status_message"))
+    except ApiError as error:
+        raise InvalidControl(error.message) from error
+    return body
+
+
 def restore_test(body: dict[str, Any]) -> dict[str, Any]:
     from .backup import restore_testing
 
@@ -183,6 +200,7 @@ ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "cloudtrail-throttle": cloudtrail_throttle,
     "backup-policies": backup_policies,
     "plan-run": plan_run,
+    "recovery-point": recovery_point,
     "restore-test": restore_test,
     "subscription": subscription,
     "service-event": service_event,

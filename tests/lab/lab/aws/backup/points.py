@@ -54,6 +54,12 @@ def add(vault: Vault, arn: str, job: dict[str, Any], **members: Any) -> Point:
     return point
 
 
+def set_status(account_id: str, region: str, vault: str, arn: str, status: str, message: str | None) -> None:
+    """A status that AWS Backup gives a recovery point by itself, such as EXPIRED where it cannot delete it."""
+    with store.lock:
+        store.of(account_id, region).point(vault, arn).update(Status=status, StatusMessage=message)
+
+
 def _own(call: Call) -> None:
     if call.params.get("BackupVaultAccountId", call.account_id) != call.account_id:
         raise ApiError("AccessDeniedException", "Insufficient privileges to perform this action.", 403)
