@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::missed::{Due, RuleSchedule, due, missed};
-use super::schedule::Schedule;
+use super::schedule::{Schedule, ScheduleError};
 use super::selection::{Selected, selects};
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::missed::{Run, job};
 use crate::event::{Job, MissedRun};
-use crate::evidence::{BackupPlan, PlanRule, Selection};
+use crate::evidence::{BackupPlan, PlanRule, RuleTimes, Selection};
 
 /// Schedule of a rule that names none (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRule.html>).
 const DEFAULT_SCHEDULE: &str = "cron(0 5 ? * * *)";
@@ -94,22 +94,37 @@ pub fn expect(plan: &BackupPlan, after: Timestamp, now: Timestamp) -> (Option<Op
     (Some(open).filter(|open| !open.rules.is_empty()), not_judged)
 }
 
+fn expression_of(times: &RuleTimes) -> &str {
+    times.schedule.as_deref().filter(|text| !text.trim().is_empty()).unwrap_or(DEFAULT_SCHEDULE)
+}
+
+/// When a rule runs.
+pub(super) fn schedule_of(times: &RuleTimes) -> Result<Schedule, ScheduleError> {
+    Schedule::parse(expression_of(times), times.zone.as_deref())
+}
+
+/// The start window that a rule names. Negative, or longer than anything: AWS would refuse it, so it is not what AWS goes by.
+pub(super) fn start_window_of(times: &RuleTimes) -> Option<SignedDuration> {
+    times.start_window_minutes.filter(|minutes| (1..=366 * 24 * 60).contains(minutes)).map(SignedDuration::from_mins)
+}
+
 fn open(plan: &BackupPlan, rule: &PlanRule, after: Timestamp, now: Timestamp) -> Result<OpenRule, NotJudged> {
     let times = &rule.times;
     if times.continuous {
         return Err(NotJudged::Continuous);
     }
     let id = times.rule_id.clone().ok_or(NotJudged::Schedule)?;
-    let expression = times.schedule.as_deref().filter(|text| !text.trim().is_empty()).unwrap_or(DEFAULT_SCHEDULE);
-    let schedule = Schedule::parse(expression, times.zone.as_deref()).map_err(|_| NotJudged::Schedule)?;
-    // Negative, or longer than anything: AWS would refuse it, so it is not what AWS goes by.
-    let start_window = times.start_window_minutes.filter(|minutes| (1..=366 * 24 * 60).contains(minutes)).map(SignedDuration::from_mins);
-    let runs = due(&RuleSchedule { schedule, start_window, since: plan.created_at }, after, now);
+    let schedule = schedule_of(times).map_err(|_| NotJudged::Schedule)?;
+    let runs = due(&RuleSchedule { schedule, start_window: start_window_of(times), since: plan.created_at }, after, now);
     if runs.iter().any(|run| now.duration_since(run.from) > LISTED) {
         return Err(NotJudged::Unlisted);
     }
-    let told =
-        MissedRun { plan_name: plan.name.clone(), rule_name: rule.name.clone(), schedule: expression.to_owned(), zone: times.zone.clone() };
+    let told = MissedRun {
+        plan_name: plan.name.clone(),
+        rule_name: rule.name.clone(),
+        schedule: expression_of(times).to_owned(),
+        zone: times.zone.clone(),
+    };
     Ok(OpenRule { id, told, runs, first_job: None, names_a_resource: false })
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::schedule::Schedule;
 
 /// Start window of a rule that names none (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRule.html>).
-const DEFAULT_START_WINDOW: SignedDuration = SignedDuration::from_hours(8);
+pub(super) const DEFAULT_START_WINDOW: SignedDuration = SignedDuration::from_hours(8);
 /// Clocks differ, and a list shows a new job a little late.
 const GRACE: SignedDuration = SignedDuration::from_mins(15);
 /// A job may carry a time shortly before its run.

@@ -93,6 +93,18 @@ pub enum Because<'a> {
     TwoReadings,
 }
 
+impl Because<'_> {
+    /// What is open about it, without anything quoted.
+    pub(super) fn open(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::TagsNotSeen => "its tags decide whether a rule selects it, and they were not seen",
+            Self::WithoutTag(_) => "a selection asks for another value of a tag that it lacks, and AWS does not say what follows",
+            Self::TwoReadings => "patterns and tags of a selection say different things of it, and AWS tells in two ways how they combine",
+            _ => return None,
+        })
+    }
+}
+
 /// The answer of a selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weighed<'a> {
