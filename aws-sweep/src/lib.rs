@@ -4,6 +4,7 @@
 
 mod reports;
 mod rules;
+pub mod sweep;
 
 pub use reports::ReportBucket;
 pub use rules::Rules;

@@ -11,6 +11,7 @@ mod output;
 mod policy;
 mod preflight;
 mod replay;
+mod sweep;
 
 use clap::{Parser, Subcommand};
 use output::{Exit, Output};
@@ -37,6 +38,7 @@ use output::{Exit, Output};
   guardian preflight --account 111111111111 --region eu-central-1
   guardian collect --account 111111111111 --region eu-central-1 --out evidence
   guardian replay failed-copy.json --times 5
+  guardian sweep --region eu-central-1 --html report.html
 
 The help of each command says what it needs."
 )]
@@ -59,6 +61,7 @@ enum Command {
     /// Tell of every route whether its next copy will work, and if not why.
     Preflight(preflight::Preflight),
     Replay(replay::Replay),
+    Sweep(sweep::SweepArguments),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -73,6 +76,7 @@ async fn main() -> std::process::ExitCode {
         Command::Policy(policy) => policy.run(&output),
         Command::Preflight(preflight) => preflight.run(&output).await,
         Command::Replay(replay) => replay.run(&output).await,
+        Command::Sweep(sweep) => Box::pin(sweep.run(&output)).await,
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -142,7 +142,8 @@ fn every_case_of_every_page_gives_its_outcomes() {
 fn every_check_has_a_case_that_passes_one_that_fails_one_that_does_not_apply_and_one_that_cannot_tell() {
     let mut wrong = String::new();
     for check in ALL {
-        let seen = cases(check, check.meta.page).into_iter().filter_map(|(_, seen, _, _)| worst(&seen.judged(check))).collect::<BTreeSet<_>>();
+        let seen =
+            cases(check, check.meta.page).into_iter().filter_map(|(_, seen, _, _)| worst(&seen.judged(check))).collect::<BTreeSet<_>>();
         for needed in [Status::Pass, Status::Fail, Status::NotApplicable, Status::Unknown] {
             if !seen.contains(&needed) {
                 let _ = writeln!(wrong, "{}: no case that is {needed:?}, only {seen:?}", check.meta.name);
@@ -219,10 +220,11 @@ fn metadata_is_whole_and_pages_have_their_sections() {
 
 #[test]
 fn the_list_of_checks_in_the_documents_is_the_list_of_checks() {
-    let mut page = "# Checks\n\nGenerated from the metadata of the checks by `make bless`. The page of a check is its manual and its test; \
+    let mut page =
+        "# Checks\n\nGenerated from the metadata of the checks by `make bless`. The page of a check is its manual and its test; \
                     `guardian explain CODE` prints it.\n\n| Code | Check | The good state | Severity | Evidence it needs |\n\
                     | --- | --- | --- | --- | --- |\n"
-        .to_owned();
+            .to_owned();
     for check in ALL {
         let meta = &check.meta;
         let needs = meta.needs.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", ");

@@ -186,7 +186,7 @@ impl<A: Answers> Readers<A> {
     }
 
     /// What a vault holds; a vault that says it is empty is not asked.
-    async fn points(&self, vault: &Vault, at: Timestamp) -> Fact<Vec<ResourcePoints>> {
+    pub async fn points(&self, vault: &Vault, at: Timestamp) -> Fact<Vec<ResourcePoints>> {
         let (Some(account), Some(region)) = (vault.arn.account(), vault.arn.region()) else { return Fact::NotAsked };
         let question =
             in_place(&account, &region, "ListRecoveryPointsByBackupVault", json!({"BackupVaultName": vault.arn.resource_name()}));

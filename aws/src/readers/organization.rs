@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Bound, Fact, Gap, Member, NamedPolicy, Organization, OrganizationInventory, PolicyLevels};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::access::organization;
@@ -16,7 +17,7 @@ use crate::answers::{Answers, Question};
 const BACKUP: &str = "backup.amazonaws.com";
 
 /// The SCPs and RCPs of an organization, by what they are attached to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bounds {
     scps: Fact<ByTarget>,
     rcps: Fact<ByTarget>,
@@ -63,6 +64,7 @@ impl<A: Answers> Readers<A> {
             delegated_administrators: Fact::NotAsked,
             policy_types: Fact::NotAsked,
             global_settings: Fact::NotAsked,
+            opt_in: BTreeMap::new(),
         };
         let mut bounds = Bounds::default();
         let Some(owner) = self.answers().organization_account() else { return (inventory, bounds) };

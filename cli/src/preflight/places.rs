@@ -46,6 +46,20 @@ impl Places {
         self.regions.first()
     }
 
+    /// The accounts that were named.
+    pub(crate) fn accounts(&self) -> &[AccountId] {
+        &self.accounts
+    }
+
+    /// The Regions that were named, or else those of the environment.
+    pub(crate) fn regions(&self) -> anyhow::Result<Vec<Region>> {
+        let regions = if self.regions.is_empty() { configured_regions()? } else { self.regions.clone() };
+        if regions.is_empty() {
+            anyhow::bail!("no Region: name one with `--region`, or set GUARDIAN_REGIONS");
+        }
+        Ok(regions)
+    }
+
     /// Those of a folder, or of them those that were named.
     pub(crate) fn among(&self, recorded: &BTreeSet<Place>) -> Vec<Place> {
         let wanted = |(account, region): &&Place| {
@@ -56,10 +70,7 @@ impl Places {
 
     /// Those that were named, or else the organization's and the environment's.
     pub(crate) async fn choose<A: Answers>(&self, readers: &Readers<A>) -> anyhow::Result<Chosen> {
-        let regions = if self.regions.is_empty() { configured_regions()? } else { self.regions.clone() };
-        if regions.is_empty() {
-            anyhow::bail!("no Region: name one with `--region`, or set GUARDIAN_REGIONS");
-        }
+        let regions = self.regions()?;
         let mut accounts = self.accounts.clone();
         if accounts.is_empty() {
             if readers.answers().organization_account().is_none() {

@@ -1,0 +1,91 @@
+//! Where the parts of a sweep lie until its report is written: a folder, or a bucket.
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A part could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// The place where it lies failed.
+    #[error("part `{name}` of the sweep: {what}")]
+    Place {
+        /// The part.
+        name: String,
+        /// What failed.
+        what: String,
+    },
+    /// It is there and is not what was put there.
+    #[error("part `{name}` of the sweep cannot be understood: {source}")]
+    Form {
+        /// The part.
+        name: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+/// Keeps the parts of one sweep.
+pub trait Parts: Send + Sync {
+    /// Puts a part in the place of an older one of its name.
+    fn put(&self, name: &str, body: Vec<u8>) -> impl Future<Output = Result<(), PartError>> + Send;
+    /// A part; `None` where there is none of this name.
+    fn get(&self, name: &str) -> impl Future<Output = Result<Option<Vec<u8>>, PartError>> + Send;
+}
+
+/// Puts a part as JSON.
+pub(crate) async fn put_json<P: Parts, T: Serialize + Sync>(parts: &P, name: &str, part: &T) -> Result<(), PartError> {
+    let body = serde_json::to_vec(part).map_err(|source| PartError::Form { name: name.to_owned(), source })?;
+    parts.put(name, body).await
+}
+
+/// A part from JSON.
+pub(crate) async fn get_json<P: Parts, T: DeserializeOwned>(parts: &P, name: &str) -> Result<Option<T>, PartError> {
+    let Some(body) = parts.get(name).await? else { return Ok(None) };
+    serde_json::from_slice(&body).map(Some).map_err(|source| PartError::Form { name: name.to_owned(), source })
+}
+
+/// Parts in a folder.
+#[derive(Clone, Debug)]
+pub struct FolderParts(PathBuf);
+
+impl FolderParts {
+    /// In this folder, which is made where it is missing.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+}
+
+fn failed(name: &str, error: &io::Error) -> PartError {
+    PartError::Place { name: name.to_owned(), what: error.to_string() }
+}
+
+impl Parts for FolderParts {
+    async fn put(&self, name: &str, body: Vec<u8>) -> Result<(), PartError> {
+        let path = self.0.join(name);
+        let write = || {
+            std::fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
+            // Whole or not at all: a sweep that is taken up again trusts what it finds.
+            let unfinished = path.with_extension("unfinished");
+            std::fs::write(&unfinished, &body)?;
+            std::fs::rename(&unfinished, &path)
+        };
+        write().map_err(|error| failed(name, &error))
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, PartError> {
+        match std::fs::read(self.0.join(name)) {
+            Ok(body) => Ok(Some(body)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(name, &error)),
+        }
+    }
+}

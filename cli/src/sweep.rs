@@ -1,0 +1,221 @@
+//! `guardian sweep`: compliance and coverage of an organization from the terminal.
+
+mod report;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use diagnose_job::config::for_reading;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use guardian_aws::Cloud;
+use guardian_aws::answers::Answers;
+use guardian_aws::readers::Readers;
+use guardian_aws_sweep::sweep::{FolderParts, Order, Sweep, SweepError};
+use guardian_core::arn::{AccountId, Region};
+use guardian_core::compliance::{Baseline, Scope};
+use guardian_core::report::inert_text;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+
+use crate::cloud;
+use crate::evidence::Folder;
+use crate::input;
+use crate::output::{Exit, Output, complain};
+use crate::preflight::Places;
+use report::Reports;
+
+/// Tell of every resource whether its copies landed, and of every part of the topology whether it holds.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  guardian sweep --region eu-central-1
+  guardian sweep --region eu-central-1 --html report.html --json report.json
+  guardian sweep --html report.html --since last-week.json
+  guardian sweep --account 111111111111 --region eu-central-1 --format json
+  guardian sweep --evidence evidence --html report.html
+
+It reads the plans, selections, vaults, recovery points, keys, roles and
+settings of every account of the organization, and nothing per recovery point.
+Only reads are made, below the published limits of AWS; a sweep of 1,000
+accounts and 2 Regions makes about 50,000 of them. What could not be read is
+listed as not evaluated and never counts as well.
+
+JSON is the schema backup-guardian/sweep/v1: one document, accounts by id,
+with the hash of what is before it.
+
+The baseline is JSON, backup-guardian/baseline/v1:
+  {\"schema\": \"backup-guardian/baseline/v1\", \"retention_days\": 35,
+   \"frequency_hours\": 24, \"copy_within_hours\": 24, \"restore_test_days\": 90,
+   \"wanted_tags\": [{\"key\": \"backup\", \"values\": [\"daily\"]}],
+   \"exceptions\": [{\"check\": \"coverage\", \"account_id\": \"111111111111\",
+     \"resource\": \"arn:aws:ec2:*:volume/*\", \"owner\": \"data team\",
+     \"reason\": \"scratch volumes\", \"until\": \"2027-01-31T00:00:00Z\"}]}
+An exception always has an owner, a reason and an end. `check` is a code or a
+name of `guardian explain --list`, or `coverage`.
+
+Live, it needs what `guardian explain job --help` says.
+
+Exit codes: 0 everything was seen and is well, 1 something is not, 2 wrong
+usage, 3 nothing is known to be ill, but not everything could be seen.")]
+pub(crate) struct SweepArguments {
+    #[command(flatten)]
+    places: Places,
+    /// Folder that `guardian collect` made. Without it AWS is asked.
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// Account that keeps the copies (repeatable). Default: GUARDIAN_BACKUP_ACCOUNT_IDS.
+    #[arg(long = "backup-account", value_name = "ID")]
+    backup_accounts: Vec<String>,
+    /// What was agreed on: retention, frequency, exceptions. Default: the file of GUARDIAN_BASELINE, else 35 days and daily.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
+    /// Keep what was read in this folder, and take up a sweep that was interrupted there.
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Accounts that are read at the same time.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    at_once: u16,
+    /// Calls a second, as a multiple of the published limits: more where AWS raised yours, less to be a quiet guest.
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = pace)]
+    pace: f64,
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    let pace = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if (0.1..=1000.0).contains(&pace) { Ok(pace) } else { Err("a number between 0.1 and 1000".to_owned()) }
+}
+
+impl SweepArguments {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+        let (reader, settings) = for_reading().context("the environment cannot be used")?;
+        let mut backup_accounts =
+            self.backup_accounts.iter().map(|id| AccountId::parse(id)).collect::<Result<Vec<_>, _>>().context("`--backup-account`")?;
+        if backup_accounts.is_empty() {
+            backup_accounts = settings.backup_accounts.iter().cloned().collect();
+        }
+        if backup_accounts.is_empty() {
+            complain("guardian: no backup account is known; name it with `--backup-account`, or what belongs to it cannot be judged");
+        }
+        self.reports.check()?;
+        let scope = Scope { backup_accounts, baseline: baseline(self.baseline.as_deref())? };
+        match &self.evidence {
+            Some(dir) => {
+                let folder = Folder::open(dir)?;
+                let places = self.places.among(&folder.places());
+                if places.is_empty() {
+                    bail!("`{}` holds nothing of these accounts and Regions: was it made by `guardian collect`?", dir.display());
+                }
+                let now = folder.recorded_at().unwrap_or(Timestamp::UNIX_EPOCH);
+                let (accounts, regions) = apart(places);
+                self.sweep(Readers::over(folder), Order { now, regions, accounts, scope }, output).await
+            }
+            None => {
+                let regions = self.places.regions()?;
+                let session = cloud::open(reader.clone(), regions.first()).await?;
+                let readers = Readers::over(Cloud::patient(session.base().clone(), reader, self.pace));
+                let accounts = self.places.accounts().to_vec();
+                if accounts.is_empty() && readers.answers().organization_account().is_none() {
+                    bail!("no account: name one with `--account`, or set GUARDIAN_ORGANIZATION_ROLE_ARN to a role that may list them");
+                }
+                self.sweep(readers, Order { now: Timestamp::now(), regions, accounts, scope }, output).await
+            }
+        }
+    }
+
+    async fn sweep<A: Answers>(&self, readers: Readers<A>, order: Order, output: &Output) -> anyhow::Result<Exit> {
+        let work = Work::open(self.work.as_deref())?;
+        let sweep = Sweep::new(readers, FolderParts::new(work.path()), order);
+        let begun = match sweep.begin().await {
+            Ok(begun) => begun,
+            Err(SweepError::NoAccounts(why)) => {
+                complain(&format!("guardian: the accounts of the organization could not be listed: {why}; name them with `--account`"));
+                return Ok(Exit::CouldNotTell);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let progress = progress(begun.accounts.len(), "accounts read");
+        let reading = stream::iter(&begun.accounts).map(async |account| {
+            let collected = Box::pin(sweep.collect(&begun, account)).await;
+            progress.inc(1);
+            collected
+        });
+        let collected = reading.buffer_unordered(usize::from(self.at_once)).try_collect::<Vec<_>>().await?;
+        progress.finish_and_clear();
+        let accounts = begun.accounts.clone();
+        let ready = sweep.ready(begun, &collected).await?;
+        let exit = self.reports.write(&sweep, &ready, &accounts, work.path(), output).await?;
+        Ok(exit)
+    }
+}
+
+fn apart(places: Vec<(AccountId, Region)>) -> (Vec<AccountId>, Vec<Region>) {
+    let (mut accounts, mut regions): (Vec<_>, Vec<_>) = places.into_iter().unzip();
+    accounts.sort();
+    accounts.dedup();
+    regions.sort();
+    regions.dedup();
+    (accounts, regions)
+}
+
+fn baseline(file: Option<&Path>) -> anyhow::Result<Baseline> {
+    let named = std::env::var("GUARDIAN_BASELINE").ok().filter(|value| !value.is_empty());
+    let file = match (file, &named) {
+        (Some(file), _) => file.to_owned(),
+        (None, Some(uri)) if uri.starts_with("s3://") => {
+            bail!("GUARDIAN_BASELINE is `{}`: copy it here and name the file with `--baseline`", inert_text(uri))
+        }
+        (None, Some(uri)) => PathBuf::from(uri.strip_prefix("file://").unwrap_or(uri)),
+        (None, None) => return Ok(Baseline::default()),
+    };
+    let text = String::from_utf8(input::read(&file)?).with_context(|| format!("{} is not text", input::name(&file)))?;
+    Baseline::read(&text).with_context(|| format!("the file {} cannot be used", input::name(&file)))
+}
+
+/// Nothing where nobody looks.
+fn progress(all: usize, what: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(u64::try_from(all).unwrap_or_default());
+    let style = ProgressStyle::with_template(&format!("{{elapsed}} {{bar:30}} {{pos}} of {{len}} {what}, {{eta}} to go"));
+    style.map_or_else(|_| ProgressBar::hidden(), |style| bar.with_style(style))
+}
+
+/// Where the parts of the sweep lie: policies and names, so for nobody else's eyes.
+struct Work {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Work {
+    fn open(named: Option<&Path>) -> anyhow::Result<Self> {
+        let (path, kept) = match named {
+            Some(path) => (path.to_owned(), true),
+            None => (std::env::temp_dir().join(format!("guardian-sweep-{}", std::process::id())), false),
+        };
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // Somebody else's folder of this name is not used: what is in it would be believed.
+        match builder.recursive(kept).create(&path) {
+            Ok(()) => Ok(Self { path, kept }),
+            Err(error) => Err(error).with_context(|| format!("the folder {} cannot be made", input::name(&path))),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What cannot be removed is in the folder for temporary files.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
