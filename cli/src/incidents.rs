@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use diagnose_job::config::for_reading;
 use guardian_aws::WorkTable;
 use guardian_core::diagnosis::Severity;
-use guardian_core::incident::{Acknowledgement, Incident, IncidentId};
+use guardian_core::incident::{Acknowledgement, Closing, Incident, IncidentId, Refusal};
 use guardian_core::ports::{IncidentKeeper as _, PortError};
 use guardian_core::report::{self, Alert, inert_text};
 use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
@@ -17,6 +17,8 @@ use crate::output::{Exit, Format, Output, complain};
 
 /// Longest acknowledgement: whoever needs longer says so again.
 const LONGEST: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// Longest name or reason: it is read in messages.
+const MOST_CHARACTERS: usize = 1000;
 /// Jobs that `show` prints as text; `--format json` has all.
 const MOST_JOBS: usize = 50;
 
@@ -27,6 +29,8 @@ const MOST_JOBS: usize = 50;
   guardian incidents show bg-0123456789abcdef0123456
   guardian incidents ack bg-0123456789abcdef0123456 --owner sam \\
       --reason 'key policy is changed in CHG-4711' --until 8h
+  guardian incidents close bg-0123456789abcdef0123456 --owner sam \\
+      --reason 'the next continuous backup has begun, CHG-4711'
 
 Run it with credentials of the guardian account: it goes through the role
 backup-guardian-operator. The table is the output GuardianTableName of the
@@ -73,6 +77,26 @@ Nothing is muted for good: after the end date reminders come again.")]
         #[arg(long, value_name = "TIME|SPAN")]
         until: String,
     },
+    /// Say that an incident is over that no job can prove.
+    ///
+    /// Such are selections that made no job, and what only vaults tell. The last message says who closed it and why, within 15 minutes. What
+    /// a later job can prove ends by that job alone: take it on with `ack` until then.
+    #[command(after_help = "Examples:
+  guardian incidents close INCIDENT_ID --owner sam \\
+      --reason 'role of the selection made again, CHG-4711'
+
+Nothing is muted for good: the next failure opens the incident again.")]
+    Close {
+        /// The id, as every message about it carries it.
+        #[arg(value_name = "INCIDENT_ID")]
+        id: String,
+        /// Who says so.
+        #[arg(long)]
+        owner: String,
+        /// What shows that it is over.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 impl Incidents {
@@ -87,6 +111,12 @@ impl Incidents {
             Command::Ack { id, owner, reason, until } => {
                 let acknowledgement = acknowledgement(owner, reason, &until, Timestamp::now())?;
                 acknowledge(&work, &id, &acknowledgement, output).await
+            }
+            Command::Close { id, owner, reason } => {
+                said(&owner, &reason)?;
+                // The opening is that of the incident as it is kept.
+                let closing = Closing { owner, reason, at: Timestamp::now(), opening: 0 };
+                close(&work, &id, &closing, output).await
             }
         };
         match done {
@@ -163,6 +193,7 @@ fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
     more("report_uri", incident.report_uri.as_ref().map(|uri| json!(uri)));
     more("searched_until", incident.searched_until.map(|at| json!(at)));
     more("acknowledged", incident.acknowledged.as_ref().map(|acknowledged| json!(acknowledged)));
+    more("closed", incident.closed.as_ref().map(|closed| json!(closed)));
     more("resolved_at", incident.resolved_at.map(|at| json!(at)));
     entry
 }
@@ -193,6 +224,15 @@ fn lines(incident: &Incident, alert: Option<&Alert>) -> String {
             inert_text(&acknowledged.owner),
             minute(acknowledged.until),
             inert_text(&acknowledged.reason)
+        ));
+    }
+    if let Some(closed) = &incident.closed {
+        let before = if incident.closing().is_some() { "closed" } else { "opened again since it was closed" };
+        text.push_str(&format!(
+            "         {before} by {} at {}: {}\n",
+            inert_text(&closed.owner),
+            minute(closed.at),
+            inert_text(&closed.reason)
         ));
     }
     text
@@ -242,12 +282,21 @@ async fn find(work: &WorkTable, id: &str) -> anyhow::Result<Incident> {
     found.with_context(|| format!("there is no incident `{}`: `guardian incidents list` names those that are open", id.escape_debug()))
 }
 
-fn acknowledgement(owner: String, reason: String, until: &str, now: Timestamp) -> anyhow::Result<Acknowledgement> {
-    for (name, value) in [("--owner", &owner), ("--reason", &reason)] {
+/// Who says something, and why, such that others can read it.
+fn said(owner: &str, reason: &str) -> anyhow::Result<()> {
+    for (name, value) in [("--owner", owner), ("--reason", reason)] {
         if value.trim().is_empty() {
             bail!("{name} is empty: whoever reads it later must know");
         }
+        if value.chars().count() > MOST_CHARACTERS {
+            bail!("{name} is longer than {MOST_CHARACTERS} characters: name the ticket that has the rest");
+        }
     }
+    Ok(())
+}
+
+fn acknowledgement(owner: String, reason: String, until: &str, now: Timestamp) -> anyhow::Result<Acknowledgement> {
+    said(&owner, &reason)?;
     let at = match (until.parse::<Timestamp>(), until.parse::<Span>()) {
         (Ok(at), _) => at,
         (_, Ok(span)) => now.to_zoned(TimeZone::UTC).checked_add(span).context("--until is too far away")?.timestamp(),
@@ -277,6 +326,29 @@ async fn acknowledge(work: &WorkTable, id: &str, acknowledgement: &Acknowledgeme
     Ok(Exit::Fine)
 }
 
+async fn close(work: &WorkTable, id: &str, closing: &Closing, output: &Output) -> anyhow::Result<Exit> {
+    let id = find(work, id).await?.id;
+    let closed = match work.close(&id, closing).await? {
+        Some(Ok(incident)) => incident,
+        Some(Err(Refusal::Over)) => bail!("incident `{id}` is over: there is nothing to close"),
+        Some(Err(Refusal::Untold)) => bail!("nobody was told of incident `{id}` yet: close it when its first message has come"),
+        Some(Err(Refusal::Provable(lane))) => bail!(
+            "incident `{id}` ends by a {} job that completes in account {}, {}, and by nothing else: \
+             take it on until then with `guardian incidents ack {id}`",
+            lane.job_type.as_str(),
+            lane.account,
+            lane.region
+        ),
+        None => bail!("there is no incident `{id}`"),
+    };
+    if output.json(Format::Text) {
+        output.print(&serde_json::to_string_pretty(&entry(&closed, None))?)?;
+    } else {
+        output.print(&format!("{id} is closed. Its last message follows within 15 minutes; a new failure opens it again."))?;
+    }
+    Ok(Exit::Fine)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,5 +365,8 @@ mod tests {
         }
         assert!(acknowledgement(" ".to_owned(), "r".to_owned(), "8h", now).is_err());
         assert!(acknowledgement("sam".to_owned(), String::new(), "8h", now).is_err());
+        assert!(acknowledgement("sam".to_owned(), "r".repeat(MOST_CHARACTERS), "8h", now).is_ok());
+        let error = said("sam", &"\u{e4}".repeat(MOST_CHARACTERS + 1)).unwrap_err().to_string();
+        assert!(error.starts_with("--reason is longer"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use crate::evidence::{
     Role, Search, Selection, Vault, VaultPolicy,
 };
 use crate::incident::pace::{Permit, Sender};
-use crate::incident::{Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success};
+use crate::incident::{Acknowledgement, Closing, Due, Failure, Incident, IncidentId, Lane, Moment, Refusal, Standing, Success};
 use crate::report::{Alert, Message, Report};
 
 /// Reads AWS Backup in the account that owns the object.
@@ -205,6 +205,12 @@ pub trait IncidentKeeper: Send + Sync {
         id: &IncidentId,
         acknowledgement: &Acknowledgement,
     ) -> impl Future<Output = Result<Option<Incident>, PortError>> + Send;
+    /// Somebody closes it. `None`: there is no such incident; else it as it is kept, or why it cannot be closed.
+    fn close(
+        &self,
+        id: &IncidentId,
+        closing: &Closing,
+    ) -> impl Future<Output = Result<Option<Result<Incident, Refusal>>, PortError>> + Send;
 }
 
 /// Keeps reports for people and machines to read.

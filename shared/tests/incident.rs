@@ -9,7 +9,8 @@ use guardian_core::arn::{AccountId, Region};
 use guardian_core::diagnosis::{Cause, Certainty, Severity};
 use guardian_core::event::{JobId, JobKey, JobState, JobType};
 use guardian_core::incident::{
-    self, Acknowledgement, Due, Failure, Incident, IncidentId, Lane, LaneState, Member, Moment, Object, Standing, Success, View, identify,
+    self, Acknowledgement, Closing, Due, Failure, Incident, IncidentId, Lane, LaneState, Member, Moment, Object, Refusal, Standing,
+    Success, View, identify,
 };
 use guardian_core::report::Kind;
 use guardian_core::report::alert::AlertJob;
@@ -17,6 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 const REPEAT: i64 = 240;
+/// The lane of what AWS told beside its jobs: none of them proves it.
+const BESIDE: u8 = 3;
 
 /// Something that happens; times are minutes.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ enum Step {
     Waits,
     /// Somebody took it on for so long.
     Acknowledged { minutes: i64 },
+    /// Somebody says that it is over.
+    Closed,
     /// Time passes.
     Passes { minutes: i64 },
     /// The next message is not accepted.
@@ -43,13 +48,14 @@ fn certainty() -> impl Strategy<Value = Certainty> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => (0u8..12, 0u8..3, 0u8..4, 0i64..30, certainty())
+        5 => (0u8..12, 0u8..=BESIDE, 0u8..4, 0i64..30, certainty())
             .prop_map(|(job, lane, resource, age, certainty)| Step::Fails { job, lane, resource, age, certainty }),
         4 => (0u8..3, 0u8..4, 0i64..30, any::<bool>())
             .prop_map(|(lane, resource, age, key_known)| Step::Completes { lane, resource, age, key_known }),
         1 => certainty().prop_map(|certainty| Step::Looks { certainty }),
         2 => Just(Step::Waits),
         1 => (1i64..600).prop_map(|minutes| Step::Acknowledged { minutes }),
+        1 => Just(Step::Closed),
         4 => (1i64..200).prop_map(|minutes| Step::Passes { minutes }),
         1 => Just(Step::TopicFails),
     ]
@@ -60,7 +66,9 @@ fn at(minutes: i64) -> Timestamp {
 }
 
 fn lane(n: u8, key_known: bool) -> Lane {
+    let told = (n == BESIDE).then(|| "continuous-backup-interrupted arn".to_owned());
     Lane {
+        told,
         account: AccountId::parse("111111111111").unwrap(),
         region: Region::parse("eu-central-1").unwrap(),
         job_type: JobType::Copy,
@@ -69,7 +77,6 @@ fn lane(n: u8, key_known: bool) -> Lane {
         resource_type: Some("EBS".to_owned()),
         key: key_known.then(|| format!("key-{n}")),
         role: Some("role".to_owned()),
-        told: None,
     }
 }
 
@@ -132,7 +139,7 @@ impl Machine {
 
     fn completes(&mut self, lane_number: u8, resource: u8, created: i64, key_known: bool, moment: &Moment) -> Due {
         // A completed job is looked up by its route: without the key all lanes of it are asked.
-        let lanes = self.lanes.keys().copied().collect::<Vec<_>>();
+        let lanes = self.lanes.keys().copied().filter(|number| *number != BESIDE).collect::<Vec<_>>();
         let mut due = Due::Nothing;
         for number in lanes {
             let success = Success {
@@ -157,6 +164,14 @@ impl Machine {
             }
         }
         due
+    }
+
+    fn closed(&mut self, moment: &Moment) -> Result<(), Refusal> {
+        let Some(incident) = self.incident.clone() else { return Err(Refusal::Over) };
+        let closing = Closing { owner: "sam".to_owned(), reason: "seen".to_owned(), at: moment.now, opening: 0 };
+        let lanes = self.lanes.values().cloned().collect::<Vec<_>>();
+        self.incident = Some(incident::closed(incident, &lanes, closing)?);
+        Ok(())
     }
 
     fn told(&mut self, due: &Due, accepted: bool, moment: &Moment) {
@@ -189,11 +204,34 @@ struct Model {
     told: Option<(i64, Option<Certainty>)>,
     partly_told: bool,
     acknowledged_until: i64,
+    said_to_be_over: bool,
 }
 
 impl Model {
     fn all_recovered(&self) -> bool {
         !self.places.is_empty() && self.places.values().all(|place| place.proved.is_some())
+    }
+
+    /// Without a proof, because somebody says so.
+    fn is_closed(&self) -> bool {
+        self.said_to_be_over && !self.all_recovered()
+    }
+
+    fn is_ended(&self) -> bool {
+        self.said_to_be_over || self.all_recovered()
+    }
+
+    fn closed(&mut self) -> Result<(), &'static str> {
+        let provable = self.places.iter().any(|((lane, _), place)| *lane != BESIDE && place.proved.is_none());
+        match (self.open && !self.all_recovered(), self.told, provable) {
+            (false, _, _) => Err("over"),
+            (true, None, _) => Err("untold"),
+            (true, Some(_), true) => Err("provable"),
+            (true, Some(_), false) => {
+                self.said_to_be_over = true;
+                Ok(())
+            }
+        }
     }
 
     fn recovered(&self) -> usize {
@@ -216,7 +254,7 @@ impl Model {
     /// A first message, news, or a reminder.
     fn due(&self, now: i64) -> Option<Kind> {
         let Some((at, said)) = self.told else { return Some(Kind::Failure) };
-        if self.all_recovered() {
+        if self.is_ended() {
             return Some(Kind::Resolved);
         }
         if self.known > said {
@@ -227,7 +265,8 @@ impl Model {
 
     fn fails(&mut self, (job, lane, resource): (u8, u8, u8), created: i64, certainty: Certainty, now: i64, accepted: bool) -> Option<Kind> {
         let proved_later = self.lane_proofs.get(&lane).is_some_and(|proof| *proof >= created);
-        if !self.open && !proved_later {
+        let known_when_closed = self.is_closed() && self.jobs.contains(&job);
+        if (!self.open || self.is_closed()) && !known_when_closed && !proved_later {
             *self = Self { open: true, ..Self::default() };
         }
         if self.jobs.insert(job) && !proved_later {
@@ -248,7 +287,8 @@ impl Model {
     }
 
     fn completes(&mut self, lane: u8, resource: u8, created: i64, key_known: bool, now: i64) -> Option<Kind> {
-        let lanes = self.places.keys().map(|(lane, _)| *lane).chain(self.lane_proofs.keys().copied()).collect::<BTreeSet<_>>();
+        let mut lanes = self.places.keys().map(|(lane, _)| *lane).chain(self.lane_proofs.keys().copied()).collect::<BTreeSet<_>>();
+        lanes.remove(&BESIDE);
         let mut said = None;
         for of in lanes {
             if !self.open {
@@ -272,7 +312,7 @@ impl Model {
                 place.proved = Some(created);
             }
             let partly = self.recovered() > 0 && !self.partly_told && now >= self.acknowledged_until;
-            let due = match (self.told, self.all_recovered()) {
+            let due = match (self.told, self.is_ended()) {
                 (None, _) => None,
                 (Some(_), true) => Some(Kind::Resolved),
                 (Some(_), false) => partly.then_some(Kind::Recovering),
@@ -292,7 +332,9 @@ fn kind(due: &Due) -> Option<Kind> {
 
 proptest! {
     #[test]
-    fn the_machine_says_what_a_model_says_that_looks_at_everything(steps in prop::collection::vec(step(), 1..60)) {
+    fn the_machine_says_what_a_model_says_that_looks_at_everything(
+        steps in prop::collection::vec(step(), 1..60), nothing_is_of_a_job in any::<bool>(),
+    ) {
         let mut machine = Machine::default();
         let mut model = Model::default();
         let (mut now, mut topic_fails) = (0i64, false);
@@ -301,6 +343,7 @@ proptest! {
             let accepted = !topic_fails;
             let (machine_said, model_said) = match step {
                 Step::Fails { job, lane, resource, age, certainty } => {
+                    let lane = if nothing_is_of_a_job { BESIDE } else { lane };
                     let due = machine.fails((job, lane, resource), now - age, certainty, &moment);
                     machine.told(&due, accepted, &moment);
                     topic_fails &= kind(&due).is_none();
@@ -341,6 +384,18 @@ proptest! {
                     }
                     (None, None)
                 }
+                Step::Closed => {
+                    let said = machine.closed(&moment).map_err(|refusal| match refusal {
+                        Refusal::Over => "over",
+                        Refusal::Untold => "untold",
+                        Refusal::Provable(lane) => {
+                            assert!(lane.can_be_proved());
+                            "provable"
+                        }
+                    });
+                    prop_assert_eq!(said, model.closed());
+                    (None, None)
+                }
                 Step::Passes { minutes } => {
                     now += minutes;
                     (None, None)
@@ -353,10 +408,64 @@ proptest! {
             prop_assert_eq!(machine_said, model_said);
             if let Some(incident) = &machine.incident {
                 prop_assert_eq!(incident.is_open(), model.open);
+                prop_assert_eq!(incident.closing().is_some(), model.is_closed());
                 prop_assert_eq!(incident.jobs_total, model.jobs.len() as u64);
                 prop_assert_eq!(incident.members_total, model.places.len() as u64);
                 prop_assert_eq!(incident.members_recovered, model.recovered() as u64);
             }
         }
+    }
+}
+
+fn moment(minutes: i64) -> Moment {
+    Moment { now: at(minutes), lease_until: at(minutes + 1), repeat_after: SignedDuration::from_mins(REPEAT) }
+}
+
+#[test]
+fn a_failure_while_the_end_is_being_told_comes_again_and_opens_the_incident_anew() {
+    for closed in [false, true] {
+        let mut machine = Machine::default();
+        let lane = if closed { BESIDE } else { 0 };
+        let first = machine.fails((1, lane, 1), 0, Certainty::Proven, &moment(1));
+        machine.told(&first, true, &moment(1));
+        let now = moment(10);
+        if closed {
+            machine.closed(&now).unwrap();
+            let (incident, due) = incident::waited(machine.incident.take().unwrap(), &now);
+            assert_eq!(due, Due::Tell(Kind::Resolved));
+            machine.incident = Some(incident);
+        } else {
+            let success = Success { job: job(2), created_at: at(5), lane: self::lane(lane, true), resource: "1".to_owned() };
+            let view = View { incident: machine.incident.take(), lane: machine.lanes.get(&lane).cloned(), ..View::default() };
+            let (view, due) = incident::completed(view, &success, &now);
+            assert_eq!(due, Due::Tell(Kind::Resolved));
+            machine.lanes.extend(view.lane.map(|state| (lane, state)));
+            machine.incident = view.incident;
+        }
+        let before = machine.incident.clone();
+        assert_eq!(machine.fails((3, lane, 1), 9, Certainty::Proven, &now), Due::Held);
+        assert_eq!(machine.incident, before, "the job is not counted yet");
+        machine.told(&Due::Tell(Kind::Resolved), true, &now);
+        assert_eq!(machine.fails((3, lane, 1), 9, Certainty::Proven, &moment(12)), Due::Tell(Kind::Failure));
+        let incident = machine.incident.unwrap();
+        assert_eq!((incident.opening, incident.jobs_total, incident.closing()), (2, 1, None));
+        assert_eq!(incident.closed.is_some(), closed, "who closed it once can be read");
+    }
+}
+
+#[test]
+fn what_older_releases_kept_is_read_and_they_read_what_is_kept_now() {
+    let mut machine = Machine::default();
+    let due = machine.fails((1, BESIDE, 1), 0, Certainty::Proven, &moment(1));
+    machine.told(&due, true, &moment(1));
+    machine.closed(&moment(2)).unwrap();
+    let mut kept = serde_json::to_value(machine.incident.unwrap()).unwrap();
+    assert_eq!((kept["closed"]["owner"].as_str(), kept["closed"]["opening"].as_u64()), (Some("sam"), Some(1)));
+    // A member that a release does not know is no reason for it to read nothing.
+    kept["of_a_later_release"] = serde_json::json!({"a": 1});
+    let mut older = kept.clone();
+    older.as_object_mut().unwrap().remove("closed");
+    for (value, closed) in [(kept, true), (older, false)] {
+        assert_eq!(serde_json::from_value::<Incident>(value).unwrap().closing().is_some(), closed);
     }
 }

@@ -176,6 +176,7 @@ fn soak() -> bool {
 }
 
 /// Lets it storm until every job is listed: each incident is told once, the first before anything else, and never too many messages at once.
+#[expect(clippy::print_stdout, reason = "the figures of a soak")]
 async fn weather(world: &World, events: Vec<Value>) {
     let jobs = events.len();
     let (began, started) = (std::time::Instant::now(), Instant::now());

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use guardian_core::event::JobKey;
 use guardian_core::incident::pace::{Log, Permit, Sender};
-use guardian_core::incident::{self, Acknowledgement, Due, Failure, Incident, IncidentId, Lane, Moment, Standing, Success, View};
+use guardian_core::incident::{
+    self, Acknowledgement, Closing, Due, Failure, Incident, IncidentId, Lane, Moment, Refusal, Standing, Success, View,
+};
 use guardian_core::ports::{Happened, IncidentKeeper, Incidents, Pace, PortError, Recoveries};
 use guardian_core::report::Alert;
 use jiff::{SignedDuration, Timestamp};
@@ -235,6 +237,19 @@ impl IncidentKeeper for World {
     async fn acknowledge(&self, id: &IncidentId, acknowledgement: &Acknowledgement) -> Result<Option<Incident>, PortError> {
         let change = |incident| (incident::acknowledged(incident, acknowledgement.clone()), Due::Nothing);
         self.kept("acknowledge", |kept| kept.head(id, change)).await.map(|happened| happened.map(|happened| happened.incident))
+    }
+
+    async fn close(&self, id: &IncidentId, closing: &Closing) -> Result<Option<Result<Incident, Refusal>>, PortError> {
+        self.kept("close", |kept| {
+            let incident = kept.heads.get(id).cloned()?;
+            let lanes = kept.lanes.iter().filter(|((of, _), _)| of == id).map(|(_, state)| state.clone()).collect::<Vec<_>>();
+            let closed = incident::closed(incident, &lanes, closing.clone());
+            if let Ok(incident) = &closed {
+                kept.heads.insert(id.clone(), incident.clone());
+            }
+            Some(closed)
+        })
+        .await
     }
 }
 

@@ -112,7 +112,8 @@ pub(super) fn read_head(id: &IncidentId, item: &Item) -> (Option<Incident>, Seen
     if let (Some(over), Some(at)) = (incident.resolved_at, announced_at)
         && at >= over
     {
-        incident = Incident { opening: incident.opening.saturating_add(1), ..Incident::unseen(id.clone(), at) };
+        let opening = incident.opening.saturating_add(1);
+        incident = Incident { opening, closed: incident.closed, ..Incident::unseen(id.clone(), at) };
     }
     // What the first release wrote last counts.
     incident.jobs_total = jobs_total.unwrap_or(incident.jobs_total).max(1);

@@ -1,13 +1,15 @@
 //! What happens to incidents later, and what people ask about them.
 
-use guardian_core::incident::{self, Acknowledgement, Incident, IncidentId, Moment, Standing, View};
+use guardian_core::incident::{self, Acknowledgement, Closing, Incident, IncidentId, LaneState, Moment, Refusal, Standing, View};
 use guardian_core::ports::{Happened, IncidentKeeper, PortError};
 use guardian_core::report::Alert;
 use jiff::Timestamp;
 
 use super::items::{key, of_incident, read_json};
-use super::{Place, WorkTable, happened};
+use super::{ATTEMPTS, Place, WRITE, WorkTable, happened};
 use crate::item::read_str;
+
+const READ_LANES: &str = "dynamodb:Query";
 
 /// A change of the incident alone.
 fn head<T>(view: View, decide: impl FnOnce(Incident) -> (Incident, T)) -> Option<(View, T)> {
@@ -91,5 +93,36 @@ impl IncidentKeeper for WorkTable {
     async fn acknowledge(&self, id: &IncidentId, acknowledgement: &Acknowledgement) -> Result<Option<Incident>, PortError> {
         let decide = |view| head(view, |incident| (incident::acknowledged(incident, acknowledgement.clone()), ()));
         Ok(self.change(at(id), Timestamp::UNIX_EPOCH, decide).await?.and_then(|(view, ())| view.incident))
+    }
+
+    async fn close(&self, id: &IncidentId, closing: &Closing) -> Result<Option<Result<Incident, Refusal>>, PortError> {
+        for _ in 0..ATTEMPTS {
+            let Some(before) = self.incident(id).await? else { return Ok(None) };
+            let lanes = self.lane_states(&before.id).await?;
+            let decide = |view: View| {
+                // What failed since the lanes were read may have one that a job can prove.
+                let now = view.incident.filter(|now| (now.opening, now.jobs_total) == (before.opening, before.jobs_total))?;
+                let (incident, answer) = match incident::closed(now.clone(), &lanes, closing.clone()) {
+                    Ok(incident) => (incident, Ok(())),
+                    Err(refusal) => (now, Err(refusal)),
+                };
+                Some((View { incident: Some(incident), ..View::default() }, answer))
+            };
+            if let Some((view, answer)) = self.change(at(&before.id), closing.at, decide).await? {
+                return Ok(view.incident.map(|incident| answer.map(|()| incident)));
+            }
+        }
+        Err(PortError { operation: WRITE, code: "TransactionConflict".to_owned(), retryable: true })
+    }
+}
+
+impl WorkTable {
+    /// The lanes of an incident. One that cannot be read is no lane that nothing proves.
+    async fn lane_states(&self, id: &IncidentId) -> Result<Vec<LaneState>, PortError> {
+        let items = self.partition(of_incident(id), Some("lane#")).await?;
+        let read = |item| {
+            read_json(item, "state").ok_or_else(|| PortError { operation: READ_LANES, code: "unreadable".to_owned(), retryable: false })
+        };
+        items.iter().map(read).collect()
     }
 }

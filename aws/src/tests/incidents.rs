@@ -3,7 +3,9 @@
 use guardian_core::diagnosis::{Cause, Certainty, Severity};
 use guardian_core::event::{JobId, JobKey, JobState, JobType};
 use guardian_core::incident::pace::{Permit, Sender};
-use guardian_core::incident::{Acknowledgement, Due, Failure, IncidentId, Lane, Moment, Object, Standing, Success, identify};
+use guardian_core::incident::{
+    Acknowledgement, Closing, Due, Failure, IncidentId, Lane, Moment, Object, Refusal, Standing, Success, identify,
+};
 use guardian_core::ports::{IncidentKeeper, Incidents, Pace, Recoveries};
 use guardian_core::report::{Alert, Kind};
 use jiff::{SignedDuration, Timestamp};
@@ -127,6 +129,34 @@ async fn jobs_of_one_cause_are_one_incident_that_is_told_once_and_proved_by_a_la
     assert_eq!((reopened.due, &reopened.incident.id), (Due::Tell(Kind::Failure), &id));
     assert_eq!((reopened.incident.opening, reopened.incident.jobs_total), (2, 1));
     assert_eq!(work.lanes(&lane(None)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn only_what_no_job_can_prove_is_closed_and_who_closed_it_is_kept() {
+    let items = Items::default();
+    let work = work(&items);
+    let closing = |owner: &str| Closing { owner: owner.to_owned(), reason: "seen".to_owned(), at: now(), opening: 0 };
+    let told = Some("continuous-backup-interrupted bucket".to_owned());
+    let id = work.join(&Failure { lane: Lane { told, ..lane(Some(KEY)) }, ..failure(1) }, &moment(now())).await.unwrap().incident.id;
+    assert_eq!(work.close(&id, &closing("sam")).await.unwrap(), Some(Err(Refusal::Untold)));
+    work.told(&id, &alert(&id, Kind::Failure), None, now()).await.unwrap();
+    // A lane that cannot be read may be one that a job proves.
+    let (at, whole) =
+        items.lock().unwrap().iter().find(|((_, sk), _)| sk.starts_with("lane#")).map(|(at, item)| (at.clone(), item.clone())).unwrap();
+    items.lock().unwrap().get_mut(&at).unwrap()["state"] = json!({"S": "{"});
+    assert_eq!(work.close(&id, &closing("sam")).await.unwrap_err().code, "unreadable");
+    items.lock().unwrap().insert(at, whole);
+    let closed = work.close(&id, &closing("sam")).await.unwrap().unwrap().unwrap();
+    assert_eq!(closed.closing().map(|closing| closing.owner.as_str()), Some("sam"));
+    assert_eq!(work.close(&id, &closing("kim")).await.unwrap(), Some(Ok(closed.clone())), "who said so first stays");
+    assert_eq!(work.incident(&id).await.unwrap(), Some(closed));
+
+    // The next failure opens it again, and this one a job can prove.
+    let again = work.join(&failure(2), &moment(now())).await.unwrap();
+    assert_eq!((again.due, again.incident.opening, again.incident.closing()), (Due::Tell(Kind::Failure), 2, None));
+    work.told(&id, &alert(&id, Kind::Failure), None, now()).await.unwrap();
+    assert_eq!(work.close(&id, &closing("kim")).await.unwrap(), Some(Err(Refusal::Provable(Box::new(lane(Some(KEY)))))));
+    assert_eq!(work.close(&IncidentId::from_kept("bg-none"), &closing("kim")).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::{Source, explain_job, live_help};
 use crate::input;
 use crate::output::{Exit, Format, Output};
 
-/// Diagnose the job of an EventBridge event.
+/// Diagnose the job of an EventBridge event, or what a vault notification tells.
 ///
 /// Prints the alert that the event would raise: cause, certainty, who must act,
 /// what to do, and what could not be seen.
@@ -19,7 +19,7 @@ use crate::output::{Exit, Format, Output};
   guardian explain event failed-copy.json --format json
   cat failed-copy.json | guardian explain event -"))]
 pub(crate) struct Event {
-    /// File with one event as EventBridge delivers it; `-` reads standard input.
+    /// File with one event as EventBridge delivers it, or with one vault notification as SNS delivers it to a queue; `-` reads standard input.
     file: PathBuf,
     #[command(flatten)]
     source: Source,

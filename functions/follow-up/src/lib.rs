@@ -114,7 +114,7 @@ where
     }
 
     async fn look(&self, look: Look, deadline: Instant) -> Result<Outcome, ItemError> {
-        if look.left > 0 {
+        if look.left > 0 && !self.is_closed(&look, deadline).await {
             let left = Duration::from_secs(look.left);
             let (look, hop) = look.after(left);
             self.put_off(Work::Look(look), hop, deadline).await?;
@@ -135,11 +135,19 @@ where
         }
         let moment = self.moment(deadline);
         let outcome = match (&look.job, LOOKS.get(usize::try_from(look.number).unwrap_or(usize::MAX))) {
-            (Some(job), Some(_)) => self.again(&incident, job, report_uri, &moment, deadline).await?,
+            (Some(job), Some(_)) if incident.closing().is_none() => self.again(&incident, job, report_uri, &moment, deadline).await?,
             _ => self.wait(&incident, look.job.as_deref(), report_uri, &moment, deadline).await?,
         };
         self.next(look, &incident, report_uri, deadline).await?;
         Ok(outcome)
+    }
+
+    /// Whether somebody closed the incident meanwhile: then its end is told on the way, not when the look is due. Where that cannot be read the
+    /// look itself will know.
+    async fn is_closed(&self, look: &Look, deadline: Instant) -> bool {
+        let found = self.messenger.table(deadline, "incident", self.messenger.work.incident(&look.incident)).await;
+        let of_this = |incident: &Incident| look.opening.is_none_or(|opening| opening == incident.opening);
+        found.ok().flatten().is_some_and(|incident| incident.is_open() && incident.closing().is_some() && of_this(&incident))
     }
 
     /// Diagnoses the job again: what was late may be there by now.

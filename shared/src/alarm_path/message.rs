@@ -140,6 +140,7 @@ pub fn self_check(notice: &Notice, operations: &Arn, now: Timestamp) -> Option<A
         incidents: Vec::new(),
         report_uri: None,
         proved_by: None,
+        closed: None,
         route: None,
         impact: None,
         evidence: found,

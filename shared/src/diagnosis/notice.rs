@@ -103,7 +103,7 @@ pub fn read_record(evidence: &Evidence, notice: &Notice) -> Option<Step> {
 /// How the incident ends where no job can show that it is over.
 pub fn ends_by_hand() -> Step {
     steps::judge(
-        "No job can show that this is over, so reminders go on: when it is mended, take the incident on (guardian incidents ack) and look once more at the end of that time.",
+        "No job can show that this is over, so reminders go on. Take the incident on until it is mended (guardian incidents ack), and when you have seen that it is, close it (guardian incidents close).",
     )
 }
 

@@ -10,6 +10,10 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::event::{Job, JobType, Notice};
 use crate::evidence::Evidence;
 
+/// How the lane of a rule begins what stands for it, and that of a plan under a role; no kind of notice begins so.
+const RULE: &str = "rule ";
+const ROLE_OF: &str = "role of ";
+
 /// A lane.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Lane {
@@ -98,7 +102,7 @@ impl Lane {
     }
 
     fn of_plan(job: &Job, plan: &str) -> Self {
-        Self { told: Some(format!("role of {plan}")), ..Self::bare(job) }
+        Self { told: Some(format!("{ROLE_OF}{plan}")), ..Self::bare(job) }
     }
 
     fn bare(job: &Job) -> Self {
@@ -118,8 +122,17 @@ impl Lane {
     /// The lane of the rule that made a job, or should have: proved by any later job of the rule, whatever it keeps.
     pub fn of_rule(job: &Job) -> Option<Self> {
         let plan = job.plan.as_ref().filter(|_| job.job_type == JobType::Backup)?;
-        let told = format!("rule {}/{}", plan.plan_id.as_deref()?, plan.rule_id.as_deref()?);
+        let told = format!("{RULE}{}/{}", plan.plan_id.as_deref()?, plan.rule_id.as_deref()?);
         Some(Self { told: Some(told), ..Self::bare(job) })
+    }
+
+    /// Whether a job that completes can prove anything for this lane: for it as a whole, or for one of its resources. None can where AWS told
+    /// something beside its jobs that no job speaks of, and where nothing of the failed job is known that a later one could share.
+    pub fn can_be_proved(&self) -> bool {
+        match &self.told {
+            Some(told) => told.starts_with(RULE) || told.starts_with(ROLE_OF),
+            None => self.vault.is_some() || self.destination_vault.is_some() || self.resource_type.is_some(),
+        }
     }
 
     /// The lanes beside its own of which a job that completed proves something, whatever it kept.

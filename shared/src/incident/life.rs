@@ -5,7 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Acknowledgement, Due, Exposure, Failure, Incident, IncidentId, Lane, LaneState, Member, Moment, Object, Standing, Success, Told, View,
+    Acknowledgement, Closing, Due, Exposure, Failure, Incident, IncidentId, Lane, LaneState, Member, Moment, Object, Refusal, Standing,
+    Success, Told, View,
 };
 use crate::diagnosis::{Certainty, Verdict};
 use crate::evidence::Evidence;
@@ -43,7 +44,7 @@ impl Incident {
     /// The message that is due by what is held, what was said and the time.
     fn due(&self, moment: &Moment) -> Option<Kind> {
         let Some(told) = &self.told else { return Some(Kind::Failure) };
-        if self.is_recovered() {
+        if self.is_ended() {
             return Some(Kind::Resolved);
         }
         let news = match (&told.standing, &self.standing) {
@@ -89,16 +90,22 @@ pub fn choose(identity: Option<&Incident>, provisional: Option<&Incident>, failu
 
 /// A job failed.
 pub fn failed(view: View, failure: &Failure, id: &IncidentId, moment: &Moment) -> (View, Due) {
+    if view.incident.as_ref().is_some_and(|incident| is_being_ended(incident, view.job_counted, moment)) {
+        return (view, Due::Held);
+    }
     let View { incident, lane, member, job_counted } = view;
     let proved_later = |lane: &LaneState| lane.proved.is_some_and(|proved| proved >= failure.created_at);
     let mut incident = match incident {
-        Some(incident) if incident.is_open() => incident,
+        Some(incident) if incident.is_open() && incident.closing().is_none() => incident,
+        // It comes twice, and who closed the incident knew of it.
+        Some(over) if over.closing().is_some() && job_counted == Some(over.opening) => over,
         // Its event is late: the lane was proved after this job was made, so nothing is open because of it.
         Some(over) if lane.as_ref().is_some_and(|lane| lane.opening == over.opening && proved_later(lane)) => over,
         // The first release, which knows of no ends, may be telling it this moment.
         Some(over) => {
             let telling_until = over.telling_until;
-            Incident { telling_until, ..Incident::open(failure, over.id, over.opening.saturating_add(1), moment.now) }
+            let opening = over.opening.saturating_add(1);
+            Incident { telling_until, closed: over.closed, ..Incident::open(failure, over.id, opening, moment.now) }
         }
         None => Incident::open(failure, id.clone(), 1, moment.now),
     };
@@ -121,6 +128,13 @@ pub fn failed(view: View, failure: &Failure, id: &IncidentId, moment: &Moment) -
         Due::Nothing
     };
     (View { incident: Some(incident), lane, member, job_counted: Some(opening) }, due)
+}
+
+/// Whether the end of the incident is on its way to people, so that a failure that it does not know of must come again: it opens the incident
+/// anew then. Joined now it would be silent in an incident that ends the next moment.
+fn is_being_ended(incident: &Incident, job_counted: Option<u32>, moment: &Moment) -> bool {
+    let telling = incident.telling_until.is_some_and(|until| until > moment.now);
+    incident.is_open() && incident.is_ended() && incident.told.is_some() && telling && job_counted != Some(incident.opening)
 }
 
 fn fail_member(
@@ -197,7 +211,7 @@ pub fn completed(view: View, success: &Success, moment: &Moment) -> (View, Due) 
     }
     // Whoever saw the first success may have died before it was told: the next one tells it.
     let partly = incident.members_recovered > 0 && !incident.recovering_told && !incident.is_acknowledged(moment.now);
-    let due = match (&incident.told, incident.is_recovered()) {
+    let due = match (&incident.told, incident.is_ended()) {
         // The failure comes first, by those who saw it.
         (None, _) => None,
         // Until it was told, whoever sees a success tells it.
@@ -296,6 +310,27 @@ pub fn acknowledged(mut incident: Incident, acknowledgement: Acknowledgement) ->
         incident.acknowledged = Some(acknowledgement);
     }
     incident
+}
+
+/// Somebody says that the incident is over, which no job can prove; `lanes` are those that it has. The last message follows.
+///
+/// What a job can prove ends by that proof alone: who knows better takes it on until then.
+pub fn closed(mut incident: Incident, lanes: &[LaneState], closing: Closing) -> Result<Incident, Refusal> {
+    if !incident.is_open() || incident.is_recovered() {
+        return Err(Refusal::Over);
+    }
+    if incident.told.is_none() {
+        return Err(Refusal::Untold);
+    }
+    let waits = |lane: &&LaneState| lane.opening == incident.opening && lane.proved.is_none() && lane.recovered < lane.members;
+    if let Some(state) = lanes.iter().filter(waits).find(|state| state.lane.can_be_proved()) {
+        return Err(Refusal::Provable(Box::new(state.lane.clone())));
+    }
+    // Who said so first stays.
+    if incident.closing().is_none() {
+        incident.closed = Some(Closing { opening: incident.opening, ..closing });
+    }
+    Ok(incident)
 }
 
 /// What incidents need to know of a job that was diagnosed.

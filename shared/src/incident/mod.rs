@@ -12,10 +12,10 @@ mod state;
 pub use exposure::Exposure;
 pub use lane::Lane;
 pub use life::{
-    acknowledged, another, choose, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, resource_of, taken,
-    told, waited,
+    acknowledged, another, choose, closed, completed, deferred, failed, failure, followed_up, looked, not_told, remind_at, resource_of,
+    taken, told, waited,
 };
-pub use state::{Acknowledgement, Due, Failure, Incident, LaneState, Member, Moment, Standing, Success, Told, View};
+pub use state::{Acknowledgement, Closing, Due, Failure, Incident, LaneState, Member, Moment, Refusal, Standing, Success, Told, View};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -77,6 +77,30 @@ pub struct Acknowledgement {
     pub until: Timestamp,
 }
 
+/// Somebody who ended an incident that no job can prove.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// Who. Untrusted text.
+    pub owner: String,
+    /// What shows that it is over. Untrusted text.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// The opening that it ended. A later failure opens the incident again, and leaves this to be read.
+    pub opening: u32,
+}
+
+/// Why an incident cannot be closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is over.
+    Over,
+    /// Nobody was told of it yet.
+    Untold,
+    /// A job can prove the fix of this lane.
+    Provable(Box<Lane>),
+}
+
 /// The last message that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
@@ -123,6 +147,9 @@ pub struct Incident {
     /// Who took it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Acknowledgement>,
+    /// Who ended it without a proof. Absent in items of older releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closing>,
     /// Until when CloudTrail was searched without a result that explains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub searched_until: Option<Timestamp>,
@@ -135,7 +162,7 @@ pub struct Incident {
     /// The last job that proved something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proved_by: Option<Box<AlertJob>>,
-    /// When a job proved the fix.
+    /// When it was told that it is over: by a job that proved the fix, or by somebody who closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
 }
@@ -230,6 +257,7 @@ impl Incident {
             deferred: false,
             recovering_told: false,
             acknowledged: None,
+            closed: None,
             searched_until: None,
             follow_up: 0,
             report_uri: None,
@@ -241,6 +269,16 @@ impl Incident {
     /// Whether it still concerns somebody.
     pub fn is_open(&self) -> bool {
         self.resolved_at.is_none()
+    }
+
+    /// Who ended this opening without a proof. Of what jobs proved they are the proof.
+    pub fn closing(&self) -> Option<&Closing> {
+        self.closed.as_ref().filter(|closing| closing.opening == self.opening && !self.is_recovered())
+    }
+
+    /// Whether nothing of it waits any more, told or not.
+    pub fn is_ended(&self) -> bool {
+        self.is_recovered() || self.closing().is_some()
     }
 
     /// Whether everything that failed has recovered.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::alert::{ActIn, Alert, IncidentLine, NextStep, SCHEMA};
+use super::alert::{ActIn, Alert, Closed, IncidentLine, NextStep, SCHEMA};
 use super::{Kind, headline, inert};
 use crate::arn::AccountId;
 use crate::diagnosis::{Cause, Certainty, Grade, Severity};
@@ -35,22 +35,33 @@ pub fn of_incident(alert: &mut Alert, incident: &Incident, exposure: &Exposure, 
 
 /// The next message, of another kind. `last_good`: when the newest good copy of the resource was made, where somebody looked again.
 pub fn again(last: &Alert, kind: Kind, incident: &Incident, last_good: Option<Timestamp>, now: Timestamp) -> Alert {
-    let proved_by = incident.proved_by.as_deref().filter(|_| kind == Kind::Resolved).cloned();
-    let mut alert = Alert { kind, at: Some(now), proved_by, ..last.clone() };
+    let over = kind == Kind::Resolved;
+    let closed = incident.closing().filter(|_| over).map(|closing| Closed {
+        owner: closing.owner.clone(),
+        reason: closing.reason.clone(),
+        at: closing.at,
+    });
+    // A job that proved a part of it does not prove what somebody had to close.
+    let proved_by = incident.proved_by.as_deref().filter(|_| over && closed.is_none()).cloned();
+    let mut alert = Alert { kind, at: Some(now), proved_by, closed, ..last.clone() };
     if let Some(job) = alert.jobs.first() {
         let name = alert.account_names.get(&job.account_id).cloned();
-        alert.title = headline::title(kind, alert.cause, job, name.as_deref());
+        alert.title = headline::title(kind, alert.closed.is_some(), alert.cause, job, name.as_deref());
     }
     let told = alert.impact.as_ref().map(Exposure::of).unwrap_or_default();
     let exposure = Exposure { last_good: told.last_good.max(last_good), ..told };
     of_incident(&mut alert, incident, &exposure, now);
-    if kind == Kind::Resolved {
+    if over {
         // Nothing is to be mended any more; what was not copied meanwhile stays so until it is copied after all.
         (alert.severity, alert.patch, alert.evaluation) = (Severity::Info, None, None);
         (alert.next_steps, alert.confirm, alert.gaps, alert.candidates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // What proves the end is newer than the copy of which this is said.
         if let Some(impact) = &mut alert.impact {
             impact.breached = None;
+            if alert.closed.is_some() {
+                // Who closed it says that nothing waits, and no job says how many it were.
+                impact.uncopied_total = None;
+            }
         }
     }
     inert::alert(&alert)
@@ -90,6 +101,7 @@ pub fn digest(alerts: &[(Incident, Alert)], now: Timestamp) -> Option<Alert> {
         incidents,
         report_uri: None,
         proved_by: None,
+        closed: None,
         jobs: Vec::new(),
         jobs_total,
         account_names: alerts.iter().flat_map(|(_, alert)| alert.account_names.clone()).collect(),

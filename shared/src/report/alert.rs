@@ -107,6 +107,9 @@ pub struct Alert {
     /// The job that proves the recovery; only in `resolved`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proved_by: Option<AlertJob>,
+    /// Who ended it without a job that proves it; only in `resolved`, in the place of `proved_by`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
     /// The route, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
@@ -164,6 +167,15 @@ pub struct Changed {
     pub at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<String>,
+}
+
+/// Who closed an incident, and what shows that it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Closed {
+    pub owner: String,
+    pub reason: String,
+    pub at: Timestamp,
 }
 
 /// A job of the incident.

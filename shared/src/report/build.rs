@@ -38,7 +38,7 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
         at: Some(evidence.now),
         opened_at: None,
         severity: verdict.severity,
-        title: headline::title(kind, verdict.cause, &title_job, account_name.as_deref()),
+        title: headline::title(kind, false, verdict.cause, &title_job, account_name.as_deref()),
         cause: verdict.cause,
         rule: Some(verdict.rule.clone()).filter(|rule| !rule.is_empty() && verdict.cause != Cause::Unexplained),
         certainty: verdict.certainty,
@@ -57,6 +57,7 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
         incidents: Vec::new(),
         report_uri: None,
         proved_by: (kind == Kind::Resolved).then(|| job.clone()),
+        closed: None,
         jobs: vec![job],
         jobs_total: jobs_total.max(1),
         account_names: names
@@ -111,7 +112,8 @@ pub fn job_of(evidence: &Evidence, names: &Names) -> AlertJob {
     AlertJob {
         account_id: job.account.clone(),
         region: job.region.clone(),
-        job_id: job.job_id.as_ref().map(|id| id.as_str().to_owned()),
+        // AWS made no job of a run that was missed: what stands for it among ourselves leads nowhere.
+        job_id: job.job_id.as_ref().filter(|_| job.missed.is_none()).map(|id| id.as_str().to_owned()),
         job_type: job.job_type.as_str().to_owned(),
         state: job.state.as_str().to_owned(),
         resource_arn: resource_arn.map(|arn| arn.as_str().to_owned()),

@@ -64,7 +64,8 @@ fn description(alert: &Alert) -> String {
         let found = alert.evidence.iter().map(|line| plain(&cut(&line.text, 600)));
         return lines_within(std::iter::once(plain(&alert.summary)).chain(found).collect());
     }
-    let mut lines = vec![format!("*Cause* ({}): {}", words::certainty(alert), cut(&plain(&alert.summary), 1500))];
+    let mut lines = words::closed(alert).map(|closed| plain(&closed)).into_iter().collect::<Vec<_>>();
+    lines.push(format!("*Cause* ({}): {}", words::certainty(alert), cut(&plain(&alert.summary), 1500)));
     if let Some(since) = alert.impact.as_ref().and_then(|impact| impact.unprotected_since) {
         lines.push(format!("*Unprotected since*: {} at the latest", words::minute(since)));
     }
@@ -88,7 +89,7 @@ fn description(alert: &Alert) -> String {
     if alert.jobs_total > 1 {
         lines.push(format!("*Shared by*: {}", words::count(alert.jobs_total, "job")));
     }
-    if let Some(message) = alert.jobs.first().and_then(|job| job.status_message.as_ref()) {
+    if let Some(message) = alert.jobs.first().and_then(|job| words::said(alert, job)) {
         lines.push(format!("*AWS says*: {}", code(&cut(message, 600))));
     }
     lines.extend(alert.gaps.iter().take(MOST).map(|gap| plain(&words::gap(alert, gap))));

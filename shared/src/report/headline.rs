@@ -6,18 +6,25 @@ use super::words;
 use crate::diagnosis::Cause;
 
 /// `Copy failed: payroll-data (EBS) of account payroll (111111111111)`.
-pub(super) fn title(kind: Kind, cause: Cause, job: &AlertJob, account_name: Option<&str>) -> String {
-    format!("{}: {} of {}", what(kind, cause, job), words::resource(job, 48), words::named_account(&job.account_id, account_name))
+pub(super) fn title(kind: Kind, is_closed: bool, cause: Cause, job: &AlertJob, account_name: Option<&str>) -> String {
+    format!(
+        "{}: {} of {}",
+        what(kind, is_closed, cause, job),
+        words::resource(job, 48),
+        words::named_account(&job.account_id, account_name)
+    )
 }
 
 /// What happened, by the kind of message and the state of the job: `Copy failed`, `Still open: copy failed`.
-pub(super) fn what(kind: Kind, cause: Cause, job: &AlertJob) -> String {
+pub(super) fn what(kind: Kind, is_closed: bool, cause: Cause, job: &AlertJob) -> String {
     let happened = happened(cause, job);
     let prefix = match kind {
         Kind::Failure => return happened,
         Kind::Upgrade => "New diagnosis",
         Kind::Reminder => "Still open",
         Kind::Recovering => "Recovering",
+        // Somebody says so, and no job.
+        Kind::Resolved if is_closed => "Closed",
         Kind::Resolved => "Resolved",
         Kind::Tamper => "Tampering",
         Kind::Prediction => "Will fail",

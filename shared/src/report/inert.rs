@@ -7,7 +7,7 @@
 //! INVARIANT: [`text`] is idempotent, and its result holds no line break, no control or format character, no mention, no live link to a host
 //! other than the AWS documentation, and no run of five hyphens (the fence of the machine block).
 
-use super::alert::{ActIn, Alert, AlertJob, Changed, EvidenceLine, IncidentLine, NextStep, Route};
+use super::alert::{ActIn, Alert, AlertJob, Changed, Closed, EvidenceLine, IncidentLine, NextStep, Route};
 use crate::diagnosis::{Denied, Evaluation, Patch};
 use crate::event::Problem;
 use crate::evidence::Gap;
@@ -161,6 +161,11 @@ fn option(raw: Option<&String>) -> Option<String> {
     raw.map(|raw| text(raw)).filter(|text| !text.is_empty())
 }
 
+/// What somebody said, of which something must be left.
+fn said(raw: &str) -> String {
+    Some(text(raw)).filter(|text| !text.is_empty()).unwrap_or_else(|| "(nothing)".to_owned())
+}
+
 /// A copy of an alert in which every text is inert. Fields are listed one by one, so that a new field cannot be forgotten.
 pub(super) fn alert(raw: &Alert) -> Alert {
     let Alert {
@@ -186,6 +191,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         incidents,
         report_uri,
         proved_by,
+        closed,
         route,
         impact,
         evidence,
@@ -236,6 +242,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
             .collect(),
         report_uri: option(report_uri.as_ref()),
         proved_by: proved_by.as_ref().map(job),
+        closed: closed.as_ref().map(|closed| Closed { owner: said(&closed.owner), reason: said(&closed.reason), at: closed.at }),
         route: route.as_ref().map(|route| Route {
             source_account: option(route.source_account.as_ref()),
             source_region: option(route.source_region.as_ref()),

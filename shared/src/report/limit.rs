@@ -143,6 +143,9 @@ fn texts(alert: &mut Alert, most: usize) -> Option<String> {
         let texts = [job_id.as_mut(), resource_arn.as_mut(), resource_name.as_mut(), resource_type.as_mut(), status_message.as_mut()];
         cut += shorten_all(texts, most);
     }
+    if let Some(closed) = &mut alert.closed {
+        cut += usize::from(shorten(&mut closed.owner, most)) + usize::from(shorten(&mut closed.reason, most));
+    }
     for gap in &mut alert.gaps {
         cut += usize::from(shorten(&mut gap.action, most)) + shorten_all([gap.detail.as_mut()], most);
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::{ActIn, Alert};
 use super::inert;
 use crate::diagnosis::{Cause, Certainty, Severity};
-use crate::incident::{Acknowledgement, Incident, IncidentId};
+use crate::incident::{Acknowledgement, Closing, Incident, IncidentId};
 
 /// Schema id of the report object.
 pub const REPORT_SCHEMA: &str = "backup-guardian/report/v1";
@@ -43,6 +43,9 @@ pub struct Listed {
     pub resolved_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Acknowledgement>,
+    /// Who closed this opening, or one before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closing>,
     /// Resources in their routes that failed.
     pub resources_total: u64,
     pub resources_recovered: u64,
@@ -79,6 +82,11 @@ impl Listed {
             reason: inert::text(&acknowledged.reason),
             until: acknowledged.until,
         });
+        let closed = incident.closed.as_ref().map(|closing| Closing {
+            owner: inert::text(&closing.owner),
+            reason: inert::text(&closing.reason),
+            ..closing.clone()
+        });
         Self {
             incident_id: incident.id.clone(),
             opening: incident.opening,
@@ -90,6 +98,7 @@ impl Listed {
             opened_at: incident.opened_at,
             resolved_at: incident.resolved_at,
             acknowledged,
+            closed,
             resources_total: incident.members_total,
             resources_recovered: incident.members_recovered,
             jobs_total: incident.jobs_total,

@@ -121,6 +121,7 @@ fn incidents(alert: &Alert) -> Vec<Line> {
 fn what(alert: &Alert) -> Vec<Line> {
     let mut lines = Vec::new();
     let Some(job) = alert.jobs.first() else { return lines };
+    lines.extend(words::closed(alert).map(Line::Text));
     if let Some(impact) = &alert.impact {
         let done = if job.job_type == "copy" { "copied" } else { "backed up" };
         let missing = match job.state.as_str() {
@@ -156,7 +157,7 @@ fn what(alert: &Alert) -> Vec<Line> {
     if let Some(destination) = alert.route.as_ref().and_then(|route| route.destination_vault.as_ref()) {
         lines.push(Line::Field("to vault", destination.clone()));
     }
-    if let Some(message) = &job.status_message {
+    if let Some(message) = words::said(alert, job) {
         lines.push(Line::Field("AWS says", format!("\"{}\"", cut(message, QUOTE))));
     }
     if let Some(proof) = &alert.proved_by {

@@ -14,7 +14,7 @@ pub(super) fn sms(alert: &Alert) -> String {
         return gsm(&words::cut(&format!("{severity} {}. The e-mail lists them.", alert.title), LONGEST));
     }
     let what = match alert.jobs.first() {
-        Some(job) => words::cut(&headline::what(alert.kind, alert.cause, job), 44),
+        Some(job) => words::cut(&headline::what(alert.kind, alert.closed.is_some(), alert.cause, job), 44),
         None => "Alert".to_owned(),
     };
     let head = format!("{severity} {what}: ");

@@ -11,7 +11,7 @@ pub(super) const LONGEST: usize = 99;
 pub(super) fn subject(alert: &Alert) -> String {
     let severity = alert.severity.as_str().to_uppercase();
     let Some(job) = alert.jobs.first() else { return ascii(&words::cut(&format!("{severity} {}", alert.title), LONGEST)) };
-    let what = words::cut(&headline::what(alert.kind, alert.cause, job), 48);
+    let what = words::cut(&headline::what(alert.kind, alert.closed.is_some(), alert.cause, job), 48);
     let id = &job.account_id;
     let account = match alert.account_names.get(id) {
         Some(name) => format!(", {} {id}", words::cut(name, 20)),

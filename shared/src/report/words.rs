@@ -90,6 +90,20 @@ pub(super) fn acting_account(alert: &Alert) -> String {
     if act_in.side == Some(Side::Management) { format!("management {named}") } else { named }
 }
 
+/// What AWS says of a job, unless the cause quotes all of it anyway.
+pub(super) fn said<'a>(alert: &Alert, job: &'a AlertJob) -> Option<&'a str> {
+    let message = job.status_message.as_deref()?;
+    let quoted = alert.summary.split_once("AWS says: ").is_some_and(|(_, quote)| quote.trim_start().starts_with(message.trim()));
+    (!quoted).then_some(message)
+}
+
+/// Who closed it and why, where somebody did.
+pub(super) fn closed(alert: &Alert) -> Option<String> {
+    let closed = alert.closed.as_ref()?;
+    let (owner, reason) = (cut(&closed.owner, 100), cut(&closed.reason, 600));
+    Some(format!("Closed by {owner}: {reason} ({}). No job proves it; a new failure opens it again.", minute(closed.at)))
+}
+
 /// How sure, in words of a person; the first word is the one of the machine form.
 pub(super) fn certainty(alert: &Alert) -> String {
     let meaning = match alert.certainty {

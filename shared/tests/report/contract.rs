@@ -6,8 +6,8 @@ use guardian_core::arn::Arn;
 use guardian_core::diagnosis::Cause;
 use guardian_core::event::JobState;
 use guardian_core::evidence::{Fact, Key};
-use guardian_core::incident::{Acknowledgement, Incident};
-use guardian_core::report::{Alert, Kind, Listed, Names, Report, render, schema};
+use guardian_core::incident::{Acknowledgement, Closing, Incident};
+use guardian_core::report::{Alert, Kind, Listed, Names, Report, again, render, schema};
 use serde_json::{Value, json};
 
 use crate::cases;
@@ -36,6 +36,7 @@ fn the_report_object_keeps_its_schema_and_nothing_hostile_is_alive_in_it() {
         jobs_total: 2,
         members_total: 1,
         acknowledged: Some(Acknowledgement { owner: "sam\u{202e}".to_owned(), reason: "\u{1b}[31m".to_owned(), until: now }),
+        closed: Some(Closing { owner: "sam\u{202e}".to_owned(), reason: "\u{1b}[31m".to_owned(), at: now, opening: 1 }),
         ..Incident::unseen(alert.incident_id.clone(), now)
     };
     let jobs = ["111111111111/eu-central-1/copy/4711".to_owned(), "111111111111/eu-central-1/backup/a/b\u{7}".to_owned()];
@@ -55,9 +56,43 @@ fn rejects(alert: &Value) -> bool {
     !VALIDATOR.is_valid(alert)
 }
 
+/// The last message of an incident that somebody closed, of which a job proved a part.
+fn closed(owner: &str, reason: &str) -> Alert {
+    let (evidence, verdict) = cases::create_grant();
+    let failure = cases::alert(&evidence, &verdict, Kind::Failure, 3, &cases::names());
+    let at = cases::at("2026-11-03T06:00:00Z");
+    let incident = Incident {
+        members_total: 2,
+        members_recovered: 1,
+        proved_by: Some(Box::new(failure.jobs[0].clone())),
+        closed: Some(Closing { owner: owner.to_owned(), reason: reason.to_owned(), at, opening: 1 }),
+        ..Incident::unseen(failure.incident_id.clone(), cases::at("2026-11-02T05:37:40Z"))
+    };
+    again(&failure, Kind::Resolved, &incident, None, at)
+}
+
+#[test]
+fn a_closed_incident_says_who_closed_it_and_why_and_nowhere_that_it_recovered() {
+    let message = render(&closed("sam", "begun anew, CHG-4711"));
+    let alert = check(&message.default);
+    assert_eq!(alert["kind"], "resolved");
+    assert_eq!(alert["title"], "Closed: copy failed: payroll-data (EBS) of account payroll-prod (111111111111)");
+    assert_eq!(alert["closed"], json!({"owner": "sam", "reason": "begun anew, CHG-4711", "at": "2026-11-03T06:00:00Z"}));
+    assert!(alert.get("proved_by").is_none() && alert["impact"].get("uncopied_total").is_none());
+    let said = "Closed by sam: begun anew, CHG-4711 (2026-11-03 06:00 UTC).";
+    for text in [&message.email, &message.chat] {
+        assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{text}");
+    }
+    for text in [&message.email, &message.chat, &message.sms, &message.subject] {
+        assert!(!text.to_lowercase().contains("recover") && !text.contains("Resolved") && !text.contains("Still open"), "{text}");
+    }
+    assert!(message.sms.starts_with("INFO Closed: copy failed: ") && message.subject.starts_with("INFO Closed: copy failed: "));
+    check(&render(&closed("", "\n")).default);
+}
+
 fn every_case() -> Vec<Alert> {
     let (evidence, verdict, hostile) = cases::hostile();
-    let mut alerts = vec![cases::alert(&evidence, &verdict, Kind::Failure, 3, &hostile)];
+    let mut alerts = vec![cases::alert(&evidence, &verdict, Kind::Failure, 3, &hostile), closed("\u{1b}[1m", "\u{202e}")];
     let all = [
         cases::create_grant(),
         cases::suspected(),
@@ -142,6 +177,7 @@ fn the_schema_says_no_to_what_is_not_an_alert() {
     let bad = [
         with(&|alert| alert["schema"] = json!("backup-guardian/alert/v2")),
         with(&|alert| alert["kind"] = json!("resolved")),
+        with(&|alert| alert["closed"] = json!({"owner": "sam", "reason": "r", "at": "2026-11-02T05:37:21Z"})),
         with(&|alert| alert["kind"] = json!("tamper")),
         with(&|alert| alert["kind"] = json!("storm")),
         with(&|alert| alert["kind"] = json!("prediction")),
