@@ -117,3 +117,12 @@ async fn two_selections_of_a_plan_that_cannot_be_processed_have_each_a_message()
     let incidents = alerts.iter().map(|alert| alert["incident_id"].as_str().unwrap()).collect::<std::collections::BTreeSet<_>>();
     assert_eq!((alerts.len(), incidents.len()), (3, 3), "{:?}", told(&world));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_to_confirm_a_subscription_is_kept_out_and_fails_nothing() {
+    let world = world();
+    tell(&world, &event("vault-notification/odd-subscription-confirmation")).await;
+    assert!(world.alerts().is_empty());
+    let metrics = world.get(|state| state.metrics.clone());
+    assert!(metrics.len() == 1 && metrics[0].contains("ignored"), "{metrics:?}");
+}

@@ -95,12 +95,13 @@ def test_a_night_that_aws_forgot_is_told_once_and_ends_when_the_rule_runs_again(
     guardian.reconcile()
     (alert,) = of(night, inbox.drain())
     assert (alert["kind"], alert["cause"], alert["certainty"]) == ("failure", "run-missed", "proven")
-    due = night.due.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert f"`to-local` of the plan `{night.name}` in account {night.account}" in alert["summary"]
-    assert due in alert["summary"] and alert["impact"]["unprotected_since"] == due
+    assert f"was due at {night.due:%Y-%m-%d %H:%M} UTC" in alert["summary"]
+    assert alert["impact"]["unprotected_since"] == f"{night.due:%Y-%m-%dT%H:%M:%SZ}"
     assert f"plan {night.name}, rule to-local" in alert["title"]
     (job,) = alert["jobs"]
     assert (job["account_id"], job["region"], job["state"]) == (night.account, night.region, "MISSED")
+    assert "job_id" not in job, "AWS made none"
     assert not [gap for gap in alert["gaps"] if gap["action"].startswith("backup:")], "there is no job to describe"
     # Every further look finds the same run.
     guardian.reconcile()

@@ -12,7 +12,7 @@ use guardian_core::evidence::Evidence;
 use guardian_core::incident::{self, IncidentId, Lane, Moment, Success};
 use guardian_core::ports::{AlertSink, BackupReader, Happened, IncidentKeeper, Incidents, Outbox, Pace, Recoveries};
 use guardian_core::report::{self, Names};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -98,9 +98,10 @@ where
         let lease_until = after(now, deadline.saturating_duration_since(Instant::now()) + LEASE_MARGIN);
         let moment = Moment { now, lease_until, repeat_after: self.repeat_after };
         let mut outcome = Outcome::Joined;
+        let good = (success.resource.clone(), made_at);
         let proofs = lanes.into_iter().map(|lane| (lane, success.clone())).chain(of_origin);
         for ((id, lane), success) in proofs {
-            if let Some(told) = self.prove(&id, &lane, &success, &moment, deadline).await? {
+            if let Some(told) = self.prove((&id, &lane), &success, &good, &moment, deadline).await? {
                 outcome = told;
             }
         }
@@ -109,9 +110,9 @@ where
 
     async fn prove(
         &self,
-        id: &IncidentId,
-        lane: &Lane,
+        (id, lane): (&IncidentId, &Lane),
         success: &Success,
+        (resource, made_at): &(String, Timestamp),
         moment: &Moment,
         deadline: Instant,
     ) -> Result<Option<Outcome>, ItemError> {
@@ -130,7 +131,9 @@ where
             self.messenger.record(deadline, "not-told", work.not_told(id, moment.lease_until)).await;
             return Ok(None);
         };
-        let alert = report::again(&last, kind, &incident, None, moment.now);
+        // The message speaks of the resource of its newest job, of which this may be a newer good copy.
+        let of_it = last.jobs.first().is_some_and(|job| job.resource_arn.as_ref() == Some(resource));
+        let alert = report::again(&last, kind, &incident, of_it.then_some(*made_at), moment.now);
         let due = Due { incident: &incident, alert: &alert, standing: None, lease_until: moment.lease_until, look: None };
         self.messenger.tell(due, deadline).await.map(Some)
     }

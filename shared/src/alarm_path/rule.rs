@@ -173,7 +173,7 @@ impl Look<'_> {
     fn missing(&mut self) {
         let what = format!("{} does not exist", self.named());
         let remedy = if self.facts.role.is_some() {
-            "deploy deploy/agent-regional.yaml there (an account that is to have no guardian belongs out of the organization's list); where it is \
+            "deploy deploy/agent-regional.yaml there, in the management account as a plain stack, because StackSets never reach it (an account that is to have no guardian belongs out of the organization's list); where it is \
              deployed, delete that stack instance first: CloudFormation does not put back what was deleted by hand"
         } else {
             "make it again: CloudFormation does not put back what was deleted by hand, so change the name of the resource and deploy"

@@ -180,6 +180,7 @@ fn unexplained(evidence: &Evidence, reading: &Reading, mut wanted: Vec<String>) 
         next_steps.insert(0, step);
     }
     if !wanted.is_empty() {
+        let wanted = wanted.iter().map(|fact| in_words(fact)).collect::<Vec<_>>();
         next_steps.push(steps::judge(format!("These facts would help to tell the cause: {}.", wanted.join(", "))));
     }
     Verdict {
@@ -198,6 +199,17 @@ fn unexplained(evidence: &Evidence, reading: &Reading, mut wanted: Vec<String>) 
         gaps: evidence.gaps(),
         candidates: guesses,
         fingerprint: reading.fingerprint.clone(),
+    }
+}
+
+/// A fact that is wanted, for people; calls of AWS are names that they know.
+fn in_words(fact: &str) -> &str {
+    match fact {
+        "crosses_accounts" => "whether the copy leaves its account",
+        "crosses_regions" => "whether the copy leaves its Region",
+        "fully_managed" => "whether AWS Backup manages the resource type fully",
+        "message" => "the text that the service behind the resource gives",
+        call => call,
     }
 }
 

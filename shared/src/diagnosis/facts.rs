@@ -207,6 +207,11 @@ pub fn known_object(evidence: &Evidence, arn: &Arn) -> Object {
     Object::Known { arn: arn.as_str().to_owned(), account_id: arn.account().unwrap_or_else(|| evidence.job.account.clone()) }
 }
 
+/// `2026-11-02 05:37 UTC`, as alerts tell times.
+pub fn minute(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// The object is not known yet: the route and the class of the text stand in, inside the account of the job.
 pub fn provisional_object(evidence: &Evidence) -> Object {
     let arn = |arn: Option<&Arn>| arn.map(|arn| arn.as_str().to_owned()).unwrap_or_default();

@@ -48,8 +48,16 @@ pub fn parse_notification(bytes: &[u8]) -> Parsed {
     if repaired {
         fields.problem("notification", "broken characters, repaired");
     }
-    // A request to confirm a subscription ends here too: this queue's own account needs none, and nobody else's is wanted.
-    if fields.name("Type").as_deref() != Some("Notification") {
+    let sort = fields.name("Type");
+    // This queue's own account needs no confirmation, and nobody else's subscription is wanted. Nothing is lost with such a request: it is kept
+    // out, and the log names the topic.
+    if let Some(request @ ("SubscriptionConfirmation" | "UnsubscribeConfirmation")) = sort.as_deref() {
+        let topic = fields.arn("TopicArn");
+        let named = topic.as_ref().map_or("a topic that it does not name", |topic| topic.as_str());
+        let (account, region) = (topic.as_ref().and_then(Arn::account), topic.as_ref().and_then(Arn::region));
+        return Parsed::Other { account, region, detail_type: format!("SNS {request} of {named}") };
+    }
+    if sort.as_deref() != Some("Notification") {
         return quarantine(QuarantineReason::NotAnEvent, "`Type`: not a notification of SNS".to_owned(), bytes);
     }
     let Some((account, region)) = fields.arn("TopicArn").as_ref().and_then(whose) else {

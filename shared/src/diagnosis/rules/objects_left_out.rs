@@ -40,13 +40,14 @@ fn judge(evidence: &Evidence) -> Answer {
     };
     let mut act_in = facts::in_source(evidence);
     act_in.resource_arn = described.map(|arn| arn.as_str().to_owned());
-    let next_steps = engine::describe_job(evidence).into_iter().chain([
-        steps::judge(
-            "The message of AWS, or the report of the job in the bucket or log that it names, says which objects: look at their key, their access \
-             control and their size, and at what the job role may do.",
-        ),
-        notice::ends_by_hand(),
-    ]);
+    let where_to_look = if evidence.resource_type() == Some("EKS") {
+        "The message of AWS says which objects of the cluster: look at what its access entries let the job role do, at the volumes and snapshots \
+         behind the objects, and whether a restore can make objects of that kind."
+    } else {
+        "The message of AWS, or the report of the job in the bucket or log that it names, says which objects: look at their key, their access \
+         control and their size, and at what the job role may do."
+    };
+    let next_steps = engine::describe_job(evidence).into_iter().chain([steps::judge(where_to_look), notice::ends_by_hand()]);
     Answer::Explains(Box::new(Finding {
         cause: Cause::ObjectsLeftOut,
         // AWS states what happened, and not why.

@@ -50,7 +50,7 @@ fn tell(evidence: &Evidence, missed: &MissedRun, due: Timestamp) -> Told {
     let plan = job.plan.as_ref();
     // Read in that account; the envelope says which.
     let arn = plan.and_then(|plan| plan.plan_arn.as_ref()).filter(|arn| arn.account().as_ref() == Some(&job.account));
-    let until = job.start_by.map(|until| format!(" that was created until {until}")).unwrap_or_default();
+    let until = job.start_by.map(|until| format!(" that was created until {}", facts::minute(until))).unwrap_or_default();
     let (plan_name, rule_name) = (facts::cut(&missed.plan_name, 80), facts::cut(&missed.rule_name, 80));
     Told {
         severity: None,
@@ -67,10 +67,11 @@ fn tell(evidence: &Evidence, missed: &MissedRun, due: Timestamp) -> Told {
 }
 
 fn when(missed: &MissedRun, due: Timestamp) -> String {
+    let at = facts::minute(due);
     match Schedule::parse(&missed.schedule, missed.zone.as_deref()) {
         Ok(schedule) if schedule.pace().is_some() => format!("runs at `{}` and was due", missed.schedule),
-        Ok(schedule) if missed.zone.as_deref().is_some_and(|zone| !matches!(zone, "UTC" | "Etc/UTC")) => format!("was due at {}, that is {due}", schedule.on_the_wall(due)),
-        Ok(_) | Err(_) => format!("was due at {due}"),
+        Ok(schedule) if missed.zone.as_deref().is_some_and(|zone| !matches!(zone, "UTC" | "Etc/UTC")) => format!("was due at {}, that is {at}", schedule.on_the_wall(due)),
+        Ok(_) | Err(_) => format!("was due at {at}"),
     }
 }
 
