@@ -5,3 +5,6 @@ pub const ALERT_V1: &str = include_str!("alert-v1.schema.json");
 
 /// JSON Schema (draft 2020-12) of `backup-guardian/report/v1`, the report object.
 pub const REPORT_V1: &str = include_str!("report-v1.schema.json");
+
+/// JSON Schema (draft 2020-12) of `backup-guardian/sweep/v1`, the report of a sweep.
+pub const SWEEP_V1: &str = include_str!("sweep-v1.schema.json");

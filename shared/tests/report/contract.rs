@@ -122,38 +122,35 @@ fn every_alert_validates_and_reads_back_as_itself() {
     }
 }
 
-/// Every member that an alert has is described: a field cannot be added to the code alone.
+/// Every member of a value is described: a field cannot be added to the code alone.
+pub(crate) fn described(schema: &Value, root: &Value, value: &Value, path: &str) {
+    let schema = match schema.get("$ref").and_then(Value::as_str) {
+        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    };
+    // A language of its own, described elsewhere.
+    if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
+        return;
+    }
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let found = schema.get("properties").and_then(|properties| properties.get(name));
+                let found = found.or_else(|| schema.get("additionalProperties"));
+                let found = found.unwrap_or_else(|| panic!("{path}/{name} is not in the schema"));
+                described(found, root, member, &format!("{path}/{name}"));
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| described(&schema["items"], root, item, path)),
+        _ => {}
+    }
+}
+
 #[test]
 fn the_schema_describes_every_member() {
-    fn walk(schema: &Value, root: &Value, value: &Value, path: &str) {
-        let schema = match schema.get("$ref").and_then(Value::as_str) {
-            Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
-            None => schema,
-        };
-        // A language of its own, described elsewhere.
-        if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
-            return;
-        }
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let described = schema.get("properties").and_then(|properties| properties.get(name));
-                    let described = described.or_else(|| schema.get("additionalProperties"));
-                    walk(
-                        described.unwrap_or_else(|| panic!("{path}/{name} is not in the schema")),
-                        root,
-                        member,
-                        &format!("{path}/{name}"),
-                    );
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| walk(&schema["items"], root, item, path)),
-            _ => {}
-        }
-    }
     let schema = serde_json::from_str::<Value>(schema::ALERT_V1).unwrap();
     for alert in every_case() {
-        walk(&schema, &schema, &serde_json::to_value(alert).unwrap(), "");
+        described(&schema, &schema, &serde_json::to_value(alert).unwrap(), "");
     }
 }
 

@@ -5,4 +5,9 @@ mod cases;
 mod contract;
 mod hostile;
 mod limits;
+mod sweep;
 mod transcripts;
+
+#[path = "../support/sweep.rs"]
+#[expect(dead_code, reason = "the example uses the rest")]
+mod sweeps;

@@ -341,6 +341,18 @@ pub(crate) fn demo() -> Sweep {
     Sweep { head: head(), organization, accounts }
 }
 
+/// One account of it, in which everything is well.
+pub(crate) fn well() -> Sweep {
+    let mut sweep = demo();
+    sweep.accounts = vec![sweep.accounts.swap_remove(1)];
+    sweep
+}
+
+/// An organization of which nothing is known.
+pub(crate) fn empty() -> Sweep {
+    Sweep { head: head(), organization: OrganizationResult::default(), accounts: Vec::new() }
+}
+
 fn head() -> SweepHead {
     SweepHead {
         schema: SWEEP_SCHEMA.to_owned(),

@@ -6,7 +6,7 @@ use crate::report::sweep::words::{self, counted, minute, number};
 use crate::report::sweep::{Changes, ProtectionChange, Turn, Turned};
 
 /// Lines of one list.
-const MOST: usize = 50;
+const MOST: usize = 20;
 
 /// The section.
 pub(super) fn section(changes: &Changes) -> String {
