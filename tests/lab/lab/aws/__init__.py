@@ -19,6 +19,7 @@ def install() -> None:
         frontdoor,
         iam,
         kms,
+        kms_reads,
         managed_policies,
         organization_reads,
         organizations,
@@ -39,6 +40,7 @@ def install() -> None:
     organization_reads.install()
     backup_policies.install()
     sts.install()
+    kms_reads.install()
     kms.install()
     securityhub.install()
     sns.install()

@@ -47,13 +47,10 @@ ONLY_IN_THE_OWNERS_ACCOUNT = {
     "untag_resource": "UntagResource",
     "list_resource_tags": "ListResourceTags",
 }
-_ROTATION_DAYS = 365
-# https://docs.aws.amazon.com/kms/latest/APIReference/API_ListGrants.html
-_PAGE_DEFAULT = 50
 _NEEDS_ENABLED_KEY = ("create_grant", "encrypt", "re_encrypt", "generate_data_key")
 
 
-def _error(code: str, message: str) -> JsonRESTError:
+def error(code: str, message: str) -> JsonRESTError:
     return JsonRESTError(code, message)
 
 
@@ -159,12 +156,12 @@ def check_policy(text: str) -> dict[str, str]:
         for statement in statements:
             statement["Effect"]
     except (ValueError, KeyError, TypeError):
-        raise _error("MalformedPolicyDocumentException", "The policy document is malformed.") from None
+        raise error("MalformedPolicyDocumentException", "The policy document is malformed.") from None
     ids: dict[str, str] = {}
     for arn in _named_principals(policy):
         unique = _unique_id(arn)
         if unique is None:
-            raise _error(
+            raise error(
                 "MalformedPolicyDocumentException",
                 "Policy contains a statement with one or more invalid principals.",
             )
@@ -250,7 +247,7 @@ def _foreign_denied(response: KmsResponse, operation: str, key_arn: str) -> None
 
 
 def _access_denied(caller: accounts.Caller, action: str, key_arn: str) -> JsonRESTError:
-    return _error(
+    return error(
         "AccessDeniedException",
         f"User: {caller.arn} is not authorized to perform: kms:{action} on resource: {key_arn} because the resource "
         "does not exist in this Region, no resource-based policies allow access, or a resource-based policy "
@@ -276,11 +273,11 @@ def _wrap(operation: str) -> None:
             managed_key(self.current_account, self.region, "alias/aws/" + sent.rsplit("/", 1)[-1])
         if ":key/" in sent:
             if accounts.region_of(sent) != self.region:
-                raise _error("NotFoundException", f"Invalid arn {accounts.region_of(sent)}")
+                raise error("NotFoundException", f"Invalid arn {accounts.region_of(sent)}")
             if accounts.account_of(sent) != self.current_account:
                 _foreign_denied(self, operation, sent)
             elif key_by_arn(sent) is None:
-                raise _error("NotFoundException", f"Key '{sent}' does not exist")
+                raise error("NotFoundException", f"Key '{sent}' does not exist")
         backend = self.kms_backend
         key = backend.keys.get(backend.get_key_id(sent))
         if key is not None:
@@ -288,7 +285,7 @@ def _wrap(operation: str) -> None:
             if operation in ("enable_key", "disable_key") and key.key_state == "PendingDeletion":
                 state = state_error(key)
             if state:
-                raise _error(*state)
+                raise error(*state)
         return answer(self)
 
     call.__name__ = operation
@@ -317,10 +314,7 @@ def install() -> None:
     KmsResponse._validate_key_policy = lambda self, key_id, action: None  # type: ignore[method-assign]
     KmsResponse.put_key_policy = _put_key_policy  # type: ignore[method-assign]
     KmsResponse.get_key_policy = _get_key_policy  # type: ignore[method-assign]
-    KmsResponse.list_grants = _list_grants  # type: ignore[method-assign]
-    KmsResponse.get_key_rotation_status = _get_key_rotation_status  # type: ignore[method-assign]
     KmsResponse.create_key = _create_key(KmsResponse.create_key)  # type: ignore[method-assign]
-    KmsResponse.list_aliases = _list_aliases(KmsResponse.list_aliases)  # type: ignore[method-assign]
     _mark_default_keys()
     for operation in sorted({*ACROSS_ACCOUNTS, *ONLY_IN_THE_OWNERS_ACCOUNT}):
         _wrap(operation)
@@ -341,16 +335,16 @@ def _mark_default_keys() -> None:
     KmsBackend.create_alias = create_alias  # type: ignore[method-assign]
 
 
-def _key_of(response: KmsResponse) -> Key:
+def key_of(response: KmsResponse) -> Key:
     key_id = response._get_param("KeyId")
     response._validate_cmk_id(key_id)
     return response.kms_backend.keys[response.kms_backend.get_key_id(key_id)]
 
 
 def _put_key_policy(self: KmsResponse) -> str:
-    key = _key_of(self)
+    key = key_of(self)
     if key.key_manager == "AWS":
-        raise _error("AccessDeniedException", f"The policy of the AWS managed key {key.arn} cannot be changed")
+        raise error("AccessDeniedException", f"The policy of the AWS managed key {key.arn} cannot be changed")
     text = self._get_param("Policy")
     ids = check_policy(text)
     key.policy = text
@@ -359,37 +353,7 @@ def _put_key_policy(self: KmsResponse) -> str:
 
 
 def _get_key_policy(self: KmsResponse) -> str:
-    return json.dumps({"Policy": policy_of(_key_of(self)), "PolicyName": "default"})
-
-
-def _get_key_rotation_status(self: KmsResponse) -> str:
-    """https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html: yearly, and always for AWS managed keys."""
-    key = _key_of(self)
-    if key.key_spec != "SYMMETRIC_DEFAULT" or key.origin != "AWS_KMS":
-        raise _error("UnsupportedOperationException", f"{key.arn} cannot be rotated automatically")
-    if key.key_manager != "AWS" and not key.key_rotation_status:
-        return json.dumps({"KeyId": key.arn, "KeyRotationEnabled": False})
-    return json.dumps({"KeyId": key.arn, "KeyRotationEnabled": True, "RotationPeriodInDays": _ROTATION_DAYS})
-
-
-def _list_grants(self: KmsResponse) -> str:
-    key = _key_of(self)
-    wanted, grantee = self._get_param("GrantId"), self._get_param("GranteePrincipal")
-    grants = [
-        {name: value for name, value in grant.items() if value} | {"KeyId": key.arn}
-        for grant in grants_of(key)
-        if wanted in (None, grant["GrantId"]) and grantee in (None, grant["GranteePrincipal"])
-    ]
-    return json.dumps(_page(self, grants, "Grants"))
-
-
-def _page(self: KmsResponse, items: list[Any], member: str) -> dict[str, Any]:
-    start, limit = self._get_param("Marker") or "0", int(self._get_param("Limit") or _PAGE_DEFAULT)
-    if not str(start).isdigit():
-        raise _error("InvalidMarkerException", "The marker is not valid")
-    end = int(start) + limit
-    page: dict[str, Any] = {member: items[int(start) : end], "Truncated": end < len(items)}
-    return page | {"NextMarker": str(end)} if page["Truncated"] else page
+    return json.dumps({"Policy": policy_of(key_of(self)), "PolicyName": "default"})
 
 
 def _create_key(answer: Any) -> Any:
@@ -403,18 +367,6 @@ def _create_key(answer: Any) -> Any:
         return result
 
     return create_key
-
-
-def _list_aliases(answer: Any) -> Any:
-    def list_aliases(self: KmsResponse) -> str:
-        listed = answer(self)
-        # moto puts the reserved aliases of many services into every account, some with key ids that do not exist.
-        aliases = [
-            alias for alias in json.loads(listed)["Aliases"] if alias.get("TargetKeyId") in self.kms_backend.keys
-        ]
-        return json.dumps(_page(self, aliases, "Aliases"))
-
-    return list_aliases
 
 
 def record_resource(key_arn: str) -> list[dict[str, str]]:
