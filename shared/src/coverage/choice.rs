@@ -68,6 +68,7 @@ pub(super) fn choose<'p, 'a>(place: &'p Place<'a>, resource: &Looked<'_>, now: T
 impl<'p, 'a> Choice<'p, 'a> {
     fn ask(&mut self, plan: &'p Plan<'a>, resource: &Looked<'_>, now: Timestamp) {
         let mut choosing = Vec::<(&'p Chooser<'a>, Selected, String)>::new();
+        let mut all_seen = resource.tags.is_some();
         for chooser in &plan.choosers {
             let chosen = chooser.choose(plan, resource.arn, resource.types, resource.tags);
             match chosen.selected() {
@@ -77,6 +78,7 @@ impl<'p, 'a> Choice<'p, 'a> {
                     if chosen.opted_in == Selected::Perhaps {
                         self.open.insert("the opt-in setting that counts was not seen, or does not tell of its type");
                         self.gaps.extend(plan.settings_gap());
+                        all_seen &= plan.settings_seen();
                     }
                     choosing.push((chooser, selected, chosen.because()));
                 }
@@ -87,7 +89,7 @@ impl<'p, 'a> Choice<'p, 'a> {
             self.rules_unread = true;
             return;
         };
-        let certain = best == Selected::Yes || made_lately(plan.id, promises, resource.held, now);
+        let certain = best == Selected::Yes || all_seen && made_lately(plan.id, promises, resource.held, now);
         for (number, promise) in promises.iter().enumerate() {
             let mut first_due = Vec::new();
             for (chooser, selected, because) in &choosing {
@@ -135,7 +137,8 @@ impl<'p, 'a> Choice<'p, 'a> {
     }
 }
 
-/// Whether a plan backed the resource up of late: then it selects it, whatever tags and documents leave open.
+/// Whether a plan backed the resource up of late: then it selects it, where everything was seen and only AWS' documents leave it open. Tags and
+/// settings that were not seen may have changed since.
 fn made_lately(plan_id: &str, promises: &[Promise<'_>], held: &[Held<'_>], now: Timestamp) -> bool {
     let Some(within) = promises.iter().filter_map(Promise::backup_within).max() else { return false };
     let mut points = held.iter().flat_map(|held| &held.points.newest);

@@ -201,6 +201,16 @@ impl Cron {
             .filter_map(|(hour, minute)| Time::new(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0).ok())
     }
 
+    /// Whether every week is like the other: two of them tell everything.
+    pub(super) fn is_weekly(&self) -> bool {
+        let days = match &self.days {
+            Days::Every => true,
+            Days::OfMonth(_) => false,
+            Days::OfWeek(days) => days.iter().all(|day| matches!(day, WeekDay::On(_))),
+        };
+        days && self.months.len() == 12 && self.years.iter().copied().eq(FIRST_YEAR..=LAST_YEAR)
+    }
+
     /// The first day from `date` on that has times.
     pub(super) fn day_from(&self, mut date: Date) -> Option<Date> {
         loop {

@@ -154,7 +154,7 @@ fn selected(
     };
     for claim in &choice.claims {
         let backup = backup(claim, own, place.own.complete, ground);
-        here |= backup == Found::Kept;
+        here |= claim.certain && backup == Found::Kept;
         settle(backup, claim.certain);
         for copy in copies(claim, ground, landed, place.own.of_resource(resource), place.own.complete) {
             settle(copy, claim.certain);

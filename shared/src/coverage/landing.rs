@@ -117,8 +117,9 @@ fn copy(claim: &Claim<'_, '_>, ground: &Ground<'_>, landing: &Landing, held: &[H
     };
     if !behind.is_empty() {
         let baseline = ground.copy.as_hours();
-        let why =
-            format!("{} recovery points younger than its newest copy in {place} were not copied within {baseline} hours", behind.len());
+        let count = behind.len();
+        let points = if count == 1 { "recovery point" } else { "recovery points" };
+        let why = format!("{count} {points} younger than its newest copy in {place} did not land there within {baseline} hours");
         return Found::Ill(Protection::Stale, why);
     }
     let age = ground.now.duration_since(newest.created_at);

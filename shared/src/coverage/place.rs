@@ -105,6 +105,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether the settings that count for it were seen.
+    pub(super) fn settings_seen(&self) -> bool {
+        self.settings.is_some()
+    }
+
     /// Why the settings that count for it are not known, where that can be told.
     pub(super) fn settings_gap(&self) -> Option<&'a Gap> {
         self.settings_gap.filter(|_| self.settings.is_none())

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 use super::cron::{Cron, CronError, LAST_YEAR};
 
@@ -158,6 +158,8 @@ impl Schedule {
         };
         let start = self.date_of(from)?;
         let end = Date::new(start.year().saturating_add(GAP_YEARS).min(LAST_YEAR), 12, 31).ok()?;
+        // From every day of one week to the same day of the next: what comes after is the same again.
+        let end = if cron.is_weekly() { start.saturating_add(Span::new().days(14)).min(end) } else { end };
         let times = cron.times().collect::<Vec<_>>();
         let within = times.iter().zip(times.iter().skip(1)).map(|(earlier, later)| later.duration_since(*earlier)).max();
         let (first, last) = (*times.first()?, *times.last()?);

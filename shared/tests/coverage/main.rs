@@ -8,4 +8,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod accounts;
+mod estate;
+mod evidence;
+mod properties;
 mod selections;
