@@ -105,7 +105,7 @@ impl Shape {
         }
         (0..self.drawn(self.vaults, 1, account, region, 0))
             .map(|number| {
-                let shared = self.uneven && mix(&[self.seed, 7, number as u64, account.parse().unwrap_or(0)]) % 2 == 0;
+                let shared = self.uneven && mix(&[self.seed, 7, number as u64, account.parse().unwrap_or(0)]).is_multiple_of(2);
                 let key = if shared { "shared".to_owned() } else { format!("vault-{number}") };
                 VaultShape { name: format!("vault-{number}"), points: self.drawn(self.points, 2, account, region, number as u64), key }
             })
