@@ -1,23 +1,29 @@
 //! `guardian collect`: a folder of evidence, so that others can look without access.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use diagnose_job::config::for_reading;
+use guardian_aws::answers::Answers;
+use guardian_aws::readers::Reading;
+use guardian_core::arn::AccountId;
 use guardian_core::report::inert_text;
+use jiff::Timestamp;
 
 use crate::cloud;
 use crate::evidence::{Collected, Once, Readers, Recorder};
 use crate::output::{Exit, Format, Output, complain};
-use crate::preflight::{Chosen, Places, survey, unread};
+use crate::preflight::{Chosen, Place, Places, apart, survey, unread};
 
-/// Read what decides the copies of some accounts, and write every answer of AWS down.
+/// Read what decides the copies and the compliance of some accounts, and write every answer of AWS down.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   guardian collect --account 111111111111 --region eu-central-1 --out evidence
   guardian preflight --evidence evidence
+  guardian sweep --evidence evidence
 
 Only reads are made. The folder holds
 `<account>/<region|global>/<service>/<Operation>/<hash of request>.json` with
@@ -41,16 +47,18 @@ pub(crate) struct Collect {
 
 impl Collect {
     pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
-        let (reader, _) = for_reading().context("the environment cannot be used")?;
+        let (reader, settings) = for_reading().context("the environment cannot be used")?;
         let recorder = Recorder::into_folder(cloud::open(reader, self.places.first_region()).await?, &self.out, self.force)?;
         let readers = Arc::new(Readers::over(Once::over(recorder)));
-        match self.places.choose(&readers).await? {
-            Chosen::Places(places) => survey(Arc::clone(&readers), places).await?,
+        let places = match self.places.choose(&readers).await? {
+            Chosen::Places(places) => places,
             Chosen::CouldNotTell(why) => {
                 complain(&format!("guardian: {why}"));
                 return Ok(Exit::CouldNotTell);
             }
         };
+        survey(Arc::clone(&readers), places.clone()).await?;
+        inventories(&readers, places, &settings.backup_accounts).await;
         let collected = readers.answers().source().finish()?;
         if output.json(Format::Text) {
             let result = serde_json::json!({"out": self.out, "answers": collected.asked, "gaps": collected.gaps});
@@ -59,6 +67,18 @@ impl Collect {
             output.print(&summary(&collected, &self.out.display().to_string()))?;
         }
         Ok(if collected.gaps.is_empty() { Exit::Fine } else { Exit::CouldNotTell })
+    }
+}
+
+/// Reads what `guardian sweep` reads. What it makes of it is not needed here: the answers are in the folder.
+async fn inventories<A: Answers>(readers: &Readers<A>, places: Vec<Place>, backup_accounts: &BTreeSet<AccountId>) {
+    let (accounts, regions) = apart(places);
+    let Some(region) = regions.first() else { return };
+    let now = Timestamp::now();
+    let (_, bounds) = readers.organization_inventory(region, now).await;
+    for account in &accounts {
+        let reading = Reading { regions: regions.clone(), trusts: backup_accounts.contains(account), now };
+        Box::pin(readers.account_inventory(account, &reading, &bounds)).await;
     }
 }
 

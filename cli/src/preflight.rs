@@ -18,7 +18,7 @@ use guardian_core::copy::Verdict;
 use crate::cloud;
 use crate::evidence::{Folder, Once, Readers};
 use crate::output::{Exit, Format, Output, complain};
-pub(crate) use places::{Chosen, Places};
+pub(crate) use places::{Chosen, Place, Places, apart};
 pub(crate) use survey::survey;
 pub(crate) use text::unread;
 

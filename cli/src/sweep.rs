@@ -13,7 +13,7 @@ use guardian_aws::Cloud;
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::Readers;
 use guardian_aws_sweep::sweep::{FolderParts, Order, Sweep, SweepError};
-use guardian_core::arn::{AccountId, Region};
+use guardian_core::arn::AccountId;
 use guardian_core::compliance::{Baseline, Scope};
 use guardian_core::report::inert_text;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +23,7 @@ use crate::cloud;
 use crate::evidence::Folder;
 use crate::input;
 use crate::output::{Exit, Output, complain};
-use crate::preflight::Places;
+use crate::preflight::{Places, apart};
 use report::Reports;
 
 /// Tell of every resource whether its copies landed, and of every part of the topology whether it holds.
@@ -149,15 +149,6 @@ impl SweepArguments {
         let exit = self.reports.write(&sweep, &ready, &accounts, work.path(), output).await?;
         Ok(exit)
     }
-}
-
-fn apart(places: Vec<(AccountId, Region)>) -> (Vec<AccountId>, Vec<Region>) {
-    let (mut accounts, mut regions): (Vec<_>, Vec<_>) = places.into_iter().unzip();
-    accounts.sort();
-    accounts.dedup();
-    regions.sort();
-    regions.dedup();
-    (accounts, regions)
 }
 
 fn baseline(file: Option<&Path>) -> anyhow::Result<Baseline> {

@@ -1,8 +1,6 @@
 //! Reads of AWS Backup.
 
 use aws_sdk_backup::types::RestoreJobStatus;
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 
 use super::capture::{raw, raw_pages};
@@ -49,8 +47,7 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>)
         }),
         "ListRestoreJobs" => raw_pages!(turn, "RestoreJobs", "NextToken", |next| {
             let completed = parameter("ByStatus").as_deref().map(RestoreJobStatus::from);
-            let since = parameter("ByCreatedAfter").and_then(|since| DateTime::from_str(&since, Format::DateTime).ok());
-            backup.list_restore_jobs().set_by_status(completed).set_by_created_after(since).max_results(1000).set_next_token(next)
+            backup.list_restore_jobs().set_by_status(completed).max_results(1000).set_next_token(next)
         }),
         _ => Err(refused(question)),
     }

@@ -9,7 +9,7 @@ use guardian_core::evidence::{
     RegionSettings, Resource, ResourcePoints, RestoreTesting, RoleTrust, Trail, Vault, VaultInventory, VaultNotifications,
 };
 use guardian_core::ports::{BackupReader as _, KeyReader as _, RoleReader as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::organization::Bounds;
@@ -21,8 +21,6 @@ use crate::answers::{Answer, Answers, Question, always_enabled};
 
 /// Calls of one account and Region that are on their way at the same time.
 const AT_ONCE: usize = 8;
-/// How far back restore tests are looked for: a little more than the longest interval that anybody agrees on.
-const RESTORES_SINCE_DAYS: i64 = 400;
 
 /// What is read of an account.
 #[derive(Clone, Debug)]
@@ -65,7 +63,7 @@ impl<A: Answers> Readers<A> {
             let read = if enabled.known() == Some(&false) {
                 RegionInventory { enabled, ..RegionInventory::default() }
             } else {
-                RegionInventory { enabled, ..Box::pin(self.region_inventory(account, region, reading.now, &mut trails)).await }
+                RegionInventory { enabled, ..Box::pin(self.region_inventory(account, region, &mut trails)).await }
             };
             inventory.regions.insert(region.clone(), read);
         }
@@ -115,13 +113,7 @@ impl<A: Answers> Readers<A> {
             .collect()
     }
 
-    async fn region_inventory(
-        &self,
-        account: &AccountId,
-        region: &Region,
-        now: Timestamp,
-        trails: &mut BTreeMap<Arn, Trail>,
-    ) -> RegionInventory {
+    async fn region_inventory(&self, account: &AccountId, region: &Region, trails: &mut BTreeMap<Arn, Trail>) -> RegionInventory {
         let place = |operation| in_place(account, region, operation, json!({}));
         let settings = place("DescribeRegionSettings");
         let (settings, ebs, vaults, plans, resources, restore_testing) = tokio::join!(
@@ -130,7 +122,7 @@ impl<A: Answers> Readers<A> {
             self.vaults(account, region),
             self.plans(account, region),
             self.resources(account, region),
-            self.restore_testing(account, region, now),
+            self.restore_testing(account, region),
         );
         let trails = self.trails(account, region, trails).await;
         let keys = self.keys(account, region, &vaults, &ebs).await;
@@ -242,10 +234,9 @@ impl<A: Answers> Readers<A> {
         })
     }
 
-    async fn restore_testing(&self, account: &AccountId, region: &Region, now: Timestamp) -> Fact<RestoreTesting> {
-        let since = now.checked_sub(SignedDuration::from_hours(24 * RESTORES_SINCE_DAYS)).unwrap_or(now);
+    async fn restore_testing(&self, account: &AccountId, region: &Region) -> Fact<RestoreTesting> {
         let plans = in_place(account, region, "ListRestoreTestingPlans", json!({}));
-        let jobs = in_place(account, region, "ListRestoreJobs", json!({"ByStatus": "COMPLETED", "ByCreatedAfter": since.to_string()}));
+        let jobs = in_place(account, region, "ListRestoreJobs", json!({"ByStatus": "COMPLETED"}));
         let named = |answer: &Value| items(answer, "RestoreTestingPlans").map(|one| text(one, "RestoreTestingPlanName")).collect();
         let (plans, restored) = tokio::join!(self.ask(&plans, named), self.ask(&jobs, |answer| Some(newest_restores(answer))));
         match (plans, restored) {

@@ -92,6 +92,16 @@ impl Places {
     }
 }
 
+/// The accounts and the Regions of some places, each once.
+pub(crate) fn apart(places: Vec<Place>) -> (Vec<AccountId>, Vec<Region>) {
+    let (mut accounts, mut regions): (Vec<_>, Vec<_>) = places.into_iter().unzip();
+    accounts.sort();
+    accounts.dedup();
+    regions.sort();
+    regions.dedup();
+    (accounts, regions)
+}
+
 fn configured_regions() -> anyhow::Result<Vec<Region>> {
     let value = std::env::var("GUARDIAN_REGIONS").unwrap_or_default();
     let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());

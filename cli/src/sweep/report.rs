@@ -1,7 +1,7 @@
 //! The reports of a sweep: the machine form first, then everything else from it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;

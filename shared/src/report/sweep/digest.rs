@@ -44,6 +44,7 @@ pub fn digest(overview: &Overview, changes: Option<&Changes>, report_uri: Option
         incidents: Vec::new(),
         report_uri: report_uri.map(str::to_owned),
         proved_by: None,
+        closed: None,
         route: None,
         impact: None,
         evidence: findings(overview),
