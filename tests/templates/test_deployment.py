@@ -29,6 +29,7 @@ OPTIONAL = {
     "OrganizationRoleArn": "arn:aws:iam::333333333333:role/organization-reader",
     "ExternalId": "external-1",
     "AlertEmail": "on-call@example.com",
+    "OperationsEmail": "platform@example.com",
     "ChatTopic": "yes",
 }
 AGENT = {"GuardianAccountId": "444444444444", "HubRegion": REGION}
@@ -120,8 +121,22 @@ def test_what_is_configured_arrives(aws: None) -> None:
     assert given["GUARDIAN_CHAT_TOPIC_ARN"] == outputs["ChatTopicArn"]
     assert given["GUARDIAN_EXTERNAL_ID"] == "external-1"
     assert given["GUARDIAN_ORGANIZATION_ROLE_ARN"] == OPTIONAL["OrganizationRoleArn"]
-    subscribed = boto3.client("sns").list_subscriptions()["Subscriptions"]
-    assert {each["TopicArn"] for each in subscribed} == {outputs["AlertTopicArn"], outputs["OperationsTopicArn"]}
+    assert subscribed() == {
+        outputs["AlertTopicArn"]: "on-call@example.com",
+        outputs["OperationsTopicArn"]: "platform@example.com",
+    }
+
+
+def test_without_an_address_of_their_own_the_alarms_about_the_guardian_go_to_that_of_the_alerts(aws: None) -> None:
+    outputs = create_guardian({**REQUIRED, "AlertEmail": "on-call@example.com"})
+    topics = [outputs["AlertTopicArn"], outputs["OperationsTopicArn"]]
+    assert subscribed() == dict.fromkeys(topics, "on-call@example.com")
+
+
+def subscribed() -> dict[str, str]:
+    """The address behind each topic."""
+    subscriptions = boto3.client("sns").list_subscriptions()["Subscriptions"]
+    return {each["TopicArn"]: each["Endpoint"] for each in subscriptions}
 
 
 def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
