@@ -29,6 +29,10 @@ pub struct Baseline {
     /// How long ago the newest restore test of a resource type may lie, in days.
     #[serde(default = "a_quarter")]
     pub restore_test_days: i64,
+    /// Names, with `*` and `?`, of the roles of an account that keeps copies that others may assume from outside on purpose. The reader role of the
+    /// guardian is one of them where nothing else is said.
+    #[serde(default = "the_reader")]
+    pub outside_roles: Vec<String>,
     /// Only resources that carry one of these tags must be protected; without any, every resource of a type that AWS Backup supports.
     #[serde(default)]
     pub wanted_tags: Vec<WantedTag>,
@@ -83,6 +87,11 @@ fn a_quarter() -> i64 {
     90
 }
 
+/// The default of the parameter `ReaderRoleName` of the templates.
+fn the_reader() -> Vec<String> {
+    vec!["backup-guardian-reader".to_owned()]
+}
+
 /// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
@@ -110,6 +119,7 @@ impl Default for Baseline {
             frequency_hours: a_day(),
             copy_within_hours: a_day(),
             restore_test_days: a_quarter(),
+            outside_roles: the_reader(),
             wanted_tags: Vec::new(),
             exceptions: Vec::new(),
         }
