@@ -13,9 +13,11 @@ use std::path::PathBuf;
 use guardian_core::arn::{AccountId, Arn};
 use guardian_core::compliance::checks::ALL;
 use guardian_core::compliance::{
-    AccountView, Baseline, Check, CheckOutcome, Judge, OrganizationView, Outcome, Scope, Status, Totals, judge_account, judge_organization,
+    AccountView, Baseline, Check, CheckOutcome, Judge, OrganizationView, Outcome, Scope, Status, Subject, Totals, judge_account,
+    judge_organization,
 };
-use guardian_core::coverage::{ArrivalsByVault, ResourceCoverage};
+use guardian_core::coverage::{ArrivalsByVault, Protection, ResourceCoverage};
+use guardian_core::diagnosis::Severity;
 use guardian_core::evidence::{AccountInventory, Destination, OrganizationInventory};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -243,6 +245,222 @@ fn the_list_of_checks_in_the_documents_is_the_list_of_checks() {
         std::fs::write(&path, &page).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page, "docs/checks.md is old: run `make bless`");
+}
+
+#[test]
+fn somebody_may_take_responsibility_for_a_failure_until_a_date() {
+    let patch = json!({"account": {"regions": {"eu-central-1": {"ebs": {"value": {"encrypted": false}}}}}});
+    let exception = |check: &str, until: &str| {
+        let baseline = json!({"schema": "backup-guardian/baseline/v1", "exceptions": [{"check": check, "account_id": "111111111111",
+            "owner": "platform `team`", "reason": "scratch only", "until": until}]});
+        let mut patch = patch.clone();
+        patch["baseline"] = baseline;
+        Seen::based("source-account", &patch)
+    };
+    let ebs = |seen: &Seen| seen.all().into_iter().find(|outcome| outcome.check == "ebs-encryption-by-default").unwrap();
+    let code = ebs(&Seen::based("source-account", &patch)).code;
+    for name in ["ebs-encryption-by-default", code.as_str()] {
+        let told = ebs(&exception(name, "2026-12-31T00:00:00Z"));
+        assert_eq!(told.outcome.status, Status::Excepted, "{name}");
+        assert!(
+            told.outcome.seen.ends_with("excepted by `platform 'team'` until 2026-12-31T00:00:00Z: `scratch only`"),
+            "{}",
+            told.outcome.seen
+        );
+    }
+    assert_eq!(ebs(&exception("ebs-encryption-by-default", "2026-11-01T00:00:00Z")).outcome.status, Status::Fail, "its end has passed");
+    assert_eq!(ebs(&exception("key-enabled", "2026-12-31T00:00:00Z")).outcome.status, Status::Fail, "another check");
+    let mut totals = Totals::default();
+    for seen in [exception("key-enabled", "2026-12-31T00:00:00Z"), exception(&code, "2026-12-31T00:00:00Z")] {
+        let scope = seen.scope();
+        totals.add(&judge_account(&seen.account_view(&scope, seen.account.as_ref().unwrap())));
+        totals.add_organization(&judge_organization(&seen.organization_view(&scope)));
+    }
+    assert_eq!((totals.accounts, totals.accounts_not_evaluated), (2, 0));
+    assert_eq!((totals.outcomes[&Status::Fail], totals.outcomes[&Status::Excepted]), (1, 1));
+    assert_eq!(totals.failures.into_iter().collect::<Vec<_>>(), [(Severity::Medium, 1)]);
+    assert_eq!(totals.resources.into_iter().collect::<Vec<_>>(), [(Protection::Protected, 2)]);
+}
+
+/// Where the known facts of a value are.
+fn facts(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if members.get("fact").is_some_and(|fact| fact == "known") {
+                found.push(path.to_owned());
+            }
+            for (name, member) in members {
+                facts(member, &format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        Value::Array(items) => items.iter().enumerate().for_each(|(number, item)| facts(item, &format!("{path}/{number}"), found)),
+        _ => {}
+    }
+}
+
+type Told = BTreeMap<(String, Subject), Status>;
+
+/// The worst that is said of each thing.
+fn told(outcomes: impl IntoIterator<Item = (String, Outcome)>) -> Told {
+    let mut told = Told::new();
+    for (code, outcome) in outcomes {
+        let status = told.entry((code, outcome.subject)).or_insert(outcome.status);
+        *status = (*status).min(outcome.status);
+    }
+    told
+}
+
+/// What less evidence must not do: invent a failure, or make well, or nobody's affair, what was not.
+fn contradiction(full: &Told, less: &Told) -> Option<String> {
+    for (what, status) in less {
+        let before = full.get(what);
+        let invented = matches!(status, Status::Fail | Status::Pass) && before != Some(status);
+        let hidden = *status == Status::NotApplicable && matches!(before, Some(Status::Fail | Status::Unknown));
+        if invented || hidden {
+            return Some(format!("{} {:?}: {before:?} became {status:?}", what.0, what.1));
+        }
+    }
+    None
+}
+
+/// The inventory with one fact less, for every fact: refused, or not asked for.
+fn poorer(value: &Value, kinds: &[&'static str]) -> Vec<(String, Value)> {
+    let mut places = Vec::new();
+    facts(value, "", &mut places);
+    let gap =
+        json!({"fact": "gap", "action": "test:Read", "account_id": "111111111111", "region": "eu-central-1", "reason": "access-denied"});
+    let mut all = Vec::new();
+    for place in places {
+        for kind in kinds {
+            let lost = if *kind == "refused" { gap.clone() } else { json!({"fact": "not-asked"}) };
+            // A rotation that was not asked for is knowledge: AWS has no such setting for the key.
+            if *kind == "not asked" && place.ends_with("/rotation") {
+                continue;
+            }
+            let mut less = value.clone();
+            *less.pointer_mut(&place).unwrap() = lost;
+            all.push((format!("{place} {kind}"), less));
+        }
+    }
+    all
+}
+
+#[test]
+fn what_could_not_be_read_never_makes_anything_well_and_never_makes_a_failure() {
+    let mut wrong = String::new();
+    let mut tried = 0;
+    for name in BASES {
+        let value = base("inventories", name);
+        let all = |value: Value| told(Seen::of(value).all().into_iter().map(|one| (one.code, one.outcome)));
+        let full = all(value.clone());
+        for (place, less) in poorer(&value, &["refused", "not asked"]) {
+            tried += 1;
+            if let Some(what) = contradiction(&full, &all(less)) {
+                let _ = writeln!(wrong, "{name}, {place}: {what}");
+            }
+        }
+    }
+    for check in ALL {
+        let said = |value: Value| told(Seen::of(value).judged(check).into_iter().map(|one| (check.meta.code.to_owned(), one)));
+        for case in pages::page_cases(check.meta.name, check.meta.page, ("inventories", "inventory", "outcome")) {
+            let full = said(case.input.clone());
+            for (place, less) in poorer(&case.input, &["refused"]) {
+                tried += 1;
+                if let Some(what) = contradiction(&full, &said(less)) {
+                    let _ = writeln!(wrong, "{}, `{}`, {place}: {what}", check.meta.name, case.title);
+                }
+            }
+        }
+    }
+    assert!(tried > 10_000, "only {tried} facts were taken away");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Lists whose order says nothing.
+const UNORDERED: &[&str] = &[
+    "members",
+    "vaults",
+    "plans",
+    "selections",
+    "resources",
+    "trails",
+    "trusts",
+    "points",
+    "coverage",
+    "wanted_plans",
+    "rules",
+    "copy_actions",
+    "trusted_services",
+    "policy_types",
+    "delegated_administrators",
+    "backup_accounts",
+    "events",
+];
+
+fn turned(value: &mut Value, name: &str) {
+    match value {
+        Value::Object(members) => {
+            for (member, inside) in members.iter_mut() {
+                turned(inside, if member == "value" { name } else { member });
+            }
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| turned(item, ""));
+            if UNORDERED.contains(&name) {
+                items.reverse();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An estate with two of everything, in which much is wrong.
+fn crowded(name: &str) -> Value {
+    let mut value = base("inventories", name);
+    let double = |list: &mut Value, changes: &[(&str, &str)]| {
+        let items = list.as_array_mut().unwrap();
+        let copies = items
+            .iter()
+            .map(|item| {
+                let text = changes.iter().fold(item.to_string(), |text, (from, to)| text.replace(from, to));
+                serde_json::from_str(&text).unwrap()
+            })
+            .collect::<Vec<Value>>();
+        items.extend(copies);
+    };
+    let region = &mut value["account"]["regions"]["eu-central-1"];
+    double(
+        &mut region["vaults"]["value"],
+        &[("local-vault", "second-vault"), ("central-vault", "other-vault"), ("\"points\":2", "\"points\":3")],
+    );
+    double(
+        &mut region["plans"]["value"],
+        &[("orgs/544033d1", "second"), ("DailyToCentral", "Another"), ("delete_after_days\":35", "delete_after_days\":5")],
+    );
+    double(&mut region["resources"]["value"], &[("vol-0aaa", "vol-0bbb")]);
+    double(&mut region["trails"]["value"], &[("trail/organization", "trail/local"), ("\"kms\":true", "\"kms\":false")]);
+    double(&mut value["account"]["trusts"]["value"], &[("backup-guardian-reader", "Operators"), ("OrgBackupRole", "OtherRole")]);
+    double(&mut value["account"]["wanted_plans"]["value"], &[("DailyToCentral", "Weekly"), ("local-vault", "weekly-vault")]);
+    double(&mut value["coverage"], &[("vol-0aaa", "vol-0bbb"), ("\"protected\"", "\"stale\"")]);
+    value
+}
+
+#[test]
+fn the_order_of_lists_changes_nothing() {
+    let mut failures = 0;
+    for name in BASES.into_iter().filter(|name| *name != "organization") {
+        let value = crowded(name);
+        let mut other = value.clone();
+        turned(&mut other, "");
+        assert_ne!(value, other);
+        let (one, other) = (Seen::of(value).all(), Seen::of(other).all());
+        failures += one.iter().filter(|outcome| outcome.outcome.status == Status::Fail).count();
+        for (one, other) in one.iter().zip(&other) {
+            assert_eq!(one, other, "{name}");
+        }
+        assert_eq!(one.len(), other.len(), "{name}");
+    }
+    assert!(failures > 5, "only {failures} failures in a crowded estate");
 }
 
 #[test]

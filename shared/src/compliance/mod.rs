@@ -7,11 +7,18 @@ pub mod baseline;
 mod check;
 pub mod checks;
 mod engine;
+pub mod frameworks;
 mod gaps;
+mod holders;
+mod keyed;
+mod points;
+mod probe;
 mod result;
+mod rows;
 mod say;
 mod view;
 mod walk;
+mod ways;
 
 pub use baseline::Baseline;
 pub use check::{Check, Judge, Meta, Outcome, Status, Subject};

@@ -24,6 +24,12 @@ impl Place<'_> {
         Subject { resource_arn: Some(arn.clone()), ..self.here() }
     }
 
+    /// A thing of perhaps another account, which must act then.
+    pub(super) fn there(&self, arn: &Arn) -> Subject {
+        let account_id = arn.account().unwrap_or_else(|| self.account.clone());
+        Subject { account_id, region: arn.region(), resource_arn: Some(arn.clone()), part: None }
+    }
+
     /// `in account 111111111111, eu-central-1`.
     pub(super) fn words(&self) -> String {
         match self.region {
@@ -92,6 +98,11 @@ pub(super) fn listed<S: AsRef<str>>(items: &[S]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// All of them.
+pub(super) fn every<S: AsRef<str>>(items: &[S]) -> String {
+    items.iter().map(|item| quoted(item.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 /// `1 rule`, `2 rules`.

@@ -6,7 +6,7 @@ use super::say::Place;
 use super::{AccountView, OrganizationView, Outcome, Subject};
 use crate::arn::{AccountId, Arn};
 use crate::copy::VaultKind;
-use crate::evidence::{BackupPlan, Fact, Gap, KeyInventory, PlanInventory, RegionInventory, VaultInventory};
+use crate::evidence::{BackupPlan, Gap, KeyInventory, PlanInventory, RegionInventory, VaultInventory};
 
 /// Whether a thing concerns a check.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Concern {
                 let outcome = judge(subject);
                 match outcome.status {
                     Fail | Pass | Excepted => {
-                        let what = format!("not seen: whether it is used. If it is: {}", outcome.seen);
+                        let what = format!("not seen: whether this is asked of it. If it is: {}", outcome.seen);
                         Outcome::unknown(outcome.subject, what, gaps)
                     }
                     Unknown | NotApplicable => outcome,
@@ -229,11 +229,6 @@ impl<'a> AccountView<'a> {
             outcomes
         })
     }
-
-    /// A key of the account in a Region, by its ARN.
-    pub(super) fn key(region: &'a RegionInventory, arn: &Arn) -> Option<&'a KeyInventory> {
-        region.keys.get(arn)
-    }
 }
 
 /// A plan, by its id.
@@ -246,9 +241,4 @@ pub(super) fn plan_subject(place: Place<'_>, id: &str) -> Subject {
 /// Whether a vault is a logically air-gapped one.
 pub(super) fn air_gapped(vault: &crate::evidence::Vault) -> bool {
     VaultKind::named(vault.vault_type.as_deref()) == VaultKind::AirGapped
-}
-
-/// A fact that nobody asked for, where one is needed.
-pub(super) fn found<T: Clone>(value: Option<&T>, at: jiff::Timestamp) -> Fact<T> {
-    value.map_or(Fact::NotAsked, |value| Fact::Known { value: value.clone(), source: String::new(), at })
 }

@@ -28,7 +28,7 @@ pub use alert::{Alert, Kind};
 pub use build::{Names, build, job_of};
 pub use listing::{Listed, ListedJob, REPORT_SCHEMA, Report};
 pub use message::{Message, SNS_LIMIT};
-pub use page::{page, prose};
+pub use page::{check_page, page, prose};
 pub use terminal::{Look, terminal};
 
 /// Renders an alert for every sink, within the limits of each.

@@ -1,10 +1,11 @@
-//! The page of a rule on a terminal: the manual part wrapped to the width, the cases by their titles.
+//! The page of a rule or a check on a terminal: the manual part wrapped to the width, the cases by their titles.
 //!
 //! The pages are written by us, so nothing in them is untrusted. Of Markdown they use headings, paragraphs and lists.
 
 use super::outline::Line;
 use super::terminal::Look;
 use super::{layout, words};
+use crate::compliance;
 use crate::diagnosis::Meta;
 
 /// The page of a rule.
@@ -18,8 +19,22 @@ pub fn page(meta: &Meta, look: Look) -> String {
     fields.push(Line::Field("severity", meta.severity.as_str().to_owned()));
     fields.push(Line::Field("remedy", words::grade(meta.remedy).to_owned()));
     fields.push(Line::Field("evidence", needs));
-    let references = meta.references.iter().map(|link| Line::Bullet((*link).to_owned())).collect::<Vec<_>>();
-    let mut out = lay_out(meta.page, Some(meta.code), fields, look);
+    with_references(lay_out(meta.page, Some(meta.code), fields, look), meta.references, look)
+}
+
+/// The page of a check.
+pub fn check_page(meta: &compliance::Meta, look: Look) -> String {
+    let fields = vec![
+        Line::Field("check", meta.name.to_owned()),
+        Line::Field("severity", meta.severity.as_str().to_owned()),
+        Line::Field("remedy", words::grade(meta.remedy).to_owned()),
+        Line::Field("evidence", meta.needs.join(", ")),
+    ];
+    with_references(lay_out(meta.page, Some(meta.code), fields, look), meta.references, look)
+}
+
+fn with_references(mut out: Vec<String>, links: &[&str], look: Look) -> String {
+    let references = links.iter().map(|link| Line::Bullet((*link).to_owned())).collect::<Vec<_>>();
     if !references.is_empty() {
         out.push(String::new());
         out.push(look.bold("Read on"));
@@ -117,9 +132,25 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_a_check_keeps_its_manual_and_leaves_the_inventories_out() {
+        for check in compliance::checks::ALL {
+            let shown = check_page(&check.meta, Look::PLAIN);
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let (manual, _) = check.meta.page.split_once("\n## Cases\n").unwrap();
+            for section in manual.split("\n## ").skip(1) {
+                let section = words(section);
+                assert!(words(&shown).windows(section.len()).any(|window| window == section), "{}: {section:?}", check.meta.code);
+            }
+            assert!(!shown.contains("```") && shown.contains(check.meta.name) && shown.contains(check.meta.code), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_narrow_terminal_gets_narrow_prose() {
-        for rule in ALL {
-            for line in page(&rule.meta, Look { color: false, columns: 40 }).lines() {
+        let narrow = Look { color: false, columns: 40 };
+        let pages = ALL.iter().map(|rule| page(&rule.meta, narrow));
+        for page in pages.chain(compliance::checks::ALL.iter().map(|check| check_page(&check.meta, narrow))) {
+            for line in page.lines() {
                 assert!(line.chars().count() <= 40 || line.split_whitespace().count() <= 2, "{line}");
             }
         }

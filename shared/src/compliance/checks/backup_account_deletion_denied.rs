@@ -1,0 +1,73 @@
+//! Service control policies deny the backup account to delete recovery points and to weaken vaults.
+
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
+use crate::compliance::say::{every, listed, quoted};
+use crate::diagnosis::{Grade, Severity};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    meta: Meta {
+        code: "BKC-016",
+        name: "backup-account-deletion-denied",
+        title: "Service control policies deny the backup account to delete recovery points and to weaken vaults",
+        severity: Severity::Medium,
+        since: "0.1.0",
+        needs: &["organizations:ListPoliciesForTarget", "organizations:DescribePolicy"],
+        remedy: Grade::NeedsApproval,
+        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html"],
+        page: include_str!("backup-account-deletion-denied.md"),
+    },
+    judge: Judge::Account(judge),
+};
+
+/// What must be denied, and to what.
+const ACTIONS: &[(&str, &str)] = &[
+    ("backup:DeleteRecoveryPoint", "arn:PARTITION:backup:REGION:ACCOUNT:recovery-point:00000000-0000-4000-8000-000000000000"),
+    ("backup:UpdateRecoveryPointLifecycle", "arn:PARTITION:backup:REGION:ACCOUNT:recovery-point:00000000-0000-4000-8000-000000000000"),
+    ("backup:DisassociateRecoveryPoint", "arn:PARTITION:backup:REGION:ACCOUNT:recovery-point:00000000-0000-4000-8000-000000000000"),
+    ("backup:DeleteBackupVault", "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:vault"),
+    ("backup:PutBackupVaultAccessPolicy", "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:vault"),
+    ("backup:DeleteBackupVaultAccessPolicy", "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:vault"),
+    ("backup:DeleteBackupVaultLockConfiguration", "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:vault"),
+    ("backup:PutBackupVaultLockConfiguration", "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:vault"),
+    ("ec2:DeleteSnapshot", "arn:PARTITION:ec2:REGION::snapshot/snap-00000000000000000"),
+    ("ec2:DeregisterImage", "arn:PARTITION:ec2:REGION::image/ami-00000000000000000"),
+    ("rds:DeleteDBSnapshot", "arn:PARTITION:rds:REGION:ACCOUNT:snapshot:awsbackup:job"),
+    ("rds:DeleteDBClusterSnapshot", "arn:PARTITION:rds:REGION:ACCOUNT:cluster-snapshot:awsbackup:job"),
+];
+
+fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    view.in_backup_account(|| {
+        let subject = view.place().here();
+        let account = &view.account.account_id;
+        let Some(levels) = view.account.scps.known() else {
+            return vec![Outcome::unseen(subject, "the service control policies", &view.account.scps)];
+        };
+        let Some(management) = view.is_management_account() else {
+            return vec![Outcome::unseen(subject, "which account is the management account", &view.organization.organization)];
+        };
+        let (left, open) = probe::left_by_scps(view, levels, ACTIONS);
+        let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
+        let outcome = if management {
+            Outcome::fail(
+                subject,
+                format!("account {account} is the management account, which no service control policy binds"),
+                "keep the copies in an account of their own",
+            )
+        } else if !left.is_empty() {
+            Outcome::fail(
+                subject,
+                format!("no service control policy denies an administrator of account {account} {}, so whoever takes it over can delete copies that no lock holds", listed(&left)),
+                format!(
+                    "attach to account {account}, or to its unit, a service control policy that denies {} to everybody but the role that needs it",
+                    every(&left)
+                ),
+            )
+        } else if let Some((action, on)) = open.first() {
+            Outcome::unknown(subject, format!("whether {} is denied depends on {}", quoted(action), listed(on)), Vec::new())
+        } else {
+            Outcome::pass(subject, "service control policies deny an administrator of the account to delete recovery points and snapshots and to change vaults")
+        };
+        vec![outcome.from(policies)]
+    })
+}

@@ -1,0 +1,79 @@
+//! No account outside of the organization may use a key that protects backups.
+
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
+use crate::compliance::probe::{Caller, Says};
+use crate::compliance::say::{listed, quoted};
+use crate::diagnosis::{Grade, Severity};
+use crate::evidence::{KeyManager};
+use crate::policy::{Document, Policies};
+use std::collections::{BTreeSet};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    meta: Meta {
+        code: "BKC-041",
+        name: "key-not-shared-too-widely",
+        title: "No account outside of the organization may use a key that protects backups",
+        severity: Severity::High,
+        since: "0.1.0",
+        needs: &["kms:GetKeyPolicy", "organizations:DescribeOrganization"],
+        remedy: Grade::NeedsApproval,
+        references: &["https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html", "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"],
+        page: include_str!("key-not-shared-too-widely.md"),
+    },
+    judge: Judge::Account(judge),
+};
+
+/// What a stranger could read with, or hand the key on by.
+const ACTIONS: &[&str] = &["kms:Decrypt", "kms:ReEncryptFrom", "kms:GenerateDataKey", "kms:CreateGrant"];
+/// By itself, or through a service.
+const THROUGH: &[Option<&str>] = &[None, Some("ec2"), Some("rds"), Some("fsx"), Some("backup")];
+
+fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    view.keys(|subject, arn, inventory| {
+        if inventory.key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws)) {
+            return Outcome::not_applicable(subject, "AWS manages the key, and its policy with it");
+        }
+        let Some(policy) = inventory.policy.known() else { return Outcome::unseen(subject, "the policy of the key", &inventory.policy) };
+        if inventory.key.known().is_none() {
+            return Outcome::unseen(subject, "who manages the key", &inventory.key);
+        }
+        let stranger = Caller::stranger(view, arn.partition());
+        let region = arn.region().map(|region| region.as_str().to_owned()).unwrap_or_default();
+        let policies = Policies { identity: vec![probe::everything()], resource: Some(Document::read(&policy.document)), ..Policies::default() };
+        let owner = arn.account().unwrap_or_else(|| subject.account_id.clone());
+        let mut open = BTreeSet::new();
+        let mut may = BTreeSet::new();
+        for action in ACTIONS {
+            for through in THROUGH {
+                let mut context = stranger.context(Some(&region));
+                match through {
+                    Some(service) => context.set("kms:ViaService", format!("{service}.{region}.amazonaws.com")),
+                    None => context.set_absent("kms:ViaService"),
+                }
+                if *action == "kms:CreateGrant" {
+                    context.set("kms:GrantIsForAWSResource", if through.is_some() { "true" } else { "false" });
+                }
+                match stranger.may(action, (arn.as_str(), owner.as_str()), context, &policies) {
+                    Says::Yes => drop(may.insert(*action)),
+                    Says::Depends(on) => open.extend(on),
+                    Says::No => {}
+                }
+            }
+        }
+        let may = may.into_iter().collect::<Vec<_>>();
+        if !may.is_empty() {
+            let seen = format!("an account outside of the organization may do {} with the key", listed(&may));
+            let remedy = format!(
+                "in account {owner} put `aws:PrincipalOrgID` or `kms:CallerAccount` as a condition on the statement of the key {} that names `*`, by `kms:PutKeyPolicy`",
+                quoted(arn.as_str())
+            );
+            return Outcome::fail(subject, seen, remedy).from([arn.as_str()]);
+        }
+        if !open.is_empty() {
+            let open = open.into_iter().collect::<Vec<_>>();
+            return Outcome::unknown(subject, format!("whether strangers may use the key depends on {}", listed(&open)), Vec::new());
+        }
+        Outcome::pass(subject, "no account outside of the organization may use it")
+    })
+}

@@ -1,0 +1,40 @@
+//! Recovery points are deleted when they should be.
+
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
+use crate::compliance::say::{count, listed, quoted};
+use crate::diagnosis::{Grade, Severity};
+use crate::diagnosis::steps::{command};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    meta: Meta {
+        code: "BKC-058",
+        name: "no-expired-recovery-points",
+        title: "Recovery points are deleted when they should be",
+        severity: Severity::Medium,
+        since: "0.1.0",
+        needs: &["backup:ListRecoveryPointsByBackupVault"],
+        remedy: Grade::NeedsApproval,
+        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html"],
+        page: include_str!("no-expired-recovery-points.md"),
+    },
+    judge: Judge::Account(judge),
+};
+
+fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    points::each(view, |subject, place, vault, points| {
+        let ill = points.iter().filter(|points| points.expired > 0);
+        let total = ill.clone().map(|points| points.expired).fold(0_u64, u64::saturating_add);
+        let mut resources = ill.map(|points| points.resource_arn.as_str()).collect::<Vec<_>>();
+        resources.sort_unstable();
+        resources.dedup();
+        if total == 0 {
+            return Outcome::pass(subject, "no recovery point has outlived its end");
+        }
+        let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
+        let since = points.iter().filter_map(|points| points.expired_since).min().map(|at| format!(", the first since {at}")).unwrap_or_default();
+        let seen = format!("their end has come, and they could not be deleted: {of}{since}");
+        let remedy = format!("{} look for what denies the deletion of the recovery points in {} (a policy, a missing role, a key that is gone) and delete them: {}", place.words(), quoted(vault.arn.resource_name()), quoted(&command("aws backup delete-recovery-point --recovery-point-arn ARN", &[("backup-vault-name", vault.arn.resource_name())])));
+        Outcome::fail(subject, seen, remedy).from(resources)
+    })
+}

@@ -1,0 +1,38 @@
+//! Recovery points are encrypted.
+
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
+use crate::compliance::say::{count, listed, quoted};
+use crate::diagnosis::{Grade, Severity};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    meta: Meta {
+        code: "BKC-056",
+        name: "recovery-points-encrypted",
+        title: "Recovery points are encrypted",
+        severity: Severity::High,
+        since: "0.1.0",
+        needs: &["backup:ListRecoveryPointsByBackupVault"],
+        remedy: Grade::HumanOnly,
+        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://docs.aws.amazon.com/securityhub/latest/userguide/backup-controls.html"],
+        page: include_str!("recovery-points-encrypted.md"),
+    },
+    judge: Judge::Account(judge),
+};
+
+fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    points::each(view, |subject, place, vault, points| {
+        let ill = points.iter().filter(|points| points.unencrypted > 0);
+        let total = ill.clone().map(|points| points.unencrypted).fold(0_u64, u64::saturating_add);
+        let mut resources = ill.map(|points| points.resource_arn.as_str()).collect::<Vec<_>>();
+        resources.sort_unstable();
+        resources.dedup();
+        if total == 0 {
+            return Outcome::pass(subject, "every recovery point in it is encrypted");
+        }
+        let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
+        let seen = format!("without encryption: {of}");
+        let remedy = format!("{} encrypt the resources, and let the recovery points of {} expire; encrypted copies are made by copying them into a vault under a customer managed key", place.words(), quoted(vault.arn.resource_name()));
+        Outcome::fail(subject, seen, remedy).from(resources)
+    })
+}

@@ -1,0 +1,77 @@
+//! The roles that carry backups, and whether an account has any backups to carry.
+
+use super::walk::Concern;
+use super::{AccountView, Outcome, Subject};
+use crate::arn::Arn;
+use crate::evidence::{Fact, Gap, Role};
+
+/// Asks about every role that a selection or the organization's policy names.
+pub(super) fn each(view: &AccountView<'_>, mut judge: impl FnMut(Subject, &Arn, &Fact<Role>) -> Outcome) -> Vec<Outcome> {
+    let subject = view.place().here();
+    let mut gaps = Vec::new();
+    let mut open = false;
+    let mut miss = |gap: Option<&Gap>| {
+        open = true;
+        gaps.extend(gap.cloned());
+    };
+    // Which roles there are is told by selections.
+    for region in view.account.regions.values().filter(|region| region.enabled.known() != Some(&false)) {
+        let Some(plans) = region.plans.known() else {
+            miss(region.plans.gap());
+            continue;
+        };
+        for plan in plans {
+            match plan.selections.known() {
+                None => miss(plan.selections.gap()),
+                Some(selections) => {
+                    selections.iter().filter(|selection| selection.known().is_none()).for_each(|selection| miss(selection.gap()));
+                }
+            }
+        }
+    }
+    let mut outcomes = view.account.roles.iter().map(|(arn, fact)| judge(view.place().of(arn), arn, fact)).collect::<Vec<_>>();
+    if open {
+        outcomes.push(Outcome::unknown(subject, "not seen: all selections, which name the roles", gaps));
+    } else if outcomes.is_empty() {
+        outcomes.push(Outcome::not_applicable(subject, "no selection names a role"));
+    }
+    outcomes
+}
+
+/// Whether the account backs up or keeps copies.
+pub(super) fn concern(view: &AccountView<'_>) -> Concern {
+    if view.keeps_copies() {
+        return Concern::Yes;
+    }
+    let mut gaps = Vec::new();
+    let mut open = false;
+    let mut miss = |gap: Option<&Gap>| {
+        open = true;
+        gaps.extend(gap.cloned());
+    };
+    match view.account.wanted_plans.known() {
+        None => miss(view.account.wanted_plans.gap()),
+        Some(plans) if plans.is_empty() => {}
+        Some(_) => return Concern::Yes,
+    }
+    for region in view.account.regions.values().filter(|region| region.enabled.known() != Some(&false)) {
+        match (region.vaults.known(), region.plans.known()) {
+            (_, Some(plans)) if !plans.is_empty() => return Concern::Yes,
+            (Some(vaults), _) if vaults.iter().any(|vault| vault.vault.points.is_some_and(|points| points > 0)) => return Concern::Yes,
+            (Some(vaults), Some(_)) => {
+                if vaults.iter().any(|vault| vault.vault.points.is_none()) {
+                    miss(None);
+                }
+            }
+            (vaults, plans) => {
+                if vaults.is_none() {
+                    miss(region.vaults.gap());
+                }
+                if plans.is_none() {
+                    miss(region.plans.gap());
+                }
+            }
+        }
+    }
+    if open { Concern::Open(gaps) } else { Concern::No("the account has no plans and no backups".to_owned()) }
+}

@@ -1,0 +1,172 @@
+//! Questions to the policy engine that checks ask: may an administrator of the account still do this, may a stranger get in?
+//!
+//! Whoever is asked about may do everything by his own policies: what is judged is the policy that stands in the way.
+
+use serde_json::{Value, json};
+
+use super::AccountView;
+use crate::arn::AccountId;
+use crate::evidence::PolicyLevels;
+use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate};
+
+/// What the engine says of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// It is allowed.
+    Yes,
+    /// It is not.
+    No,
+    /// It depends on these. Untrusted text.
+    Depends(Vec<String>),
+}
+
+/// A policy that allows everything.
+pub(super) fn everything() -> Document {
+    Document::read(&json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+}
+
+/// The policy that every key begins with: the account itself decides by the policies of IAM.
+fn home_key(partition: &str, account: &AccountId) -> Document {
+    let root = format!("arn:{partition}:iam::{account}:root");
+    Document::read(
+        &json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"}]}),
+    )
+}
+
+/// Somebody who asks.
+pub(super) struct Caller<'a> {
+    pub(super) account: &'a str,
+    /// ARN of a role, or of the root of an account.
+    pub(super) arn: String,
+    pub(super) organization_id: Option<&'a str>,
+    /// Paths of the organization that lead to the account; empty: not known.
+    pub(super) path: Option<&'a str>,
+}
+
+impl<'a> Caller<'a> {
+    /// A role of an account that may do everything there.
+    pub(super) fn administrator(account: &'a AccountId, partition: &str) -> Self {
+        Self {
+            account: account.as_str(),
+            arn: format!("arn:{partition}:iam::{account}:role/administrator"),
+            organization_id: None,
+            path: None,
+        }
+    }
+
+    /// An administrator of an account outside of the organization.
+    pub(super) fn stranger(view: &AccountView<'_>, partition: &str) -> Self {
+        let members = view.organization.members.known();
+        let known = |account: &str| {
+            view.scope.backup_accounts.iter().any(|id| id.as_str() == account)
+                || members.into_iter().flatten().any(|member| member.account_id.as_str() == account)
+        };
+        let account =
+            ["999999999999", "888888888888", "777777777777"].into_iter().find(|account| !known(account)).unwrap_or("999999999999");
+        Self {
+            account,
+            arn: format!("arn:{partition}:iam::{account}:role/administrator"),
+            organization_id: Some("o-anotherone"),
+            path: Some("o-anotherone/r-anot/"),
+        }
+    }
+
+    /// An administrator of another account of the organization, where one is known.
+    pub(super) fn member(view: &'a AccountView<'_>, partition: &str) -> Option<Self> {
+        let members = view.organization.members.known()?;
+        let member = members.iter().filter(|member| !view.is_backup_account(&member.account_id)).min_by_key(|member| &member.account_id)?;
+        let caller = Self::administrator(&member.account_id, partition);
+        Some(Self { organization_id: view.organization_id(), path: member.path.as_deref(), ..caller })
+    }
+
+    /// What is known of the context of its calls.
+    pub(super) fn context(&self, region: Option<&str>) -> Context {
+        let mut context = Context::open();
+        context.set("aws:PrincipalArn", self.arn.as_str());
+        context.set("aws:PrincipalAccount", self.account);
+        context.set("kms:CallerAccount", self.account);
+        context.set("aws:PrincipalType", "AssumedRole");
+        context.set("aws:PrincipalIsAWSService", "false");
+        context.set("aws:SecureTransport", "true");
+        if let Some(id) = self.organization_id {
+            context.set("aws:PrincipalOrgID", id);
+        }
+        if let Some(path) = self.path {
+            context.set_many("aws:PrincipalOrgPaths", vec![path.to_owned()]);
+        }
+        if let Some(region) = region {
+            context.set("aws:RequestedRegion", region);
+        }
+        for key in ["aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "aws:SourceOrgPaths", "aws:PrincipalServiceName"] {
+            context.set_absent(key);
+        }
+        context
+    }
+
+    /// Whether it may.
+    pub(super) fn may(&self, action: &str, (resource, owner): (&str, &str), context: Context, policies: &Policies) -> Says {
+        let Ok(principal) = Principal::parse(&self.arn) else { return Says::Depends(vec!["the principal".to_owned()]) };
+        let request =
+            Request { principal, action: action.to_owned(), resource: resource.to_owned(), resource_account: owner.to_owned(), context };
+        let answer = evaluate(&request, policies);
+        match answer.decision {
+            Decision::Allowed => Says::Yes,
+            Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => Says::No,
+            Decision::Uncertain if !answer.refused_by.is_empty() => Says::No,
+            Decision::Uncertain => Says::Depends(answer.depends_on),
+        }
+    }
+}
+
+/// The actions of a list that service control policies leave to an administrator of the account, and those of which it is not known.
+pub(super) fn left_by_scps<'l>(
+    view: &AccountView<'_>,
+    levels: &PolicyLevels,
+    list: &[(&'l str, &str)],
+) -> (Vec<&'l str>, Vec<(&'l str, Vec<String>)>) {
+    let account = &view.account.account_id;
+    let region = view.account.regions.keys().next();
+    let partition = region.map_or("aws", |region| region.partition());
+    let caller = Caller { organization_id: view.organization_id(), ..Caller::administrator(account, partition) };
+    let policies = Policies {
+        identity: vec![everything()],
+        scps: levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect(),
+        management_account: view.organization.organization.known().map(|organization| organization.management_account.as_str().to_owned()),
+        ..Policies::default()
+    };
+    let region = region.map_or("", |region| region.as_str());
+    let (mut left, mut open) = (Vec::new(), Vec::new());
+    for (action, form) in list {
+        let resource = form.replace("PARTITION", partition).replace("REGION", region).replace("ACCOUNT", account.as_str());
+        let context = caller.context(Some(region).filter(|region| !region.is_empty()));
+        // A key must let its own account in besides; the usual policy does.
+        let of_key = action.starts_with("kms:").then(|| home_key(partition, account));
+        let policies = Policies { resource: of_key, ..policies.clone() };
+        match caller.may(action, (&resource, account.as_str()), context, &policies) {
+            Says::Yes => left.push(*action),
+            Says::No => {}
+            Says::Depends(on) => open.push((*action, on)),
+        }
+    }
+    (left, open)
+}
+
+/// The actions of a list that the policy of an object leaves to an administrator of its own account.
+pub(super) fn left_by_policy<'l>(
+    account: &AccountId,
+    partition: &str,
+    document: Option<&Value>,
+    list: &[(&'l str, &str)],
+) -> (Vec<&'l str>, Vec<(&'l str, Vec<String>)>) {
+    let caller = Caller::administrator(account, partition);
+    let policies = Policies { identity: vec![everything()], resource: document.map(Document::read), ..Policies::default() };
+    let (mut left, mut open) = (Vec::new(), Vec::new());
+    for (action, resource) in list {
+        match caller.may(action, (resource, account.as_str()), caller.context(None), &policies) {
+            Says::Yes => left.push(*action),
+            Says::No => {}
+            Says::Depends(on) => open.push((*action, on)),
+        }
+    }
+    (left, open)
+}
