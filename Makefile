@@ -34,12 +34,12 @@ PROPTEST_CASES_SOAK ?= 20000
 
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml)))
 PYTHON_SOURCES := $(wildcard scripts tests)
-PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite)
+PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/reports)
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
 # Standard output of `make lab` is one line of JSON, and the demo tells its own story.
 .SILENT: lab demo binaries .venv/.stamp
-.PHONY: help demo test test-rust test-python check lint-templates tools build lab soak bench docs bless deploy clean binaries
+.PHONY: help demo test test-rust test-python check lint-templates tools build lab soak bench docs bless deploy clean binaries samples browser
 
 help: ## this list
 	@echo 'Backup Guardian. A failed copy becomes one alert that names the cause.'
@@ -51,7 +51,7 @@ help: ## this list
 
 # --- Environments: made again whenever what they are made from changes --------------------------------------------------
 
-.venv/.stamp: tests/lab/requirements.txt tests/templates/requirements.txt
+.venv/.stamp: tests/lab/requirements.txt tests/templates/requirements.txt tests/reports/requirements.txt
 	echo 'making .venv, once ...' >&2
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
@@ -94,12 +94,22 @@ else
 endif
 
 # One process each: the lab patches moto, whose state is global.
-test-python: .venv/.stamp binaries
+test-python: .venv/.stamp binaries samples browser
 	for tests in $(PYTESTS); do $(call limit,30m) $(PY) -m pytest $$tests; done
 
 binaries:
 	mkdir -p target
 	cargo build --workspace --locked --bins
+
+# The core alone: no SDK is compiled for it.
+samples:
+	cargo build -p guardian-core --locked --example sweep_report
+
+# The page of the sweep is looked at in a browser. Where there is none and it cannot be installed, its tests say what is missing.
+browser:
+	command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		{ apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; } } >&2 || true; \
+	fi
 
 check: tools .venv-tools/.stamp lint-templates ## format, lints, licences, templates
 	cargo fmt --all --check
@@ -119,7 +129,7 @@ build: ## dist/<function>.zip for `make deploy`; the same bytes from the same so
 lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; prints one JSON line when ready
 	cd tests/lab && exec ../../$(PY) -m lab --port $(PORT) --functions-dir $(GUARDIAN_FUNCTIONS_DIR)
 
-soak: .venv/.stamp binaries ## the tests with the full counts (long)
+soak: .venv/.stamp binaries samples browser ## the tests with the full counts (long)
 	GUARDIAN_SOAK=1 PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
 

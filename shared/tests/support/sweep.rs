@@ -467,16 +467,16 @@ pub(crate) fn nth(n: u64) -> AccountResult {
         &format!("team-{n}"),
         (0..6).map(|at| resource(&id, "EBS", &format!("volume/vol-{n:08}{at}"), &format!("disk-{at}"), at)).collect(),
     );
-    if n % 97 == 0 {
+    if n.is_multiple_of(97) {
         break_key_policy(&mut found);
         for row in &mut found.coverage {
             *row = without_copy(row.clone(), 12);
         }
     }
-    if n % 31 == 0 {
+    if n.is_multiple_of(31) {
         found.coverage[0].protection = Protection::Stale;
     }
-    if n % 500 == 0 {
+    if n.is_multiple_of(500) {
         (found.coverage, found.outcomes) = (Vec::new(), Vec::new());
         let gaps = vec![gap(&id, "sts:AssumeRole", GapReason::RoleNotAssumable, None)];
         found.not_evaluated = vec![NotEvaluated { account_id: account(&id), region: None, gaps }];

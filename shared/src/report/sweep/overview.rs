@@ -143,7 +143,7 @@ impl Overview {
         self.accounts.iter().take(MOST_DETAILED).map(|line| &line.account_id).collect()
     }
 
-    /// The Reads that failed in the organization, and checks that could not tell.
+    /// Checks that could not tell.
     pub fn unknown_outcomes(&self) -> u64 {
         self.totals.outcomes.get(&Status::Unknown).copied().unwrap_or_default()
     }
@@ -240,10 +240,10 @@ impl SweepWriter for Overview {
         let rank = (Reverse((worst, line.evaluated != Extent::Whole, line.lacking())), account.account_id.clone());
         self.accounts.push(rank, || line);
         self.routes.add(account);
-        if let (Some(head), Some(name)) = (&self.head, &account.name) {
-            if head.backup_accounts.contains(&account.account_id) {
-                self.backup_names.insert(account.account_id.clone(), name.clone());
-            }
+        if let (Some(head), Some(name)) = (&self.head, &account.name)
+            && head.backup_accounts.contains(&account.account_id)
+        {
+            self.backup_names.insert(account.account_id.clone(), name.clone());
         }
         Ok(())
     }

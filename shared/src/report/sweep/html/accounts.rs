@@ -124,7 +124,7 @@ fn rule(rule: &SelectingRule) -> String {
 
 fn point(newest: &Newest, at: Option<Timestamp>) -> String {
     let age = at.map(|at| format!(" ({})", age(at, newest.created_at))).unwrap_or_default();
-    let deleted = newest.delete_at.map(|at| format!(", deleted {}", minute(at))).unwrap_or_else(|| ", kept for ever".to_owned());
+    let deleted = newest.delete_at.map(|at| format!(", to be deleted {}", minute(at))).unwrap_or_else(|| ", kept for ever".to_owned());
     let key = match &newest.key_arn {
         Some(key) => format!("<br>under key <code>{}</code>", t(key.as_str())),
         None => "<br>without a key, or under one that AWS owns".to_owned(),

@@ -145,5 +145,6 @@ fn more(hidden: u64, what: &str, machine_form: Option<&str>) -> String {
     if hidden == 0 {
         return String::new();
     }
-    format!("<p class=\"note\">and {} more. {}</p>\n", t(&counted(hidden, what)), elsewhere(machine_form))
+    let s = if hidden == 1 { "" } else { "s" };
+    format!("<p class=\"note\">and {} more {what}{s}. {}</p>\n", words::number(hidden), elsewhere(machine_form))
 }
