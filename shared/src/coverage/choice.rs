@@ -46,6 +46,15 @@ struct Out {
     tags: usize,
 }
 
+/// A selection that selects the resource, or may.
+struct Choosing<'p, 'a> {
+    chooser: &'p Chooser<'a>,
+    certain: bool,
+    /// Whether everything was seen that it depends on, so that only AWS' documents leave it open.
+    seen: bool,
+    because: String,
+}
+
 /// A resource, as far as selections look at it.
 pub(super) struct Looked<'r> {
     pub(super) arn: &'r Arn,
@@ -67,8 +76,7 @@ pub(super) fn choose<'p, 'a>(place: &'p Place<'a>, resource: &Looked<'_>, now: T
 
 impl<'p, 'a> Choice<'p, 'a> {
     fn ask(&mut self, plan: &'p Plan<'a>, resource: &Looked<'_>, now: Timestamp) {
-        let mut choosing = Vec::<(&'p Chooser<'a>, Selected, String)>::new();
-        let mut all_seen = resource.tags.is_some();
+        let mut choosing = Vec::new();
         for chooser in &plan.choosers {
             let chosen = chooser.choose(plan, resource.arn, resource.types, resource.tags);
             match chosen.selected() {
@@ -78,36 +86,37 @@ impl<'p, 'a> Choice<'p, 'a> {
                     if chosen.opted_in == Selected::Perhaps {
                         self.open.insert("the opt-in setting that counts was not seen, or does not tell of its type");
                         self.gaps.extend(plan.settings_gap());
-                        all_seen &= plan.settings_seen();
                     }
-                    choosing.push((chooser, selected, chosen.because()));
+                    // Tags and settings that were not seen may have changed since the plan made a backup; AWS' documents have not.
+                    let seen = resource.tags.is_some() && (chosen.opted_in == Selected::Yes || plan.settings_seen());
+                    choosing.push(Choosing { chooser, certain: selected == Selected::Yes, seen, because: chosen.because() });
                 }
             }
         }
-        let Some(best) = choosing.iter().map(|(_, selected, _)| *selected).max() else { return };
+        if choosing.is_empty() {
+            return;
+        }
         let Some(promises) = plan.promises.as_ref().filter(|promises| !promises.is_empty()) else {
             self.rules_unread = true;
             return;
         };
-        let certain = best == Selected::Yes || all_seen && made_lately(plan.id, promises, resource.held, now);
+        let settled = choosing.iter().any(|one| one.seen && !one.certain) && made_lately(plan.id, promises, resource.held, now);
+        let certain = |one: &Choosing<'_, '_>| one.certain || (settled && one.seen);
+        let any_certain = choosing.iter().any(certain);
         for (number, promise) in promises.iter().enumerate() {
-            let mut first_due = Vec::new();
-            for (chooser, selected, because) in &choosing {
-                if *selected == best {
-                    first_due.push(chooser.first_due.get(number).copied().flatten());
-                }
-                self.rules.push(SelectingRule {
-                    plan_id: plan.id.to_owned(),
-                    plan_name: plan.name.to_owned(),
-                    selection_name: chooser.selection.name.clone(),
-                    rule_name: promise.rule.name.clone(),
-                    certain: *selected == Selected::Yes || (certain && choosing.len() == 1),
-                    because: because.clone(),
-                    longest_pause_hours: promise.pause.map(|pause| pause.as_hours()),
-                });
-            }
-            let first_due = first_due.into_iter().min().flatten();
-            self.claims.push(Claim { plan, promise, certain, first_due });
+            let due = |one: &Choosing<'_, '_>| one.chooser.first_due.get(number).copied().flatten();
+            let first_due = choosing.iter().filter(|one| certain(one) || !any_certain).map(due).min().flatten();
+            self.claims.push(Claim { plan, promise, certain: any_certain, first_due });
+            self.rules.extend(choosing.iter().map(|one| SelectingRule {
+                plan_id: plan.id.to_owned(),
+                plan_name: plan.name.to_owned(),
+                selection_name: one.chooser.selection.name.clone(),
+                rule_name: promise.rule.name.clone(),
+                // Of several selections that are open, nobody knows which chose it.
+                certain: one.certain || (certain(one) && choosing.len() == 1),
+                because: one.because.clone(),
+                longest_pause_hours: promise.pause.map(|pause| pause.as_hours()),
+            }));
         }
     }
 
@@ -137,8 +146,7 @@ impl<'p, 'a> Choice<'p, 'a> {
     }
 }
 
-/// Whether a plan backed the resource up of late: then it selects it, where everything was seen and only AWS' documents leave it open. Tags and
-/// settings that were not seen may have changed since.
+/// Whether a plan backed the resource up of late: then it selects it, where only AWS' documents leave it open.
 fn made_lately(plan_id: &str, promises: &[Promise<'_>], held: &[Held<'_>], now: Timestamp) -> bool {
     let Some(within) = promises.iter().filter_map(Promise::backup_within).max() else { return false };
     let mut points = held.iter().flat_map(|held| &held.points.newest);
