@@ -101,9 +101,9 @@ binaries:
 	mkdir -p target
 	cargo build --workspace --locked --bins
 
-# The core alone: no SDK is compiled for it.
+# With the features of everything else: what the Rust tests built is used again.
 samples:
-	cargo build -p guardian-core --locked --example sweep_report
+	cargo build --workspace --locked --example sweep_report
 
 # The page of the sweep is looked at in a browser. Where there is none and it cannot be installed, its tests say what is missing.
 browser:
