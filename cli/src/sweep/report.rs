@@ -9,7 +9,7 @@ use clap::Args;
 use guardian_aws::answers::Answers;
 use guardian_aws_sweep::sweep::{Parts, Ready, Sweep};
 use guardian_core::arn::{AccountId, Arn};
-use guardian_core::compliance::{Status, Totals};
+use guardian_core::compliance::{Status, Totals, frameworks};
 use guardian_core::report::sweep::{
     Asff, Changes, CoverageCsv, Html, Json, MOST_ROWS, Ocsf, OutcomesCsv, Overview, Product, Reader, Surroundings, SweepWriter, compare,
     terminal,
@@ -114,7 +114,8 @@ impl Reports {
     /// Everything that is written in the second pass.
     fn others(&self, machine: &Path, overview: &Overview, changes: Option<&Changes>) -> anyhow::Result<()> {
         let machine_form = self.json.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let surroundings = Surroundings { changes, frameworks: &[], machine_form: machine_form.as_deref() };
+        let frameworks = frameworks::all();
+        let surroundings = Surroundings { changes, frameworks: &frameworks, machine_form: machine_form.as_deref() };
         let mut writers: Vec<Box<dyn SweepWriter + '_>> = Vec::new();
         if let Some(file) = &self.html {
             writers.push(Box::new(Html::to(create(file)?, overview, surroundings)));

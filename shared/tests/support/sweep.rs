@@ -4,13 +4,14 @@
 use std::io;
 
 use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::compliance::frameworks::{Control, Framework};
 use guardian_core::compliance::{
     AccountResult, CheckOutcome, NotEvaluated, OrganizationResult, Outcome, SWEEP_SCHEMA, Status, Subject, SweepHead, Totals,
 };
 use guardian_core::coverage::{ExceptedBy, Landing, Newest, Protection, ResourceCoverage, SelectingRule};
 use guardian_core::diagnosis::Severity;
 use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::report::sweep::{Control, Framework, SweepWriter};
+use guardian_core::report::sweep::SweepWriter;
 use jiff::{Timestamp, ToSpan};
 
 pub(crate) const BACKUP: &str = "999999999999";
@@ -398,21 +399,29 @@ pub(crate) fn frameworks() -> Vec<Framework> {
     let control = |id: &str, title: &str, checks: &[&str]| Control {
         id: id.to_owned(),
         title: title.to_owned(),
-        checks: checks.iter().map(|code| (*code).to_owned()).collect(),
+        checks: checks.iter().map(|name| (*name).to_owned()).collect(),
+        note: None,
+    };
+    let framework = |title: &str, controls| Framework {
+        id: title.to_lowercase().replace(' ', "-"),
+        title: title.to_owned(),
+        version: "1".to_owned(),
+        reference: "https://example.com".to_owned(),
+        controls,
     };
     vec![
-        Framework {
-            title: "NIST SP 800-53 Rev. 5".to_owned(),
-            controls: vec![
-                control("CP-9", "System backup", &["BKC-014", "BKC-021"]),
-                control("CP-9(8)", "Cryptographic protection", &["BKC-011"]),
-                control("CP-4", "Contingency plan testing", &["BKC-030"]),
+        framework(
+            "NIST SP 800-53 Rev. 5",
+            vec![
+                control("CP-9", "System backup", &["source-key-lets-backup-account-in", "backup-role-permitted"]),
+                control("CP-9(8)", "Cryptographic protection", &["vault-encrypted-with-own-key"]),
+                control("CP-4", "Contingency plan testing", &["restore-tested-lately"]),
             ],
-        },
-        Framework {
-            title: "AWS Backup Audit Manager".to_owned(),
-            controls: vec![control("BACKUP_RESOURCES_PROTECTED_BY_BACKUP_VAULT_LOCK", "Vaults are locked", &["BKC-040"])],
-        },
+        ),
+        framework(
+            "AWS Backup Audit Manager",
+            vec![control("BACKUP_RESOURCES_PROTECTED_BY_BACKUP_VAULT_LOCK", "Vaults are locked", &["vault-lock-enabled"])],
+        ),
     ]
 }
 

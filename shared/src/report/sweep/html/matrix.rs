@@ -6,9 +6,10 @@ use super::markup::{bar, t};
 use super::more;
 use crate::arn::AccountId;
 use crate::compliance::Status;
+use crate::compliance::frameworks::{Control, Framework};
 use crate::coverage::Protection;
 use crate::report::sweep::words::{self, PROTECTIONS, number, protection_id};
-use crate::report::sweep::{AccountLine, Control, Extent, Framework, Overview};
+use crate::report::sweep::{AccountLine, Extent, Overview};
 
 /// The coverage.
 pub(super) fn section(overview: &Overview, detailed: &BTreeSet<&AccountId>) -> String {
@@ -136,7 +137,7 @@ pub(super) fn frameworks(overview: &Overview, frameworks: &[Framework]) -> Strin
 
 fn control_row(overview: &Overview, control: &Control) -> String {
     let mut outcomes = BTreeMap::<Status, u64>::new();
-    for line in control.checks.iter().filter_map(|code| overview.checks.get(code)) {
+    for line in overview.checks.values().filter(|line| control.checks.contains(&line.check)) {
         for (status, n) in &line.outcomes {
             *outcomes.entry(*status).or_default() += n;
         }
@@ -157,7 +158,10 @@ fn control_row(overview: &Overview, control: &Control) -> String {
     format!(
         "<tr><th scope=\"row\"><span class=\"code\">{}</span></th><td>{}</td><td><span class=\"answer is-{class}\">{answer}</span></td><td><span class=\"code\">{}</span></td></tr>\n",
         t(&control.id),
-        t(&control.title),
+        t(&match &control.note {
+            Some(note) => format!("{}. {note}", control.title),
+            None => control.title.clone(),
+        }),
         t(&control.checks.join(", "))
     )
 }

@@ -20,8 +20,9 @@ use std::io::{self, Write};
 use markup::{style_source, t};
 
 use super::words::{self, counted, minute};
-use super::{Changes, Framework, Inert, Overview, SweepWriter};
+use super::{Changes, Inert, Overview, SweepWriter};
 use crate::arn::AccountId;
+use crate::compliance::frameworks::Framework;
 use crate::compliance::{AccountResult, OrganizationResult, SweepHead, Totals};
 
 const STYLE: &str = include_str!("page.css");
