@@ -37,9 +37,9 @@ use report::Reports;
 
 It reads the plans, selections, vaults, recovery points, keys, roles and
 settings of every account of the organization, and nothing per recovery point.
-Only reads are made, below the published limits of AWS; a sweep of 1,000
-accounts and 2 Regions makes about 50,000 of them. What could not be read is
-listed as not evaluated and never counts as well.
+Only reads are made, below the published limits of AWS; README.md says how
+many. What could not be read is listed as not evaluated and never counts as
+well.
 
 JSON is the schema backup-guardian/sweep/v1: one document, accounts by id,
 with the hash of what is before it.
