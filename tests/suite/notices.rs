@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guardian_core::evidence::JobDescription;
+use guardian_core::incident::Closing;
+use guardian_core::ports::IncidentKeeper as _;
 use guardian_tests::{World, batch_of_texts, event};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::setting::{arn, function, world};
+use crate::storms::{come_back, running};
 
 const CLUSTER: &str = "arn:aws:eks:eu-central-1:111111111111:cluster/payroll";
 const BUCKET: &str = "arn:aws:s3:::payroll-documents";
@@ -125,4 +128,27 @@ async fn a_request_to_confirm_a_subscription_is_kept_out_and_fails_nothing() {
     assert!(world.alerts().is_empty());
     let metrics = world.get(|state| state.metrics.clone());
     assert!(metrics.len() == 1 && metrics[0].contains("ignored"), "{metrics:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_closed_is_told_on_the_way_to_the_next_reminder_and_opened_by_the_next_message() {
+    let world = running();
+    let message = format!("The continuous backup was interrupted. Resource ARN : {BUCKET}.");
+    let interrupted =
+        |n: &str| notification("vault-notification/continuous-backup-interrupted", "CONTINUOUS_BACKUP_INTERRUPTED", n, &message);
+    tell(&world, &interrupted("first")).await;
+    // The looks for late evidence are over, and the next one is the reminder.
+    come_back(&world, 3600).await;
+    let id = world.incidents()[0].id.clone();
+    let closing = Closing { owner: "sam".to_owned(), reason: "begun anew".to_owned(), at: world.now(), opening: 0 };
+    world.close(&id, &closing).await.unwrap().unwrap().unwrap();
+    come_back(&world, 905).await;
+    let kinds = || world.alerts().iter().map(|alert| alert["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(kinds(), ["failure", "resolved"]);
+    assert_eq!(world.alerts()[1]["closed"]["owner"], "sam");
+    come_back(&world, 24 * 3600).await;
+    assert_eq!(kinds().len(), 2, "nobody is reminded of what is over");
+    tell(&world, &interrupted("second")).await;
+    assert_eq!(kinds(), ["failure", "resolved", "failure"]);
+    assert_eq!(world.alerts()[2]["incident_id"], id.as_str());
 }
