@@ -142,6 +142,12 @@ fn what_changed_is_told_and_absence_is_never_mended() {
     assert_eq!(changes(&sweeps::before(), &now).count(Turn::Gone), 1, "it was read, and the thing is not there");
     now.accounts[1].not_evaluated = sweeps::demo().accounts[4].not_evaluated.clone();
     assert_eq!(changes(&sweeps::before(), &now).count(Turn::OutOfSight), 1);
+    // What is mended in part is not mended.
+    let mut now = sweeps::before();
+    let mut part = now.accounts[1].outcomes[2].clone();
+    part.outcome.status = Status::Pass;
+    now.accounts[1].outcomes.insert(3, part);
+    assert!(changes(&sweeps::before(), &now).is_empty());
     let mut now = sweeps::before();
     now.accounts[1].outcomes[2].outcome.status = Status::Unknown;
     assert_eq!(changes(&sweeps::before(), &now).count(Turn::OutOfSight), 1);
@@ -219,6 +225,10 @@ fn findings_for_security_hub_come_in_batches_with_ids_that_last() {
     (many.organization, many.accounts) = (OrganizationResult::default(), vec![many.accounts.swap_remove(0)]);
     let sizes = asff(&many).iter().map(|batch| batch["Findings"].as_array().unwrap().len()).collect::<Vec<_>>();
     assert_eq!(sizes, [MOST_IN_BATCH, MOST_IN_BATCH, 1]);
+    // Several things that one check says of one subject, each with an id of its own.
+    many.accounts[0].outcomes.sort_by(|a, b| a.code.cmp(&b.code));
+    let all = ids(&many);
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
     for wrong in ["arn:aws:kms:eu-central-1:777777777777:product/x/default", "arn:aws:securityhub:eu-central-1::product/x/default"] {
         assert!(Product::try_from(Arn::parse(wrong).unwrap()).is_err());
     }

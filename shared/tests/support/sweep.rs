@@ -400,7 +400,7 @@ pub(crate) fn frameworks() -> Vec<Framework> {
         id: id.to_owned(),
         title: title.to_owned(),
         checks: checks.iter().map(|name| (*name).to_owned()).collect(),
-        note: None,
+        note: checks.is_empty().then(|| "what people decide no check sees".to_owned()),
     };
     let framework = |title: &str, controls| Framework {
         id: title.to_lowercase().replace(' ', "-"),
@@ -415,6 +415,7 @@ pub(crate) fn frameworks() -> Vec<Framework> {
             vec![
                 control("CP-9", "System backup", &["source-key-lets-backup-account-in", "backup-role-permitted"]),
                 control("CP-9(8)", "Cryptographic protection", &["vault-encrypted-with-own-key"]),
+                control("CP-2", "Contingency plan", &[]),
                 control("CP-4", "Contingency plan testing", &["restore-tested-lately"]),
             ],
         ),

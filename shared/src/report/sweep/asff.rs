@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::identity::identities;
 use super::words::{self, cut};
 use super::{Inert, SweepWriter};
 use crate::arn::{AccountId, Arn, Region};
@@ -71,8 +72,8 @@ impl<W: Write> Asff<W> {
     }
 
     fn outcomes(&mut self, outcomes: &[CheckOutcome]) -> io::Result<()> {
-        for found in outcomes {
-            self.batch.push(self.finding(found));
+        for (found, id) in outcomes.iter().zip(identities(outcomes)) {
+            self.batch.push(self.finding(found, &bounded(&id)));
             if self.batch.len() >= MOST_IN_BATCH {
                 self.flush()?;
             }
@@ -89,14 +90,14 @@ impl<W: Write> Asff<W> {
         self.out.write_all(b"\n")
     }
 
-    fn finding(&self, found: &CheckOutcome) -> Value {
+    fn finding(&self, found: &CheckOutcome, id: &str) -> Value {
         let (outcome, subject) = (&found.outcome, &found.outcome.subject);
         let at = self.at.to_string();
         let severity = json!({ "Label": label(found.severity, outcome.status), "Original": found.severity.as_str() });
         let types = json!(["Software and Configuration Checks/AWS Security Best Practices"]);
         let mut finding = json!({
             "SchemaVersion": "2018-10-08",
-            "Id": id(found),
+            "Id": id,
             "ProductArn": self.product.arn,
             "ProductName": "Backup Guardian",
             "GeneratorId": cut(&format!("backup-guardian/{}", found.code), LONGEST_ID),
@@ -126,17 +127,12 @@ impl<W: Write> Asff<W> {
     }
 }
 
-/// The same thing has the same id in every sweep: account, Region, check, subject. What is too long for one ends in its hash.
-fn id(found: &CheckOutcome) -> String {
-    let subject = &found.outcome.subject;
-    let region = subject.region.as_ref().map_or("global", |region| region.as_str());
-    let thing = subject.resource_arn.as_ref().map_or("", |arn| arn.as_str());
-    let part = subject.part.as_deref().map(|part| format!("#{part}")).unwrap_or_default();
-    let id = format!("backup-guardian/{}/{region}/{}/{thing}{part}", subject.account_id, found.code);
+/// An id that is too long ends in its hash.
+fn bounded(id: &str) -> String {
     if id.len() <= LONGEST_ID && id.is_ascii() {
-        return id;
+        return id.to_owned();
     }
-    let hash = super::json::hex(Sha256::new_with_prefix(&id));
+    let hash = super::json::hex(Sha256::new_with_prefix(id));
     let kept = id.chars().filter(char::is_ascii).take(LONGEST_ID - hash.len() - 1).collect::<String>();
     format!("{kept}~{hash}")
 }

@@ -102,9 +102,7 @@ impl Changes {
 
     /// Outcomes of one place. `seen`: whether everything of it was read, so that what is missing is not there.
     fn outcomes(&mut self, before: &[CheckOutcome], now: &[CheckOutcome], seen: bool) {
-        let key = |found: &CheckOutcome| (found.code.clone(), found.outcome.subject.clone());
-        let old = before.iter().map(|found| (key(found), found)).collect::<BTreeMap<_, _>>();
-        let new = now.iter().map(|found| (key(found), found)).collect::<BTreeMap<_, _>>();
+        let (old, new) = (by_subject(before), by_subject(now));
         let failed = |found: Option<&&CheckOutcome>| found.is_some_and(|found| found.outcome.status == Status::Fail);
         for (key, found) in &new {
             let was = failed(old.get(key));
@@ -163,6 +161,18 @@ impl Changes {
         self.accounts_new += u64::from(before.is_none());
         self.accounts_gone += u64::from(now.is_none());
     }
+}
+
+/// Outcomes by check and subject; of several the worst, so that what is mended in part is not mended.
+fn by_subject(outcomes: &[CheckOutcome]) -> BTreeMap<(String, Subject), &CheckOutcome> {
+    let mut found = BTreeMap::<_, &CheckOutcome>::new();
+    for one in outcomes {
+        let worst = found.entry((one.code.clone(), one.outcome.subject.clone())).or_insert(one);
+        if one.outcome.status < worst.outcome.status {
+            *worst = one;
+        }
+    }
+    found
 }
 
 /// Compares two sweeps that were written down. Both are read to their end, so that what was changed or cut is an error and no difference.

@@ -11,6 +11,7 @@ mod compare;
 mod csv;
 mod digest;
 mod html;
+mod identity;
 mod inert;
 mod json;
 mod ocsf;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::identity::identities;
 use super::words;
 use super::{Inert, SweepWriter};
 use crate::arn::AccountId;
@@ -35,15 +36,15 @@ impl<W: Write> Ocsf<W> {
 
     fn outcomes(&mut self, outcomes: &[CheckOutcome], account_name: Option<&str>) -> io::Result<()> {
         let Some(head) = &self.head else { return Err(io::Error::other("the head of a sweep comes before its outcomes")) };
-        for found in outcomes {
-            serde_json::to_writer(&mut self.out, &finding(head, found, account_name))?;
+        for (found, uid) in outcomes.iter().zip(identities(outcomes)) {
+            serde_json::to_writer(&mut self.out, &finding(head, found, &uid, account_name))?;
             self.out.write_all(b"\n")?;
         }
         Ok(())
     }
 }
 
-fn finding(head: &SweepHead, found: &CheckOutcome, account_name: Option<&str>) -> Value {
+fn finding(head: &SweepHead, found: &CheckOutcome, uid: &str, account_name: Option<&str>) -> Value {
     let outcome = &found.outcome;
     let (severity_id, severity) = severity(found.severity, outcome.status);
     let (status_id, status) = match outcome.status {
@@ -75,7 +76,7 @@ fn finding(head: &SweepHead, found: &CheckOutcome, account_name: Option<&str>) -
             "event_code": found.code,
         },
         "finding_info": {
-            "uid": uid(found),
+            "uid": uid,
             "title": format!("{} {name}", found.code),
             "desc": words::seen(found),
             "types": ["AWS Backup"],
@@ -91,15 +92,6 @@ fn finding(head: &SweepHead, found: &CheckOutcome, account_name: Option<&str>) -
         event.insert("evidences".to_owned(), json!([{ "data": { "ids": outcome.evidence } }]));
     }
     event
-}
-
-/// The same thing has the same id in every sweep.
-fn uid(found: &CheckOutcome) -> String {
-    let subject = &found.outcome.subject;
-    let region = subject.region.as_ref().map_or("global", |region| region.as_str());
-    let thing = subject.resource_arn.as_ref().map_or("", |arn| arn.as_str());
-    let part = subject.part.as_deref().map(|part| format!("#{part}")).unwrap_or_default();
-    format!("backup-guardian/{}/{region}/{}/{thing}{part}", subject.account_id, found.code)
 }
 
 fn severity(severity: Severity, status: Status) -> (u32, &'static str) {

@@ -90,7 +90,8 @@ pub struct CheckLine {
     pub outcomes: BTreeMap<Status, u64>,
 }
 
-type FindingRank = (Reverse<Severity>, AccountId, String, Subject);
+/// Severity, account, code, subject, and what was seen: a check may say several things of one subject.
+type FindingRank = (Reverse<Severity>, AccountId, String, Subject, String);
 type AccountRank = (Reverse<(Option<Severity>, bool, u64)>, AccountId);
 
 /// The whole sweep, bounded.
@@ -158,7 +159,7 @@ impl Overview {
             *line.outcomes.entry(found.outcome.status).or_default() += 1;
             if found.outcome.status == Status::Fail {
                 let subject = found.outcome.subject.clone();
-                let rank = (Reverse(found.severity), subject.account_id.clone(), found.code.clone(), subject);
+                let rank = (Reverse(found.severity), subject.account_id.clone(), found.code.clone(), subject, found.outcome.seen.clone());
                 self.findings.push(rank, || Finding { found: found.clone(), account_name: account_name.cloned() });
             }
         }

@@ -137,7 +137,8 @@ pub(super) fn frameworks(overview: &Overview, frameworks: &[Framework]) -> Strin
 
 fn control_row(overview: &Overview, control: &Control) -> String {
     let mut outcomes = BTreeMap::<Status, u64>::new();
-    for line in overview.checks.values().filter(|line| control.checks.contains(&line.check)) {
+    let lines = overview.checks.iter().filter(|(_, line)| control.checks.contains(&line.check)).collect::<Vec<_>>();
+    for (_, line) in &lines {
         for (status, n) in &line.outcomes {
             *outcomes.entry(*status).or_default() += n;
         }
@@ -155,14 +156,14 @@ fn control_row(overview: &Overview, control: &Control) -> String {
         _ if n(Status::NotApplicable) > 0 => ("not-applicable", "does not apply".to_owned()),
         _ => ("unknown", "no check looked".to_owned()),
     };
+    let codes = lines.iter().map(|(code, _)| code.as_str()).collect::<Vec<_>>().join(", ");
+    let note = control.note.as_ref().map(|note| format!("<br><span class=\"quiet\">{}</span>", t(note))).unwrap_or_default();
     format!(
-        "<tr><th scope=\"row\"><span class=\"code\">{}</span></th><td>{}</td><td><span class=\"answer is-{class}\">{answer}</span></td><td><span class=\"code\">{}</span></td></tr>\n",
+        "<tr><th scope=\"row\"><span class=\"code\">{}</span></th><td>{}{note}</td><td><span class=\"answer is-{class}\">{answer}</span></td>\
+         <td><span class=\"code\">{}</span></td></tr>\n",
         t(&control.id),
-        t(&match &control.note {
-            Some(note) => format!("{}. {note}", control.title),
-            None => control.title.clone(),
-        }),
-        t(&control.checks.join(", "))
+        t(&control.title),
+        t(&codes)
     )
 }
 
