@@ -133,8 +133,8 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 	GUARDIAN_SOAK=1 PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
 
-bench: ## how fast: the policy engine up to the largest legal policy
-	cargo bench --locked -p guardian-core --bench policy
+bench: ## how fast: the policy engine up to the largest legal policy, coverage up to the largest account
+	cargo bench --locked -p guardian-core --bench policy --bench coverage
 
 docs: .venv/.stamp ## write the generated pages of docs/ again
 	$(PY) scripts/generate_permissions.py

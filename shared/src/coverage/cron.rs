@@ -208,7 +208,21 @@ impl Cron {
             Days::OfMonth(_) => false,
             Days::OfWeek(days) => days.iter().all(|day| matches!(day, WeekDay::On(_))),
         };
-        days && self.months.len() == 12 && self.years.iter().copied().eq(FIRST_YEAR..=LAST_YEAR)
+        days && self.months.len() == 12 && self.is_of_every_year()
+    }
+
+    /// Whether only the length of the months tells one year from the other, and not the days of the week.
+    pub(super) fn is_yearly(&self) -> bool {
+        let days = match &self.days {
+            Days::Every => true,
+            Days::OfMonth(days) => days.iter().all(|day| matches!(day, MonthDay::On(_) | MonthDay::Last)),
+            Days::OfWeek(_) => false,
+        };
+        days && self.is_of_every_year()
+    }
+
+    fn is_of_every_year(&self) -> bool {
+        self.years.iter().copied().eq(FIRST_YEAR..=LAST_YEAR)
     }
 
     /// The first day from `date` on that has times.

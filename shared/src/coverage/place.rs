@@ -8,7 +8,7 @@ use super::holdings::Own;
 use super::opt_in::{Chosen, opted_in};
 use super::promise::Promise;
 use super::resource_type::ResourceType;
-use super::selection::Matcher;
+use super::selection::{Matcher, Selected};
 use crate::arn::{AccountId, Arn, Region};
 use crate::evidence::{
     AccountInventory, Fact, Gap, OrganizationInventory, PlanInventory, RegionInventory, RegionSettings, Resource, Selection,
@@ -66,6 +66,10 @@ impl<'a> Chooser<'a> {
         tags: Option<&BTreeMap<String, String>>,
     ) -> Chosen<'b> {
         let weighed = self.matcher.weigh(resource, tags);
+        if weighed.selected == Selected::No {
+            // Nobody asks for the setting of what is not selected.
+            return Chosen { weighed, opted_in: Selected::Perhaps };
+        }
         Chosen { weighed, opted_in: opted_in(types.iter().copied(), weighed.named, plan.settings) }
     }
 }

@@ -158,8 +158,12 @@ impl Schedule {
         };
         let start = self.date_of(from)?;
         let end = Date::new(start.year().saturating_add(GAP_YEARS).min(LAST_YEAR), 12, 31).ok()?;
-        // From every day of one week to the same day of the next: what comes after is the same again.
-        let end = if cron.is_weekly() { start.saturating_add(Span::new().days(14)).min(end) } else { end };
+        // What comes after that is the same again: every week is like the other, or, but for 2100, every four years are like the next.
+        let end = match (cron.is_weekly(), cron.is_yearly() && end.year() < 2100) {
+            (true, _) => start.saturating_add(Span::new().days(14)).min(end),
+            (_, true) => start.saturating_add(Span::new().years(9)).min(end),
+            _ => end,
+        };
         let times = cron.times().collect::<Vec<_>>();
         let within = times.iter().zip(times.iter().skip(1)).map(|(earlier, later)| later.duration_since(*earlier)).max();
         let (first, last) = (*times.first()?, *times.last()?);

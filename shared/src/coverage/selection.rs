@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::arn::Arn;
 use crate::evidence::{Selection, TagOperator, TagTest};
-use crate::policy::wildcard_matches;
+use crate::policy::{Tokens, wildcard_matches};
 
 /// Whether it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +129,7 @@ pub struct Matcher<'a> {
 #[derive(Clone, Debug)]
 struct Patterns<'a> {
     exact: Vec<&'a str>,
-    wild: Vec<&'a str>,
+    wild: Vec<(&'a str, Tokens)>,
 }
 
 impl<'a> Patterns<'a> {
@@ -139,7 +139,7 @@ impl<'a> Patterns<'a> {
         exact.dedup();
         wild.sort_unstable();
         wild.dedup();
-        Self { exact, wild }
+        Self { exact, wild: wild.into_iter().map(|pattern| (pattern, Tokens::of_wildcards(pattern))).collect() }
     }
 
     fn is_empty(&self) -> bool {
@@ -148,7 +148,7 @@ impl<'a> Patterns<'a> {
 
     fn fitting(&self, resource: &'a str) -> impl Iterator<Item = &'a str> {
         let exact = self.exact.binary_search(&resource).ok().and_then(|at| self.exact.get(at).copied());
-        exact.into_iter().chain(self.wild.iter().copied().filter(move |pattern| wildcard_matches(pattern, resource)))
+        exact.into_iter().chain(self.wild.iter().filter(move |(_, tokens)| tokens.matches(resource)).map(|(pattern, _)| *pattern))
     }
 }
 

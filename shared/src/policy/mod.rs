@@ -25,4 +25,5 @@ pub use evaluate::{Policies, Request, evaluate};
 pub use grant::Grant;
 pub use named::Named;
 pub use principal::{NotAPrincipal, Principal};
+pub(crate) use wildcard::Tokens;
 pub use wildcard::wildcard_matches;

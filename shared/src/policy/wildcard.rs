@@ -256,9 +256,16 @@ fn continues(byte: u8) -> bool {
 
 /// Whether a pattern with `*` and `?` matches the whole text, letter case included. No variables.
 pub fn wildcard_matches(pattern: &str, text: &str) -> bool {
-    let mut tokens = Vec::with_capacity(pattern.len());
-    push(&mut tokens, pattern, true, false);
-    matches(&tokens, text.as_bytes())
+    Tokens::of_wildcards(pattern).matches(text)
+}
+
+impl Tokens {
+    /// A pattern with `*` and `?`, letter case included and without variables, to be matched many times.
+    pub(crate) fn of_wildcards(pattern: &str) -> Self {
+        let mut tokens = Vec::with_capacity(pattern.len());
+        push(&mut tokens, pattern, true, false);
+        Self(tokens)
+    }
 }
 
 /// Matches without letter case: actions.

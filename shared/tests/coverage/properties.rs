@@ -190,8 +190,6 @@ fn in_another_order(estate: &Estate) -> Estate {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn less_evidence_moves_a_verdict_towards_unknown_and_no_other_way(estate in any_estate()) {
         let before = by_arn(estate.cover());
