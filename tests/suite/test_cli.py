@@ -17,6 +17,7 @@ from .organization import ROOT
 
 EVENTS = ROOT / "tests" / "events"
 RULES = ROOT / "shared" / "src" / "diagnosis" / "rules"
+CHECKS = ROOT / "shared" / "src" / "compliance" / "checks"
 EVENT = EXAMPLES / "failed-copy.json"
 EVIDENCE = EXAMPLES / "evidence"
 JOB = ["111111111111", "eu-central-1", "47C8EF56-74D8-059D-1301-C5BE1D5C926E"]
@@ -203,28 +204,34 @@ def corpus_causes() -> set[str]:
     return {json.loads(record)["cause"] for record in records}
 
 
-def test_the_list_is_the_rules_of_the_project() -> None:
+def test_the_list_is_the_rules_and_the_checks_of_the_project() -> None:
     rules = listed()
-    assert sorted(rule["name"] for rule in rules) == sorted(page.stem for page in RULES.glob("*.md"))
-    assert [rule["code"] for rule in rules] == sorted({rule["code"] for rule in rules})
+    assert sorted(rule["name"] for rule in rules) == sorted(
+        page.stem for folder in (RULES, CHECKS) for page in folder.glob("*.md")
+    )
+    codes = [rule["code"] for rule in rules]
+    diagnoses = sorted({code for code in codes if code.startswith("BKD-")})
+    assert codes == diagnoses + sorted({code for code in codes if code.startswith("BKC-")})
     text = guardian("explain", "--list").out.splitlines()
     assert [line.split()[:2] for line in text] == [[rule["code"], rule["name"]] for rule in rules]
 
 
 def test_every_code_every_name_and_every_cause_has_a_page() -> None:
     rules = listed()
-    names = {name for rule in rules for name in (rule["code"], rule["code"].lower(), rule["name"], *rule["causes"])}
+    names = {
+        name for rule in rules for name in (rule["code"], rule["code"].lower(), rule["name"], *rule.get("causes", []))
+    }
     for name in sorted(names | corpus_causes() | {"unexplained"}):
         text = guardian("explain", name)
         assert text.code == FINE and not text.err, name
-        for heading in ("What it means", "Why it happens", "How to fix", "When it is wrong"):
-            assert f"\n{heading}\n" in text.out, name
+        for heading in ("What it means", "Why it (happens|matters)", "How to fix", "When it is wrong"):
+            assert re.search(f"\n{heading}\n", text.out), name
         assert "```" not in text.out and ESCAPE not in text.out
         pages = guardian("explain", name, "--format", "json").json()
         assert pages and all(page["page"].startswith("# ") for page in pages), name
-        assert any(name.lower() in (page.get("code", "").lower(), page["name"], *page["causes"]) for page in pages), (
-            name
-        )
+        assert any(
+            name.lower() in (page.get("code", "").lower(), page["name"], *page.get("causes", [])) for page in pages
+        ), name
 
 
 def test_a_page_reads_as_it_was_kept() -> None:
@@ -248,7 +255,7 @@ def test_a_page_reads_as_it_was_kept() -> None:
 def test_an_unknown_name_is_answered_with_what_was_meant(asked: str, advice: str) -> None:
     ended = guardian("explain", asked)
     assert (ended.code, ended.out) == (USAGE, "")
-    assert advice in ended.err and ended.err.startswith(f"guardian: no rule or cause is called `{asked}`")
+    assert advice in ended.err and ended.err.startswith(f"guardian: no rule, cause or check is called `{asked}`")
 
 
 # --- Events ----------------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-//! `guardian explain CODE`: the page of a rule; `guardian explain --list`: the rules.
+//! `guardian explain CODE`: the page of a rule or of a check; `guardian explain --list`: the rules and the checks.
 
 use std::path::Path;
 
+use guardian_core::compliance::Check;
+use guardian_core::compliance::checks::ALL as CHECKS;
 use guardian_core::diagnosis::rules::ALL;
 use guardian_core::diagnosis::{Cause, Rule, UNEXPLAINED_PAGE};
 use guardian_core::report;
@@ -15,18 +17,21 @@ const COMMANDS: [&str; 3] = ["event", "job", "message"];
 pub(super) fn run(code: &str, output: &Output) -> anyhow::Result<Exit> {
     let wanted = code.trim().to_lowercase();
     let rules = ALL.iter().filter(|rule| names(rule).any(|name| name.eq_ignore_ascii_case(&wanted))).collect::<Vec<_>>();
+    let checks = CHECKS.iter().filter(|check| check_names(check).any(|name| name.eq_ignore_ascii_case(&wanted))).collect::<Vec<_>>();
     let unexplained = wanted == Cause::Unexplained.label();
-    if rules.is_empty() && !unexplained {
+    if rules.is_empty() && checks.is_empty() && !unexplained {
         anyhow::bail!("{}", unknown(code, &wanted));
     }
     if output.json(Format::Text) {
         let mut pages = rules.iter().map(|rule| described(rule)).collect::<Vec<_>>();
+        pages.extend(checks.iter().map(|check| described_check(check)));
         if unexplained {
             pages.push(json!({"name": wanted, "causes": [wanted], "page": UNEXPLAINED_PAGE}));
         }
         output.print(&serde_json::to_string_pretty(&pages)?)?;
     } else {
         let mut pages = rules.iter().map(|rule| report::page(&rule.meta, output.look())).collect::<Vec<_>>();
+        pages.extend(checks.iter().map(|check| report::check_page(&check.meta, output.look())));
         if unexplained {
             pages.push(report::prose(UNEXPLAINED_PAGE, output.look()));
         }
@@ -39,17 +44,18 @@ pub(super) fn list(output: &Output) -> anyhow::Result<Exit> {
     let mut rules = ALL.iter().collect::<Vec<_>>();
     rules.sort_by_key(|rule| rule.meta.code);
     if output.json(Format::Text) {
-        let list = rules.iter().map(|rule| {
-            let mut rule = described(rule);
-            if let Some(members) = rule.as_object_mut() {
+        let list = rules.iter().map(|rule| described(rule)).chain(CHECKS.iter().map(described_check)).map(|mut one| {
+            if let Some(members) = one.as_object_mut() {
                 members.remove("page");
             }
-            rule
+            one
         });
         output.print(&serde_json::to_string_pretty(&list.collect::<Vec<_>>())?)?;
     } else {
-        let longest = rules.iter().map(|rule| rule.meta.name.len()).max().unwrap_or_default();
-        let list = rules.iter().map(|rule| format!("{}  {:longest$}  {}", rule.meta.code, rule.meta.name, rule.meta.title));
+        let rules = rules.iter().map(|rule| (rule.meta.code, rule.meta.name, rule.meta.title));
+        let all = rules.chain(CHECKS.iter().map(|check| (check.meta.code, check.meta.name, check.meta.title))).collect::<Vec<_>>();
+        let longest = all.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default();
+        let list = all.iter().map(|(code, name, title)| format!("{code}  {name:longest$}  {title}"));
         output.print(&list.collect::<Vec<_>>().join("\n"))?;
     }
     Ok(Exit::Fine)
@@ -68,6 +74,25 @@ fn described(rule: &Rule) -> Value {
         "references": rule.meta.references,
         "page": rule.meta.page,
     })
+}
+
+fn described_check(check: &Check) -> Value {
+    json!({
+        "code": check.meta.code,
+        "name": check.meta.name,
+        "title": check.meta.title,
+        "severity": check.meta.severity,
+        "since": check.meta.since,
+        "needs": check.meta.needs,
+        "remedy": check.meta.remedy,
+        "references": check.meta.references,
+        "page": check.meta.page,
+    })
+}
+
+/// What a check can be asked for by.
+fn check_names(check: &Check) -> impl Iterator<Item = &'static str> + use<> {
+    [check.meta.code, check.meta.name].into_iter()
 }
 
 /// What a rule can be asked for by.
@@ -89,7 +114,7 @@ fn unknown(code: &str, wanted: &str) -> String {
             near => format!("did you mean {}? `guardian explain --list` shows all", near.join(" or ")),
         }
     };
-    format!("no rule or cause is called `{asked}`; {advice}")
+    format!("no rule, cause or check is called `{asked}`; {advice}")
 }
 
 /// At most three names: those that a slip of the hand can have turned into this one, the nearest first, then those it is a part of.
@@ -102,7 +127,7 @@ fn nearest(wanted: &str) -> Vec<&'static str> {
         let edits = edits(wanted, &name);
         if edits <= slips { Some(edits) } else { (letters >= 3 && name.contains(wanted)).then_some(usize::MAX) }
     };
-    let all = ALL.iter().flat_map(names).chain([Cause::Unexplained.label()]).chain(COMMANDS);
+    let all = ALL.iter().flat_map(names).chain(CHECKS.iter().flat_map(check_names)).chain([Cause::Unexplained.label()]).chain(COMMANDS);
     let mut near = all.filter_map(|name| Some((distance(name)?, name))).collect::<Vec<_>>();
     near.sort_unstable();
     near.dedup();

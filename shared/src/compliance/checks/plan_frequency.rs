@@ -36,11 +36,12 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             }
             let schedule = rule.times.schedule.as_deref().map(|expression| Schedule::parse(expression, rule.times.zone.as_deref()));
             match schedule {
-                Some(Ok(schedule)) => match schedule.largest_gap(view.now).map(hours) {
-                    Some(pause) => shortest = Some(shortest.map_or(pause, |shortest| shortest.min(pause))),
-                    // Less than two runs in a lifetime.
-                    None => {}
-                },
+                // None where it runs less than twice in a lifetime.
+                Some(Ok(schedule)) => {
+                    if let Some(pause) = schedule.largest_gap(view.now).map(hours) {
+                        shortest = Some(shortest.map_or(pause, |shortest| shortest.min(pause)));
+                    }
+                }
                 Some(Err(_)) | None => open.push(rule.name.as_str()),
             }
         }
