@@ -4,7 +4,13 @@
 //! from what the checks say now; read the difference before you commit it.
 
 #![expect(clippy::disallowed_methods, reason = "the tests read the pages and the bases from disk")]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, clippy::indexing_slicing, reason = "a test may stop where its premise fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::indexing_slicing,
+    reason = "a test may stop where its premise fails"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -378,6 +384,29 @@ fn what_could_not_be_read_never_makes_anything_well_and_never_makes_a_failure() 
     }
     assert!(tried > 10_000, "only {tried} facts were taken away");
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_read_that_failed_is_told_of_the_organization_or_of_the_account() {
+    let mut wrong = String::new();
+    for name in ["source-account", "backup-account"] {
+        let mut value = base("inventories", name);
+        let types =
+            json!({"fact": "known", "value": {"opted_in": {}}, "source": "backup:DescribeRegionSettings", "at": "2026-11-02T12:00:00Z"});
+        merge(&mut value, &json!({"organization": {"opt_in": {"eu-central-1": types}}}));
+        let inventories = |(place, _): &(String, Value)| place.starts_with("/account") || place.starts_with("/organization");
+        for (place, less) in poorer(&value, &["refused"]).into_iter().filter(inventories) {
+            let seen = Seen::of(less);
+            let scope = seen.scope();
+            let organization = judge_organization(&seen.organization_view(&scope)).gaps;
+            let account = judge_account(&seen.account_view(&scope, seen.account.as_ref().unwrap())).not_evaluated;
+            let told = organization.into_iter().chain(account.into_iter().flat_map(|part| part.gaps));
+            if told.filter(|gap| gap.action == "test:Read").count() != 1 {
+                let _ = writeln!(wrong, "{name}, {place}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not told, or more than once:\n{wrong}");
 }
 
 /// Lists whose order says nothing.

@@ -35,6 +35,7 @@ pub(super) fn of_organization(organization: &OrganizationInventory) -> Vec<Gap> 
     gaps.see(&organization.delegated_administrators);
     gaps.see(&organization.policy_types);
     gaps.see(&organization.global_settings);
+    organization.opt_in.values().for_each(|settings| gaps.see(settings));
     gaps.told()
 }
 
