@@ -61,7 +61,7 @@ enum Command {
     /// Tell of every route whether its next copy will work, and if not why.
     Preflight(preflight::Preflight),
     Replay(replay::Replay),
-    Sweep(sweep::SweepArguments),
+    Sweep(Box<sweep::SweepArguments>),
 }
 
 #[tokio::main(flavor = "current_thread")]

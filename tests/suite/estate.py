@@ -28,12 +28,35 @@ KEPT_DAYS, COPY_KEPT_DAYS = 35, 90
 DUE_HOURS_AGO = 3
 # How many of the newest nights had no copy of what is stale.
 MISSED_NIGHTS = 3
-# What the estate keeps to; for `guardian sweep`.
+# What the estate keeps to; for `guardian sweep`. The lab itself works through the role by which AWS lets the management account in.
 BASELINE = {
     "schema": "backup-guardian/baseline/v1",
     "retention_days": KEPT_DAYS,
     "wanted_tags": [{"key": "backup"}],
+    "outside_roles": [READER_ROLE, "OrganizationAccountAccessRole"],
 }
+# What nobody in the backup account may do.
+DENIED = [
+    "account:CloseAccount",
+    "backup:DeleteBackupVault",
+    "backup:DeleteBackupVaultAccessPolicy",
+    "backup:DeleteBackupVaultLockConfiguration",
+    "backup:DeleteRecoveryPoint",
+    "backup:DisassociateRecoveryPoint",
+    "backup:PutBackupVaultAccessPolicy",
+    "backup:PutBackupVaultLockConfiguration",
+    "backup:UpdateRecoveryPointLifecycle",
+    "ec2:DeleteSnapshot",
+    "ec2:DeregisterImage",
+    "kms:DeleteImportedKeyMaterial",
+    "kms:DisableKey",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion",
+    "organizations:LeaveOrganization",
+    "rds:DeleteDBClusterSnapshot",
+    "rds:DeleteDBSnapshot",
+]
 
 
 @dataclass
@@ -156,6 +179,7 @@ def demo_estate(lab: Lab, nights: int = 5) -> Estate:
     for ago in range(nights, -1, -1):
         estate.night(ago)
     _test_restores(estate)
+    _guard_the_copies(estate)
     return estate
 
 
@@ -184,6 +208,19 @@ def _switch_on(lab: Lab) -> None:
                 # Without it AWS copies no table into another account.
                 ResourceTypeManagementPreference={"DynamoDB": True, "EFS": True},
             )
+
+
+def _guard_the_copies(estate: Estate) -> None:
+    """Whoever takes the backup account over can neither delete copies nor their keys, nor leave with them."""
+    organizations = estate.lab.client(estate.lab.management, "organizations")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": DENIED, "Resource": "*"}],
+    }
+    made = organizations.create_policy(
+        Name="guard-the-copies", Description="", Type="SERVICE_CONTROL_POLICY", Content=json.dumps(policy)
+    )
+    organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=estate.lab.backup)
 
 
 def _organization_trail(lab: Lab) -> str:

@@ -37,7 +37,8 @@ def sweep(estate: Estate, folder: Path, *arguments: str | Path, **environment: s
     """The command, at a pace that a lab stands: it has no limits."""
     lab = estate.lab
     given = {"GUARDIAN_REGIONS": ",".join(lab.info["regions"]), "GUARDIAN_BACKUP_ACCOUNT_IDS": lab.backup}
-    shown = ("sweep", "--baseline", folder / "baseline.json", "--pace", "100", *arguments)
+    pace = () if "--pace" in arguments else ("--pace", "100")
+    shown = ("sweep", "--baseline", folder / "baseline.json", *pace, *arguments)
     return Terminal(lab).run(*map(str, shown), **given | environment)
 
 

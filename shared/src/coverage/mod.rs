@@ -19,7 +19,6 @@ mod promise;
 mod resource_type;
 mod schedule;
 mod selection;
-mod share;
 
 pub use cover::cover;
 pub use cron::CronError;
@@ -31,4 +30,3 @@ pub use opt_in::{Chosen, opted_in};
 pub use resource_type::{OptInOfNamed, ResourceType};
 pub use schedule::{GAP_YEARS, Schedule, ScheduleError};
 pub use selection::{Because, Matcher, Named, Selected, Weighed, selects};
-pub use share::{Share, covered_share};

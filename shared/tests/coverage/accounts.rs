@@ -1,7 +1,6 @@
 //! What is said of resources, illness by illness.
 
 use guardian_core::coverage::Protection::{self, *};
-use guardian_core::coverage::covered_share;
 
 use crate::estate::*;
 
@@ -337,17 +336,4 @@ fn a_region_that_is_switched_off_has_no_resources() {
     let mut estate = Estate::well();
     estate.here().enabled = known(false);
     assert_eq!(estate.cover(), vec![]);
-}
-
-#[test]
-fn the_share_of_what_is_protected_counts_what_is_not_known_and_what_was_not_evaluated() {
-    let mut estate = Estate::well();
-    let mut share = covered_share(&estate.cover());
-    assert_eq!(share.per_mille(), Some(1000));
-    share.not_evaluated(1);
-    assert_eq!(share.per_mille(), Some(500));
-    estate.here().plans = gap("backup:ListBackupPlans");
-    share.add(&estate.cover());
-    assert_eq!((share.protected, share.of, share.per_mille()), (1, 3, Some(333)));
-    assert_eq!(covered_share(&[]).per_mille(), None);
 }

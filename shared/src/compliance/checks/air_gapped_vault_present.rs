@@ -1,8 +1,8 @@
 //! The backup account has a logically air-gapped vault.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{listed, quoted};
-use crate::compliance::walk::{air_gapped};
+use crate::compliance::walk::air_gapped;
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.

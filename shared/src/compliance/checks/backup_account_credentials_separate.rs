@@ -1,12 +1,12 @@
 //! Nobody from outside may assume a role of the backup account.
 
 use crate::arn::{AccountId, Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
-use crate::evidence::{RoleTrust};
+use crate::evidence::RoleTrust;
 use crate::policy::{Document, Named, Policies, wildcard_matches};
 
 /// The check.
@@ -19,7 +19,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["iam:ListRoles"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html", "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html",
+            "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
+        ],
         page: include_str!("backup-account-credentials-separate.md"),
     },
     judge: Judge::Account(judge),
@@ -32,7 +35,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         };
         let mut outcomes = trusts.iter().filter_map(|trust| of_role(view, trust)).collect::<Vec<_>>();
         if outcomes.is_empty() {
-            outcomes.push(Outcome::pass(view.place().here(), format!("none of {} lets an outside principal in", count(trusts.len(), "role"))));
+            outcomes
+                .push(Outcome::pass(view.place().here(), format!("none of {} lets an outside principal in", count(trusts.len(), "role"))));
         }
         outcomes
     })

@@ -1,10 +1,10 @@
 //! No identity provider of the other accounts reaches the backup account.
 
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
 use crate::diagnosis::{Grade, Severity};
 use crate::policy::{Named, wildcard_matches};
-use std::collections::{BTreeSet};
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["iam:ListRoles"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html", "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers.html"],
+        references: &[
+            "https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html",
+            "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers.html",
+        ],
         page: include_str!("backup-account-identities-separate.md"),
     },
     judge: Judge::Account(judge),

@@ -1,8 +1,8 @@
 //! Every backup account is an active member of the organization.
 
-use crate::arn::{AccountId};
-use crate::compliance::{Check, Judge, Meta, OrganizationView, Outcome};
+use crate::arn::AccountId;
 use crate::compliance::say::{Place, quoted};
+use crate::compliance::{Check, Judge, Meta, OrganizationView, Outcome};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:ListAccounts"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_close.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_close.html",
+        ],
         page: include_str!("backup-account-in-organization.md"),
     },
     judge: Judge::Organization(judge),
@@ -47,7 +50,10 @@ fn one(view: &OrganizationView<'_>, account: &AccountId) -> Outcome {
         Some("ACTIVE") => Outcome::pass(subject, format!("account {account} is an active member")),
         Some(status) => Outcome::fail(
             subject,
-            format!("account {account} keeps the copies and is {}; 90 days after an account was closed its content is deleted, locked vaults included", quoted(status)),
+            format!(
+                "account {account} keeps the copies and is {}; 90 days after an account was closed its content is deleted, locked vaults included",
+                quoted(status)
+            ),
             format!("open a case with AWS Support to reopen account {account} before the 90 days are over"),
         ),
         None => Outcome::unknown(subject, "not seen: the status of the account", Vec::new()),

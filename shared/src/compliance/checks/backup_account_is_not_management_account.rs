@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:DescribeOrganization"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_best-practices_mgmt-acct.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_best-practices_mgmt-acct.html",
+        ],
         page: include_str!("backup-account-is-not-management-account.md"),
     },
     judge: Judge::Organization(judge),

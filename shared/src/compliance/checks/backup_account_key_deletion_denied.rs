@@ -1,7 +1,7 @@
 //! Service control policies deny the backup account to make its keys unusable.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::compliance::say::{every, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -14,7 +14,11 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:ListPoliciesForTarget", "organizations:DescribePolicy"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html", "https://docs.aws.amazon.com/kms/latest/developerguide/deleting-keys.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+            "https://docs.aws.amazon.com/kms/latest/developerguide/deleting-keys.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html",
+        ],
         page: include_str!("backup-account-key-deletion-denied.md"),
     },
     judge: Judge::Account(judge),

@@ -1,7 +1,7 @@
 //! Service control policies deny the backup account to leave the organization or to be closed.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::compliance::say::{every, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -14,17 +14,18 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:ListPoliciesForTarget", "organizations:DescribePolicy"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_leave.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_close.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_leave.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_close.html",
+        ],
         page: include_str!("backup-account-leaving-denied.md"),
     },
     judge: Judge::Account(judge),
 };
 
 /// What must be denied, and to what.
-const ACTIONS: &[(&str, &str)] = &[
-    ("organizations:LeaveOrganization", "*"),
-    ("account:CloseAccount", "*"),
-];
+const ACTIONS: &[(&str, &str)] = &[("organizations:LeaveOrganization", "*"), ("account:CloseAccount", "*")];
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     view.in_backup_account(|| {

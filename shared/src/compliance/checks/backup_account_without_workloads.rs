@@ -1,8 +1,8 @@
 //! The backup account runs no workloads.
 
-use crate::arn::{Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::arn::Arn;
 use crate::compliance::say::{count, listed};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["tag:GetResources"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html",
+        ],
         page: include_str!("backup-account-without-workloads.md"),
     },
     judge: Judge::Account(judge),
@@ -44,14 +47,16 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 return vec![Outcome::unseen(place.here(), "the resources of the account", &region.resources)];
             };
             // What a restore test makes is tagged, and removed again.
-            let theirs = resources.iter().filter(|resource| is_workload(&resource.arn) && !resource.tags.contains_key("awsbackup-restore-test"));
+            let theirs =
+                resources.iter().filter(|resource| is_workload(&resource.arn) && !resource.tags.contains_key("awsbackup-restore-test"));
             let mut found = theirs.map(|resource| resource.arn.as_str()).collect::<Vec<_>>();
             found.sort_unstable();
             if found.is_empty() {
                 return vec![Outcome::pass(place.here(), "nothing was found there that people run")];
             }
             let seen = format!("{} runs here: {}", count(found.len(), "resource"), listed(&found));
-            let remedy = format!("move them out of account {}, or take responsibility for them in the baseline, by their ARNs", place.account);
+            let remedy =
+                format!("move them out of account {}, or take responsibility for them in the baseline, by their ARNs", place.account);
             vec![Outcome::fail(place.here(), seen, remedy).from(found)]
         })
     })

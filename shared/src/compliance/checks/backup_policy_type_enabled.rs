@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:ListRoots"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/enable-policy-type.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/enable-policy-type.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html",
+        ],
         page: include_str!("backup-policy-type-enabled.md"),
     },
     judge: Judge::Organization(judge),

@@ -1,13 +1,13 @@
 //! The roles of copy jobs may do what a copy asks of them.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, ways};
 use crate::compliance::say::{Place, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, ways};
 use crate::copy::{Actor, judge_all, requirements};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{Fact, GapReason, RegionInventory, Role};
 use crate::policy::{Decision, Document};
-use serde_json::{json};
-use std::collections::{BTreeSet};
+use serde_json::json;
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -19,7 +19,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "organizations:ListPoliciesForTarget"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("backup-role-permitted.md"),
     },
     judge: Judge::Account(judge),
@@ -89,7 +92,8 @@ fn of(view: &AccountView<'_>, (region, pair): (&RegionInventory, &ways::Pair), s
         return Outcome::fail(subject, format!("the role {name} may not do {}, so its copies fail", list(&refused)), remedy).from(evidence);
     }
     if !open.is_empty() {
-        return Outcome::unknown(subject, format!("whether the role {name} may do {} depends on conditions", list(&open)), Vec::new()).from(evidence);
+        return Outcome::unknown(subject, format!("whether the role {name} may do {} depends on conditions", list(&open)), Vec::new())
+            .from(evidence);
     }
     Outcome::pass(subject, format!("the role {name} may do {}", list(&needed))).from(evidence)
 }
@@ -102,6 +106,9 @@ fn open_vault() -> Document {
 /// The types whose backups lie in the vault, and that of EBS.
 fn kinds(region: &RegionInventory, pair: &ways::Pair) -> BTreeSet<(String, bool)> {
     let points = ways::source_vault(region, pair).and_then(|vault| vault.points.known());
-    let seen = points.into_iter().flatten().filter_map(|points| Some((points.resource_type.clone(), points.newest.first()?.arn.service() == "backup")));
+    let seen = points
+        .into_iter()
+        .flatten()
+        .filter_map(|points| Some((points.resource_type.clone(), points.newest.first()?.arn.service() == "backup")));
     seen.chain([("EBS".to_owned(), false)]).collect()
 }

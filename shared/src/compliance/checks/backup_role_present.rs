@@ -1,9 +1,9 @@
 //! The roles that selections name exist.
 
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders};
-use crate::compliance::say::{quoted};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 use crate::evidence::{Fact, GapReason};
 
 /// The check.
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["iam:GetRole", "backup:ListBackupSelections", "backup:GetBackupSelection"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_best-practices.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_best-practices.html",
+        ],
         page: include_str!("backup-role-present.md"),
     },
     judge: Judge::Account(judge),
@@ -34,7 +37,11 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 quoted(name),
                 quoted(&command("aws iam create-role --assume-role-policy-document file://trust.json", &[("role-name", name)]))
             );
-            Outcome::fail(subject, format!("selections name the role {}, which does not exist: every job of theirs fails", quoted(arn.as_str())), remedy)
+            Outcome::fail(
+                subject,
+                format!("selections name the role {}, which does not exist: every job of theirs fails", quoted(arn.as_str())),
+                remedy,
+            )
         }
         fact => Outcome::unseen(subject, "the role", fact),
     })

@@ -1,7 +1,7 @@
 //! AWS Backup may assume the roles that selections name.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders};
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{Fact, GapReason};
 use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate};
@@ -49,14 +49,24 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         let answer = evaluate(&request, &Policies { resource: Some(Document::read(trust)), ..Policies::default() });
         match answer.decision {
             Decision::Allowed => Outcome::pass(subject, format!("its trust policy lets `{SERVICE}` in")),
-            Decision::Uncertain if answer.refused_by.is_empty() => {
-                Outcome::unknown(subject, format!("whether `{SERVICE}` may assume it depends on {}", listed(&answer.depends_on)), Vec::new())
-            }
+            Decision::Uncertain if answer.refused_by.is_empty() => Outcome::unknown(
+                subject,
+                format!("whether `{SERVICE}` may assume it depends on {}", listed(&answer.depends_on)),
+                Vec::new(),
+            ),
             Decision::Uncertain | Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => {
                 let name = arn.role_name().unwrap_or_default();
                 let statement = format!(r#"{{"Effect":"Allow","Principal":{{"Service":"{SERVICE}"}},"Action":"sts:AssumeRole"}}"#);
-                let remedy = format!("in account {account} add to the trust policy of the role {} by `iam:UpdateAssumeRolePolicy`: {}", quoted(name), quoted(&statement));
-                Outcome::fail(subject, format!("its trust policy does not let `{SERVICE}` assume it: every job of its selections fails"), remedy)
+                let remedy = format!(
+                    "in account {account} add to the trust policy of the role {} by `iam:UpdateAssumeRolePolicy`: {}",
+                    quoted(name),
+                    quoted(&statement)
+                );
+                Outcome::fail(
+                    subject,
+                    format!("its trust policy does not let `{SERVICE}` assume it: every job of its selections fails"),
+                    remedy,
+                )
             }
         }
     })

@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:ListAWSServiceAccessForOrganization"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/services-that-can-integrate-backup.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/manage-cross-account.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/services-that-can-integrate-backup.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/manage-cross-account.html",
+        ],
         page: include_str!("backup-trusted-access-enabled.md"),
     },
     judge: Judge::Organization(judge),

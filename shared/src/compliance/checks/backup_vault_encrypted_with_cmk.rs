@@ -13,12 +13,17 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:ListBackupVaults", "kms:DescribeKey"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("backup-vault-encrypted-with-cmk.md"),
     },
     judge: Judge::Account(judge),
 };
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    view.in_backup_account(|| view.used_vaults(|subject, _, region, vault| keyed::by_customer(subject, region, &vault.vault, "the vault that keeps the copies")))
+    view.in_backup_account(|| {
+        view.used_vaults(|subject, _, region, vault| keyed::by_customer(subject, region, &vault.vault, "the vault that keeps the copies"))
+    })
 }

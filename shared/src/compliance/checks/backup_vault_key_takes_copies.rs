@@ -1,9 +1,9 @@
 //! The key of the vault that copies go to can be used for them.
 
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, keyed, ways};
-use crate::copy::{Object};
+use crate::copy::Object;
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Fact};
+use crate::evidence::Fact;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:GetKeyPolicy", "backup:DescribeBackupVault", "backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceLinkedRolePolicyForBackup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+            "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceLinkedRolePolicyForBackup.html",
+        ],
         page: include_str!("backup-vault-key-takes-copies.md"),
     },
     judge: Judge::Account(judge),
@@ -35,12 +38,15 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         let Some(policy) = policy.filter(|policy| policy.known().is_some()) else {
             return vec![Outcome::unseen(subject, "the policy of the key of that vault", policy.unwrap_or(&Fact::NotAsked))];
         };
-        vec![way.judged(subject, &ways::Question {
-            object: Object::DestinationKey,
-            which: ways::everything_needed,
-            what: "the policy of the key of the vault that copies go to",
-            so: "no copy can be written",
-            current: policy.known().map(|policy| Some(&policy.document)),
-        })]
+        vec![way.judged(
+            subject,
+            &ways::Question {
+                object: Object::DestinationKey,
+                which: ways::everything_needed,
+                what: "the policy of the key of the vault that copies go to",
+                so: "no copy can be written",
+                current: policy.known().map(|policy| Some(&policy.document)),
+            },
+        )]
     })
 }

@@ -1,9 +1,9 @@
 //! CloudTrail records what a diagnosis needs.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{Place, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Trail};
+use crate::evidence::Trail;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html", "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html"],
+        references: &[
+            "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html",
+            "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html",
+        ],
         page: include_str!("cloudtrail-fit-for-diagnosis.md"),
     },
     judge: Judge::Account(judge),
@@ -39,14 +42,19 @@ fn of(place: Place<'_>, trails: &[Trail]) -> Outcome {
             lacks.push("it does not log");
         }
         if let Some(events) = events {
-            for (has, fault) in [(events.reads, "it leaves out calls that read"), (events.writes, "it leaves out calls that write"), (events.kms, "it leaves out calls of AWS KMS")] {
+            for (has, fault) in [
+                (events.reads, "it leaves out calls that read"),
+                (events.writes, "it leaves out calls that write"),
+                (events.kms, "it leaves out calls of AWS KMS"),
+            ] {
                 if !has {
                     lacks.push(fault);
                 }
             }
         }
         if lacks.is_empty() && logging.is_some() && events.is_some() {
-            return Outcome::pass(place.here(), format!("the trail {} records all management events", quoted(trail.arn.as_str()))).from([trail.arn.as_str()]);
+            return Outcome::pass(place.here(), format!("the trail {} records all management events", quoted(trail.arn.as_str())))
+                .from([trail.arn.as_str()]);
         }
         if lacks.is_empty() {
             open = true;
@@ -63,7 +71,9 @@ fn of(place: Place<'_>, trails: &[Trail]) -> Outcome {
     let remedy = format!(
         "{} let a trail, best that of the organization, record all management events, AWS KMS and reads included: {}",
         place.words(),
-        quoted("aws cloudtrail put-event-selectors --trail-name TRAIL --event-selectors ReadWriteType=All,IncludeManagementEvents=true,ExcludeManagementEventSources=[]")
+        quoted(
+            "aws cloudtrail put-event-selectors --trail-name TRAIL --event-selectors ReadWriteType=All,IncludeManagementEvents=true,ExcludeManagementEventSources=[]"
+        )
     );
     Outcome::fail(place.here(), seen, remedy)
 }

@@ -1,11 +1,11 @@
 //! Backups and copies of every resource are as fresh as its schedule.
 
+use crate::compliance::rows::Look;
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, rows};
-use crate::compliance::rows::{Look};
-use crate::compliance::say::{quoted};
-use crate::coverage::{Protection};
+use crate::coverage::Protection;
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -31,7 +31,10 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 "look at the last backup and copy jobs of the resource in account {}, {}: {}",
                 row.account_id,
                 row.region,
-                quoted(&command("aws backup list-copy-jobs", &[("region", row.region.as_str()), ("by-resource-arn", row.resource_arn.as_str())]))
+                quoted(&command(
+                    "aws backup list-copy-jobs",
+                    &[("region", row.region.as_str()), ("by-resource-arn", row.resource_arn.as_str())]
+                ))
             ),
         ),
         Protection::Protected => Look::Well,

@@ -1,12 +1,12 @@
 //! Copies are kept long enough.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, rows};
-use crate::compliance::rows::{Look};
+use crate::compliance::rows::Look;
 use crate::compliance::say::{days, days_between, quoted};
-use crate::coverage::{Protection};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, rows};
+use crate::coverage::Protection;
 use crate::diagnosis::{Grade, Severity};
-use jiff::{Timestamp};
-use std::collections::{BTreeSet};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -18,7 +18,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:ListRecoveryPointsByBackupVault"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("copies-retained.md"),
     },
     judge: Judge::Account(judge),

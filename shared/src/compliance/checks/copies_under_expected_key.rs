@@ -1,9 +1,9 @@
 //! Copies are under the key of the vault that holds them.
 
+use crate::compliance::rows::Look;
+use crate::compliance::say::quoted;
+use crate::compliance::walk::air_gapped;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, rows};
-use crate::compliance::rows::{Look};
-use crate::compliance::say::{quoted};
-use crate::compliance::walk::{air_gapped};
 use crate::coverage::{Landing, Protection};
 use crate::diagnosis::{Grade, Severity};
 

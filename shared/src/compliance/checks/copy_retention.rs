@@ -1,10 +1,10 @@
 //! Copy actions keep copies long enough.
 
-use crate::arn::{Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::arn::Arn;
 use crate::compliance::say::{days, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
-use std::collections::{BTreeMap};
+use std::collections::BTreeMap;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("copy-retention.md"),
     },
     judge: Judge::Account(judge),
@@ -27,7 +30,9 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     view.plans(|subject, _, _, _, plan| {
         let mut longest: BTreeMap<&Arn, Option<i64>> = BTreeMap::new();
         let actions = plan.rules.iter().flat_map(|rule| &rule.copy_actions);
-        for action in actions.filter(|action| action.destination_vault_arn.account().is_some_and(|account| view.is_backup_account(&account))) {
+        for action in
+            actions.filter(|action| action.destination_vault_arn.account().is_some_and(|account| view.is_backup_account(&account)))
+        {
             let kept = longest.entry(&action.destination_vault_arn).or_insert(action.delete_after_days);
             *kept = match (*kept, action.delete_after_days) {
                 (Some(one), Some(other)) => Some(one.max(other)),

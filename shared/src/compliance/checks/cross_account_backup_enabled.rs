@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:DescribeGlobalSettings"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/manage-cross-account.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/manage-cross-account.html",
+        ],
         page: include_str!("cross-account-backup-enabled.md"),
     },
     judge: Judge::Organization(judge),
@@ -31,7 +34,10 @@ fn judge(view: &OrganizationView<'_>) -> Vec<Outcome> {
             }
             Some(settings) => Outcome::fail(
                 subject,
-                format!("cross-account backup is off in management account {}: every copy into another account fails", settings.management_account),
+                format!(
+                    "cross-account backup is off in management account {}: every copy into another account fails",
+                    settings.management_account
+                ),
                 format!(
                     "in account {}: `aws backup update-global-settings --global-settings isCrossAccountBackupEnabled=true`",
                     settings.management_account

@@ -1,10 +1,10 @@
 //! AWS Backup has a delegated administrator.
 
-use crate::arn::{AccountId};
-use crate::compliance::{Check, Judge, Meta, OrganizationView, Outcome};
+use crate::arn::AccountId;
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{Check, Judge, Meta, OrganizationView, Outcome};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

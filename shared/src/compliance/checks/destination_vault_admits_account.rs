@@ -1,9 +1,9 @@
 //! The vaults that an account copies into admit it.
 
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, ways};
-use crate::copy::{Object};
+use crate::copy::Object;
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Fact};
+use crate::evidence::Fact;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -31,12 +31,15 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         let Some(policy) = policy.filter(|policy| policy.known().is_some()) else {
             return vec![Outcome::unseen(subject, "the policy of the vault", policy.unwrap_or(&Fact::NotAsked))];
         };
-        vec![way.judged(subject, &ways::Question {
-            object: Object::DestinationVault,
-            which: ways::everything_needed,
-            what: "the policy of the vault that copies go to",
-            so: "every copy fails",
-            current: policy.known().map(|policy| policy.document.as_ref()),
-        })]
+        vec![way.judged(
+            subject,
+            &ways::Question {
+                object: Object::DestinationVault,
+                which: ways::everything_needed,
+                what: "the policy of the vault that copies go to",
+                so: "every copy fails",
+                current: policy.known().map(|policy| policy.document.as_ref()),
+            },
+        )]
     })
 }

@@ -1,10 +1,10 @@
 //! The default key of EBS is a customer managed key.
 
-use crate::arn::{Region};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, keyed};
+use crate::arn::Region;
 use crate::compliance::say::{Place, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, keyed};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 use crate::evidence::{KeyManager, RegionInventory};
 
 /// The check.
@@ -17,7 +17,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["ec2:GetEbsDefaultKmsKeyId", "kms:DescribeKey"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html"],
+        references: &[
+            "https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+        ],
         page: include_str!("ebs-default-key-is-cmk.md"),
     },
     judge: Judge::Account(judge),
@@ -58,7 +61,12 @@ fn of(view: &AccountView<'_>, place: Place<'_>, region: &RegionInventory) -> Out
             let region = place.region.map(Region::as_str).unwrap_or_default();
             let options = [("region", region), ("kms-key-id", "KEY_ARN")];
             let remedy = format!("in account {}: {}", place.account, quoted(&command("aws ec2 modify-ebs-default-kms-key-id", &options)));
-            Outcome::fail(subject, format!("it is the AWS managed key {}: no backup of a new volume can ever leave the account", quoted(name)), remedy).from([name])
+            Outcome::fail(
+                subject,
+                format!("it is the AWS managed key {}: no backup of a new volume can ever leave the account", quoted(name)),
+                remedy,
+            )
+            .from([name])
         }
         None => Outcome::unknown(subject, "not seen: who manages the default key of EBS", Vec::new()),
     }

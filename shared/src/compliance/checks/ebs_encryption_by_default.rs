@@ -1,10 +1,10 @@
 //! New EBS volumes are encrypted.
 
-use crate::arn::{Region};
+use crate::arn::Region;
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["ec2:GetEbsEncryptionByDefault"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html", "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html"],
+        references: &[
+            "https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html",
+            "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html",
+        ],
         page: include_str!("ebs-encryption-by-default.md"),
     },
     judge: Judge::Account(judge),
@@ -30,7 +33,11 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 Some(ebs) if ebs.encrypted => Outcome::pass(place.here(), "new volumes are encrypted"),
                 Some(_) => {
                     let name = place.region.map(Region::as_str).unwrap_or_default();
-                    let remedy = format!("in account {}: {}", place.account, quoted(&command("aws ec2 enable-ebs-encryption-by-default", &[("region", name)])));
+                    let remedy = format!(
+                        "in account {}: {}",
+                        place.account,
+                        quoted(&command("aws ec2 enable-ebs-encryption-by-default", &[("region", name)]))
+                    );
                     Outcome::fail(place.here(), "new volumes are not encrypted unless somebody asks for it", remedy)
                 }
             };

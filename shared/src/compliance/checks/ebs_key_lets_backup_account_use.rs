@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:GetKeyPolicy", "ec2:GetEbsDefaultKmsKeyId", "backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/ebs/latest/userguide/share-kms-key.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html"],
+        references: &[
+            "https://docs.aws.amazon.com/ebs/latest/userguide/share-kms-key.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+        ],
         page: include_str!("ebs-key-lets-backup-account-use.md"),
     },
     judge: Judge::Account(judge),
@@ -34,6 +37,17 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             }];
         };
         let subject = place.of(&key).part(pair.destination.as_str());
-        vec![keyed::lets_copier(view, (region, pair), subject, ("EBS", false), &key, ("the policy of the key of new EBS volumes", "copies of EBS snapshots fail with \"Given key ID is not accessible\"", ways::uses))]
+        vec![keyed::lets_copier(
+            view,
+            (region, pair),
+            subject,
+            ("EBS", false),
+            &key,
+            (
+                "the policy of the key of new EBS volumes",
+                "copies of EBS snapshots fail with \"Given key ID is not accessible\"",
+                ways::uses,
+            ),
+        )]
     })
 }

@@ -1,9 +1,9 @@
 //! Keys that protect backups can be used.
 
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:DescribeKey"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html", "https://docs.aws.amazon.com/kms/latest/developerguide/deleting-keys.html"],
+        references: &[
+            "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
+            "https://docs.aws.amazon.com/kms/latest/developerguide/deleting-keys.html",
+        ],
         page: include_str!("key-enabled.md"),
     },
     judge: Judge::Account(judge),
@@ -35,10 +38,17 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 let when = key.deletion_at.map(|at| format!(" on {at}")).unwrap_or_default();
                 (
                     format!("the key is going to be deleted{when}; what it protects is lost then"),
-                    format!("{}; then {}", quoted(&command("aws kms cancel-key-deletion", &options)), quoted(&command("aws kms enable-key", &options))),
+                    format!(
+                        "{}; then {}",
+                        quoted(&command("aws kms cancel-key-deletion", &options)),
+                        quoted(&command("aws kms enable-key", &options))
+                    ),
                 )
             }
-            "Disabled" => ("the key is disabled: nothing that it protects can be copied or restored".to_owned(), quoted(&command("aws kms enable-key", &options))),
+            "Disabled" => (
+                "the key is disabled: nothing that it protects can be copied or restored".to_owned(),
+                quoted(&command("aws kms enable-key", &options)),
+            ),
             other => (
                 format!("the key is in state {}: nothing that it protects can be copied or restored", quoted(other)),
                 "look at the key store or the imported material of the key".to_owned(),

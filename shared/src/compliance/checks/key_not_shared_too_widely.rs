@@ -1,12 +1,12 @@
 //! No account outside of the organization may use a key that protects backups.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{KeyManager};
+use crate::evidence::KeyManager;
 use crate::policy::{Document, Policies};
-use std::collections::{BTreeSet};
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -18,7 +18,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:GetKeyPolicy", "organizations:DescribeOrganization"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html", "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"],
+        references: &[
+            "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html",
+            "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
+        ],
         page: include_str!("key-not-shared-too-widely.md"),
     },
     judge: Judge::Account(judge),

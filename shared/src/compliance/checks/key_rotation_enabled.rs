@@ -1,9 +1,9 @@
 //! Keys that protect backups are rotated.
 
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 use crate::evidence::{Fact, KeyManager};
 
 /// The check.
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:GetKeyRotationStatus", "kms:DescribeKey"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html", "https://docs.aws.amazon.com/securityhub/latest/userguide/kms-controls.html"],
+        references: &[
+            "https://docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html",
+            "https://docs.aws.amazon.com/securityhub/latest/userguide/kms-controls.html",
+        ],
         page: include_str!("key-rotation-enabled.md"),
     },
     judge: Judge::Account(judge),

@@ -1,7 +1,7 @@
 //! Backups stay warm until they are copied.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::compliance::say::{count, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{BackupPlan, PlanRule};
 
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html",
+        ],
         page: include_str!("no-cold-storage-before-copy.md"),
     },
     judge: Judge::Account(judge),
@@ -45,7 +48,10 @@ fn of(subject: Subject, plan: &BackupPlan, rule: &PlanRule, within: i64) -> Outc
                 quoted(&rule.name),
                 quoted(&plan.name)
             );
-            let seen = format!("backups go to cold storage after {}, where nothing can be copied from: a copy that is late, or tried again, fails", count(usize::try_from(cold).unwrap_or_default(), "day"));
+            let seen = format!(
+                "backups go to cold storage after {}, where nothing can be copied from: a copy that is late, or tried again, fails",
+                count(usize::try_from(cold).unwrap_or_default(), "day")
+            );
             Outcome::fail(subject, seen, remedy)
         }
     }

@@ -1,9 +1,9 @@
 //! Recovery points are deleted when they should be.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -32,9 +32,18 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             return Outcome::pass(subject, "no recovery point has outlived its end");
         }
         let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
-        let since = points.iter().filter_map(|points| points.expired_since).min().map(|at| format!(", the first since {at}")).unwrap_or_default();
+        let since =
+            points.iter().filter_map(|points| points.expired_since).min().map(|at| format!(", the first since {at}")).unwrap_or_default();
         let seen = format!("their end has come, and they could not be deleted: {of}{since}");
-        let remedy = format!("{} look for what denies the deletion of the recovery points in {} (a policy, a missing role, a key that is gone) and delete them: {}", place.words(), quoted(vault.arn.resource_name()), quoted(&command("aws backup delete-recovery-point --recovery-point-arn ARN", &[("backup-vault-name", vault.arn.resource_name())])));
+        let remedy = format!(
+            "{} look for what denies the deletion of the recovery points in {} (a policy, a missing role, a key that is gone) and delete them: {}",
+            place.words(),
+            quoted(vault.arn.resource_name()),
+            quoted(&command(
+                "aws backup delete-recovery-point --recovery-point-arn ARN",
+                &[("backup-vault-name", vault.arn.resource_name())]
+            ))
+        );
         Outcome::fail(subject, seen, remedy).from(resources)
     })
 }

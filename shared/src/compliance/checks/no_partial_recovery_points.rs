@@ -1,7 +1,7 @@
 //! No recovery point is partial.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -32,7 +32,11 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         }
         let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
         let seen = format!("partial, and not to be restored from: {of}");
-        let remedy = format!("{} look into the jobs that made them, back the resources up again, and delete the partial ones from {}", place.words(), quoted(vault.arn.resource_name()));
+        let remedy = format!(
+            "{} look into the jobs that made them, back the resources up again, and delete the partial ones from {}",
+            place.words(),
+            quoted(vault.arn.resource_name())
+        );
         Outcome::fail(subject, seen, remedy).from(resources)
     })
 }

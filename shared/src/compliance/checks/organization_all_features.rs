@@ -1,7 +1,7 @@
 //! The organization is in all-features mode.
 
+use crate::compliance::say::quoted;
 use crate::compliance::{Check, Judge, Meta, OrganizationView, Outcome};
-use crate::compliance::say::{quoted};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -14,7 +14,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:DescribeOrganization"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_org_support-all-features.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_org_support-all-features.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("organization-all-features.md"),
     },
     judge: Judge::Organization(judge),

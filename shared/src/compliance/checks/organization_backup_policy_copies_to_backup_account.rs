@@ -1,10 +1,10 @@
 //! Every plan of the organization's backup policy copies into the backup account.
 
 use crate::arn::{AccountId, Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{WantedPlan};
+use crate::evidence::WantedPlan;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:DescribeEffectivePolicy"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("organization-backup-policy-copies-to-backup-account.md"),
     },
     judge: Judge::Account(judge),
@@ -38,7 +41,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
 
 fn one(view: &AccountView<'_>, subject: Subject, plan: &WantedPlan) -> Outcome {
     let named = plan.rules.iter().flat_map(|rule| &rule.destinations);
-    let into = named.filter(|arn| Arn::parse(arn).ok().and_then(|arn| arn.account()).is_some_and(|account| view.is_backup_account(&account)));
+    let into =
+        named.filter(|arn| Arn::parse(arn).ok().and_then(|arn| arn.account()).is_some_and(|account| view.is_backup_account(&account)));
     let mut into = into.map(String::as_str).collect::<Vec<_>>();
     into.sort_unstable();
     into.dedup();
@@ -51,5 +55,9 @@ fn one(view: &AccountView<'_>, subject: Subject, plan: &WantedPlan) -> Outcome {
         quoted(&plan.name),
         listed(&accounts)
     );
-    Outcome::fail(subject, "no rule of it copies into a backup account: the backups stay where an attacker of the account can reach them", remedy)
+    Outcome::fail(
+        subject,
+        "no rule of it copies into a backup account: the backups stay where an attacker of the account can reach them",
+        remedy,
+    )
 }

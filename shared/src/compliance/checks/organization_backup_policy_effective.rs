@@ -1,8 +1,8 @@
 //! A backup policy of the organization is in force for every account with workloads.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{count, listed, quoted};
-use crate::compliance::walk::{Concern};
+use crate::compliance::walk::Concern;
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:DescribeEffectivePolicy", "organizations:ListAccounts"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_effective.html",
+        ],
         page: include_str!("organization-backup-policy-effective.md"),
     },
     judge: Judge::Account(judge),
@@ -58,6 +61,14 @@ fn concern(view: &AccountView<'_>) -> Concern {
     };
     let status = members.iter().find(|member| member.account_id == view.account.account_id).and_then(|member| member.status.as_deref());
     match status {
+        Some("ACTIVE") if view.coverage.is_empty() => {
+            let unread = view.account.regions.values().filter(|region| region.resources.known().is_none()).collect::<Vec<_>>();
+            if unread.is_empty() {
+                Concern::No("it has nothing that AWS Backup could protect".to_owned())
+            } else {
+                Concern::Open(unread.into_iter().filter_map(|region| region.resources.gap().cloned()).collect())
+            }
+        }
         Some("ACTIVE") => Concern::Yes,
         Some(status) => Concern::No(format!("the account is {}", quoted(status))),
         None => Concern::Open(Vec::new()),

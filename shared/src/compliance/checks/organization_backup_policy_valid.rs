@@ -1,12 +1,12 @@
 //! The plans of the organization's backup policy can be carried out as they are written.
 
 use crate::arn::{Arn, Region};
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
-use crate::compliance::say::{quoted};
-use crate::coverage::{Schedule};
+use crate::coverage::Schedule;
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{WantedPlan};
-use serde_json::{Value};
+use crate::evidence::WantedPlan;
+use serde_json::Value;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -120,7 +120,10 @@ fn of_lifecycle(lifecycle: Option<&Value>) -> Vec<String> {
     match (number(lifecycle, "move_to_cold_storage_after_days"), number(lifecycle, "delete_after_days")) {
         (Err(fault), _) | (_, Err(fault)) => vec![fault],
         (Ok(Some(cold)), Ok(Some(delete))) if delete < cold.saturating_add(90) => {
-            vec![format!("it deletes after {delete} days, and cold storage after {cold} days asks for at least {}", cold.saturating_add(90))]
+            vec![format!(
+                "it deletes after {delete} days, and cold storage after {cold} days asks for at least {}",
+                cold.saturating_add(90)
+            )]
         }
         _ => Vec::new(),
     }

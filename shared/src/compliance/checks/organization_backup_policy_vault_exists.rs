@@ -1,11 +1,11 @@
 //! The vaults that the organization's backup policy names exist.
 
 use crate::arn::{Arn, backup_vault};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, ways};
 use crate::compliance::say::{Place, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, ways};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{RegionInventory};
-use std::collections::{BTreeSet};
+use crate::evidence::RegionInventory;
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -17,7 +17,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:DescribeEffectivePolicy", "backup:ListBackupVaults", "backup:DescribeBackupVault"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_best-practices.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_best-practices.html",
+        ],
         page: include_str!("organization-backup-policy-vault-exists.md"),
     },
     judge: Judge::Account(judge),
@@ -43,7 +46,9 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             return vec![Outcome::not_applicable(place.here(), "no backup policy is in force for this Region")];
         }
         let targets = targets.iter().map(|arn| target(place, region, arn));
-        targets.chain(destinations.iter().map(|arn| ways::destination_exists(view, place.there(arn).part(place.account.as_str()), arn))).collect()
+        targets
+            .chain(destinations.iter().map(|arn| ways::destination_exists(view, place.there(arn).part(place.account.as_str()), arn)))
+            .collect()
     })
 }
 

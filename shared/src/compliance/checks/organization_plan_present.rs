@@ -1,8 +1,8 @@
 //! The plans of the organization's backup policy have become plans of the account.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{count, listed, quoted};
-use crate::copy::{not_yet_plans};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::copy::not_yet_plans;
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["organizations:DescribeEffectivePolicy", "backup:ListBackupPlans", "backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html"],
+        references: &[
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup_syntax.html",
+        ],
         page: include_str!("organization-plan-present.md"),
     },
     judge: Judge::Account(judge),

@@ -1,10 +1,10 @@
 //! Every plan copies into a backup account.
 
 use crate::arn::{AccountId, Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
-use std::collections::{BTreeSet};
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("plan-copies-to-backup-account.md"),
     },
     judge: Judge::Account(judge),
@@ -29,7 +32,9 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     view.in_source_account(|| {
         view.plans(|subject, _, _, _, plan| {
             let actions = plan.rules.iter().flat_map(|rule| &rule.copy_actions);
-            let into = actions.map(|action| &action.destination_vault_arn).filter(|arn| arn.account().is_some_and(|account| view.is_backup_account(&account)));
+            let into = actions
+                .map(|action| &action.destination_vault_arn)
+                .filter(|arn| arn.account().is_some_and(|account| view.is_backup_account(&account)));
             let into = into.map(Arn::as_str).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
             if !into.is_empty() {
                 return vec![Outcome::pass(subject, format!("it copies into {}", listed(&into)))];

@@ -1,8 +1,8 @@
 //! Every plan backs up often enough.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{hours, listed, quoted};
-use crate::coverage::{Schedule};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::coverage::Schedule;
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -15,7 +15,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html",
+        ],
         page: include_str!("plan-frequency.md"),
     },
     judge: Judge::Account(judge),
@@ -46,11 +49,16 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             }
         }
         let outcome = match shortest {
-            Some(pause) if pause <= limit => Outcome::pass(subject, format!("its longest pause is {pause} hours, and {limit} are agreed on")),
+            Some(pause) if pause <= limit => {
+                Outcome::pass(subject, format!("its longest pause is {pause} hours, and {limit} are agreed on"))
+            }
             _ if !open.is_empty() => Outcome::unknown(subject, format!("not seen: a schedule of {}", listed(&open)), Vec::new()),
             pause => {
                 let pause = pause.map_or_else(|| "it never runs twice".to_owned(), |pause| format!("its longest pause is {pause} hours"));
-                let remedy = format!("give the plan {} a rule that runs at least every {limit} hours (or change the backup policy that made it)", quoted(&plan.name));
+                let remedy = format!(
+                    "give the plan {} a rule that runs at least every {limit} hours (or change the backup policy that made it)",
+                    quoted(&plan.name)
+                );
                 Outcome::fail(subject, format!("{pause}, and {limit} are agreed on"), remedy)
             }
         };

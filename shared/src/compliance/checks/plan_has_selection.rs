@@ -1,10 +1,10 @@
 //! Every plan selects something.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{count, quoted};
-use crate::compliance::walk::{plan_subject};
+use crate::compliance::walk::plan_subject;
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -32,14 +32,19 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             let subject = plan_subject(place, &plan.id);
             match plan.selections.known() {
                 None => Outcome::unseen(subject, "the selections of the plan", &plan.selections),
-                Some(selections) if !selections.is_empty() => Outcome::pass(subject, format!("it has {}", count(selections.len(), "selection"))),
+                Some(selections) if !selections.is_empty() => {
+                    Outcome::pass(subject, format!("it has {}", count(selections.len(), "selection")))
+                }
                 Some(_) => {
                     let name = plan.plan.known().map_or(plan.id.as_str(), |plan| plan.name.as_str());
                     let remedy = format!(
                         "{} give the plan {} a selection ({}), or delete it; where a backup policy made it, correct that",
                         place.words(),
                         quoted(name),
-                        quoted(&command("aws backup create-backup-selection --backup-selection file://selection.json", &[("backup-plan-id", &plan.id)]))
+                        quoted(&command(
+                            "aws backup create-backup-selection --backup-selection file://selection.json",
+                            &[("backup-plan-id", &plan.id)]
+                        ))
                     );
                     Outcome::fail(subject, format!("the plan {} has no selection, so it backs up nothing", quoted(name)), remedy)
                 }

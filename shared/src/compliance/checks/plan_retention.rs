@@ -1,7 +1,7 @@
 //! Every plan keeps backups long enough.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{days, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -14,7 +14,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html",
+        ],
         page: include_str!("plan-retention.md"),
     },
     judge: Judge::Account(judge),

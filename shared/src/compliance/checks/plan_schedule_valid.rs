@@ -1,8 +1,8 @@
 //! Every rule of a plan has a next run.
 
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
-use crate::compliance::say::{quoted};
-use crate::coverage::{Schedule};
+use crate::coverage::Schedule;
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{BackupPlan, PlanRule};
 
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html", "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html",
+            "https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html",
+        ],
         page: include_str!("plan-schedule-valid.md"),
     },
     judge: Judge::Account(judge),
@@ -43,7 +46,11 @@ fn of(view: &AccountView<'_>, subject: Subject, plan: &BackupPlan, rule: &PlanRu
         Ok(schedule) => match schedule.next_after(view.now) {
             Some(next) => Outcome::pass(subject, format!("it runs next on {}", schedule.on_the_wall(next))),
             None => {
-                let remedy = format!("change the schedule of rule {} in plan {} (or in the backup policy that made it)", quoted(&rule.name), quoted(&plan.name));
+                let remedy = format!(
+                    "change the schedule of rule {} in plan {} (or in the backup policy that made it)",
+                    quoted(&rule.name),
+                    quoted(&plan.name)
+                );
                 Outcome::fail(subject, format!("{} never comes again: the rule makes no more backups", quoted(expression)), remedy)
             }
         },

@@ -1,11 +1,11 @@
 //! The vaults that plans name exist.
 
-use crate::arn::{Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, ways};
+use crate::arn::Arn;
 use crate::compliance::say::{Place, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, ways};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{BackupPlan, RegionInventory};
-use std::collections::{BTreeSet};
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -29,9 +29,15 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         for rule in &plan.rules {
             named.extend(plan.vault(&rule.target_vault));
         }
-        let mut outcomes = named.into_iter().map(|arn| target(subject.clone().part(arn.as_str()), place, region, plan, &arn)).collect::<Vec<_>>();
+        let mut outcomes =
+            named.into_iter().map(|arn| target(subject.clone().part(arn.as_str()), place, region, plan, &arn)).collect::<Vec<_>>();
         let destinations = plan.rules.iter().flat_map(|rule| &rule.copy_actions).map(|action| &action.destination_vault_arn);
-        outcomes.extend(destinations.collect::<BTreeSet<_>>().into_iter().map(|arn| ways::destination_exists(view, subject.clone().part(arn.as_str()), arn)));
+        outcomes.extend(
+            destinations
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .map(|arn| ways::destination_exists(view, subject.clone().part(arn.as_str()), arn)),
+        );
         if outcomes.is_empty() {
             outcomes.push(Outcome::not_applicable(subject, "it has no rule"));
         }

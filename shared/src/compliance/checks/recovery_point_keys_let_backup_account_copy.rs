@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:GetKeyPolicy", "backup:ListRecoveryPointsByBackupVault", "backup:GetBackupPlan"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://docs.aws.amazon.com/ebs/latest/userguide/share-kms-key.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+            "https://docs.aws.amazon.com/ebs/latest/userguide/share-kms-key.html",
+        ],
         page: include_str!("recovery-point-keys-let-backup-account-copy.md"),
     },
     judge: Judge::Account(judge),
@@ -32,7 +35,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         // The newest backup tells under which key the next one will be.
         let made = points.iter().filter(|points| points.copied_from.is_none());
         let newest = made.filter_map(|points| Some((points.resource_type.as_str(), points.newest.first()?)));
-        let mut kinds = newest.filter_map(|(kind, point)| Some((point.key_arn.clone()?, kind, point.arn.service() == "backup"))).collect::<Vec<_>>();
+        let mut kinds =
+            newest.filter_map(|(kind, point)| Some((point.key_arn.clone()?, kind, point.arn.service() == "backup"))).collect::<Vec<_>>();
         kinds.sort_unstable();
         kinds.dedup();
         if kinds.is_empty() {

@@ -1,7 +1,7 @@
 //! Recovery points are encrypted.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -14,7 +14,11 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:ListRecoveryPointsByBackupVault"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://docs.aws.amazon.com/securityhub/latest/userguide/backup-controls.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+            "https://docs.aws.amazon.com/securityhub/latest/userguide/backup-controls.html",
+        ],
         page: include_str!("recovery-points-encrypted.md"),
     },
     judge: Judge::Account(judge),
@@ -32,7 +36,11 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         }
         let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
         let seen = format!("without encryption: {of}");
-        let remedy = format!("{} encrypt the resources, and let the recovery points of {} expire; encrypted copies are made by copying them into a vault under a customer managed key", place.words(), quoted(vault.arn.resource_name()));
+        let remedy = format!(
+            "{} encrypt the resources, and let the recovery points of {} expire; encrypted copies are made by copying them into a vault under a customer managed key",
+            place.words(),
+            quoted(vault.arn.resource_name())
+        );
         Outcome::fail(subject, seen, remedy).from(resources)
     })
 }

@@ -1,13 +1,13 @@
 //! Recovery points are kept long enough.
 
-use crate::arn::{Arn};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
+use crate::arn::Arn;
 use crate::compliance::say::{Place, days_between, listed, quoted};
-use crate::compliance::walk::{Concern};
+use crate::compliance::walk::Concern;
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 use crate::evidence::{Point, RegionInventory, Vault};
-use std::collections::{BTreeMap};
+use std::collections::BTreeMap;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -46,7 +46,10 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 "change the lifecycle of the rules that write into {} to at least {limit} days; what is there already can be kept longer {} by {}",
                 quoted(vault.arn.resource_name()),
                 place.words(),
-                quoted(&command("aws backup update-recovery-point-lifecycle --recovery-point-arn ARN --lifecycle DeleteAfterDays=DAYS", &[("backup-vault-name", vault.arn.resource_name())]))
+                quoted(&command(
+                    "aws backup update-recovery-point-lifecycle --recovery-point-arn ARN --lifecycle DeleteAfterDays=DAYS",
+                    &[("backup-vault-name", vault.arn.resource_name())]
+                ))
             );
             Outcome::fail(subject, seen, remedy).from(short)
         },

@@ -1,12 +1,12 @@
 //! AWS Backup is switched on for every type of resource that a rule selects.
 
-use crate::arn::{Region};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::arn::Region;
 use crate::compliance::say::{count, listed, quoted};
-use crate::coverage::{Protection};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::coverage::Protection;
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
-use std::collections::{BTreeMap};
+use std::collections::BTreeMap;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -18,7 +18,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:DescribeRegionSettings", "tag:GetResources"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/assigning-resources.html", "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/assigning-resources.html",
+            "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_backup.html",
+        ],
         page: include_str!("resource-types-opted-in.md"),
     },
     judge: Judge::Account(judge),
@@ -50,13 +53,21 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         }
         let outcomes = blocked.into_iter().map(|(kind, mut resources)| {
             resources.sort_unstable();
-            let seen = format!("AWS Backup is switched off for {}, so nothing backs up what rules select: {} ({})", quoted(kind), count(resources.len(), "resource"), listed(&resources));
+            let seen = format!(
+                "AWS Backup is switched off for {}, so nothing backs up what rules select: {} ({})",
+                quoted(kind),
+                count(resources.len(), "resource"),
+                listed(&resources)
+            );
             let name = place.region.map(Region::as_str).unwrap_or_default();
             let preference = format!("{kind}=true");
             let remedy = format!(
                 "in account {} (for plans of the organization's backup policy in the management account): {}",
                 place.account,
-                quoted(&command("aws backup update-region-settings", &[("region", name), ("resource-type-opt-in-preference", preference.as_str())]))
+                quoted(&command(
+                    "aws backup update-region-settings",
+                    &[("region", name), ("resource-type-opt-in-preference", preference.as_str())]
+                ))
             );
             Outcome::fail(place.here().part(kind), seen, remedy).from(resources)
         });

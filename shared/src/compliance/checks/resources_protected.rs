@@ -1,11 +1,11 @@
 //! Every resource that should be backed up is.
 
+use crate::compliance::rows::Look;
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, rows};
-use crate::compliance::rows::{Look};
-use crate::compliance::say::{quoted};
-use crate::coverage::{Protection};
+use crate::coverage::Protection;
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -17,7 +17,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["tag:GetResources", "backup:ListBackupSelections", "backup:ListRecoveryPointsByBackupVault"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/assigning-resources.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/assigning-resources.html",
+        ],
         page: include_str!("resources-protected.md"),
     },
     judge: Judge::Account(judge),
@@ -40,7 +43,10 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 "in account {}, {} look at the backup jobs of the resource: {}",
                 row.account_id,
                 row.region,
-                quoted(&command("aws backup list-backup-jobs", &[("region", row.region.as_str()), ("by-resource-arn", row.resource_arn.as_str())]))
+                quoted(&command(
+                    "aws backup list-backup-jobs",
+                    &[("region", row.region.as_str()), ("by-resource-arn", row.resource_arn.as_str())]
+                ))
             ),
         ),
         Protection::Unknown => Look::Open,

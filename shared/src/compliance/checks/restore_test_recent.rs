@@ -1,10 +1,10 @@
 //! Restores of every type of backup were tested lately.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{Place, days_between, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
-use jiff::{Timestamp};
-use std::collections::{BTreeSet};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:ListRestoreTestingPlans", "backup:ListRestoreJobs", "backup:ListRecoveryPointsByBackupVault"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/controls-and-remediation.html",
+        ],
         page: include_str!("restore-test-recent.md"),
     },
     judge: Judge::Account(judge),
@@ -52,7 +55,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
 
 fn of(view: &AccountView<'_>, place: Place<'_>, kind: &str, last: Option<&Timestamp>, limit: i64) -> Outcome {
     let subject = place.here().part(kind);
-    let remedy = || format!("{}: look at the restore testing plan and its selection for {}, and at its last jobs", place.words(), quoted(kind));
+    let remedy =
+        || format!("{}: look at the restore testing plan and its selection for {}, and at its last jobs", place.words(), quoted(kind));
     match last {
         None => Outcome::fail(subject, format!("no restore of {} was ever tested with success", quoted(kind)), remedy()),
         Some(at) => {
@@ -60,7 +64,11 @@ fn of(view: &AccountView<'_>, place: Place<'_>, kind: &str, last: Option<&Timest
             if ago <= limit {
                 Outcome::pass(subject, format!("a restore of {} was tested {ago} days ago, and {limit} are agreed on", quoted(kind)))
             } else {
-                Outcome::fail(subject, format!("the last good test of a restore of {} was {ago} days ago, and {limit} are agreed on", quoted(kind)), remedy())
+                Outcome::fail(
+                    subject,
+                    format!("the last good test of a restore of {} was {ago} days ago, and {limit} are agreed on", quoted(kind)),
+                    remedy(),
+                )
             }
         }
     }

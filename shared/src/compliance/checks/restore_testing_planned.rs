@@ -1,11 +1,11 @@
 //! Restores are tested by a plan.
 
-use crate::arn::{Region};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::arn::Region;
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
-use crate::evidence::{VaultInventory};
+use crate::evidence::VaultInventory;
 
 /// The check.
 pub(super) const CHECK: Check = Check {

@@ -1,10 +1,10 @@
 //! Vaults of source accounts let the backup account copy back.
 
-use crate::arn::{Arn};
+use crate::arn::Arn;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, ways};
-use crate::copy::{Object};
+use crate::copy::Object;
 use crate::diagnosis::{Grade, Severity};
-use crate::policy::{Named};
+use crate::policy::Named;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -43,7 +43,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         // Which role will carry the copy home is not known: one that the policy names is as good as the default one.
         let named = policy.document.as_ref().map(Named::read).unwrap_or_default();
         let account = pair.destination.account();
-        let roles = named.aws.iter().filter_map(|text| Arn::parse(text).ok()).filter(|arn| arn.account() == account && arn.role_name().is_some());
+        let roles =
+            named.aws.iter().filter_map(|text| Arn::parse(text).ok()).filter(|arn| arn.account() == account && arn.role_name().is_some());
         let mut best = way.judged(subject.clone(), &question);
         for role in roles {
             let mut way = way.clone();

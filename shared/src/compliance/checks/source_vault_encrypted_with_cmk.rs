@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:ListBackupVaults", "kms:DescribeKey"],
         remedy: Grade::HumanOnly,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+        ],
         page: include_str!("source-vault-encrypted-with-cmk.md"),
     },
     judge: Judge::Account(judge),

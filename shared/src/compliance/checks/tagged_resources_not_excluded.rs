@@ -1,10 +1,10 @@
 //! No resource that is tagged for backup is excluded by a selection.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{count, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::coverage::{Selected, selects};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Selection};
+use crate::evidence::Selection;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["tag:GetResources", "backup:GetBackupSelection"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/assigning-resources.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/assigning-resources.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupSelection.html",
+        ],
         page: include_str!("tagged-resources-not-excluded.md"),
     },
     judge: Judge::Account(judge),
@@ -68,12 +71,18 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         if excluded.is_empty() {
             return vec![match tagged {
                 0 => Outcome::not_applicable(place.here(), "no resource carries a tag that a selection asks for"),
-                number => Outcome::pass(place.here(), format!("with the tag of a selection, and not excluded: {}", count(number, "resource"))),
+                number => {
+                    Outcome::pass(place.here(), format!("with the tag of a selection, and not excluded: {}", count(number, "resource")))
+                }
             }];
         }
         let outcomes = excluded.into_iter().map(|arn| {
-            let seen = format!("the resource {} carries the tag of a selection, and the selection excludes it by its ARN or by a condition", quoted(arn.as_str()));
-            let remedy = format!("{} take the resource out of `NotResources` or the conditions of the selection, or its tag away", place.words());
+            let seen = format!(
+                "the resource {} carries the tag of a selection, and the selection excludes it by its ARN or by a condition",
+                quoted(arn.as_str())
+            );
+            let remedy =
+                format!("{} take the resource out of `NotResources` or the conditions of the selection, or its tag away", place.words());
             Outcome::fail(place.of(arn), seen, remedy)
         });
         outcomes.collect()

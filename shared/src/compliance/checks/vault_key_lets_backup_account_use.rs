@@ -13,7 +13,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["kms:GetKeyPolicy", "backup:GetBackupPlan", "backup:ListBackupVaults"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html", "https://repost.aws/knowledge-center/backup-cross-account-copy-error"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
+            "https://repost.aws/knowledge-center/backup-cross-account-copy-error",
+        ],
         page: include_str!("vault-key-lets-backup-account-use.md"),
     },
     judge: Judge::Account(judge),
@@ -29,9 +32,20 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             }];
         };
         let Some(key) = vault.vault.encryption_key_arn.clone() else {
-            return vec![Outcome::unknown(place.of(&pair.source).part(pair.destination.as_str()), "not seen: the key of the vault", Vec::new())];
+            return vec![Outcome::unknown(
+                place.of(&pair.source).part(pair.destination.as_str()),
+                "not seen: the key of the vault",
+                Vec::new(),
+            )];
         };
         let subject = place.of(&key).part(pair.destination.as_str());
-        vec![keyed::lets_copier(view, (region, pair), subject, ("EFS", true), &key, ("the policy of the key of the vault", "copies of types that AWS Backup manages fully fail", ways::uses))]
+        vec![keyed::lets_copier(
+            view,
+            (region, pair),
+            subject,
+            ("EFS", true),
+            &key,
+            ("the policy of the key of the vault", "copies of types that AWS Backup manages fully fail", ways::uses),
+        )]
     })
 }

@@ -1,10 +1,10 @@
 //! Vaults that keep copies are locked.
 
+use crate::compliance::say::quoted;
+use crate::compliance::walk::air_gapped;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
-use crate::compliance::walk::{air_gapped};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -35,7 +35,13 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                     format!(
                         "{}: {}; first without, then with `--changeable-for-days 3`, after which nobody can take the lock away",
                         place.words(),
-                        quoted(&command("aws backup put-backup-vault-lock-configuration", &[("min-retention-days", &view.scope.baseline.retention_days.to_string()), ("backup-vault-name", vault.arn.resource_name())]))
+                        quoted(&command(
+                            "aws backup put-backup-vault-lock-configuration",
+                            &[
+                                ("min-retention-days", &view.scope.baseline.retention_days.to_string()),
+                                ("backup-vault-name", vault.arn.resource_name())
+                            ]
+                        ))
                     ),
                 ),
                 None => Outcome::unknown(subject, "not seen: whether the vault is locked", Vec::new()),

@@ -1,11 +1,11 @@
 //! Locks of vaults that keep copies are in compliance mode.
 
+use crate::compliance::say::quoted;
+use crate::compliance::walk::air_gapped;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
-use crate::compliance::walk::{air_gapped};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
-use crate::evidence::{Vault};
+use crate::evidence::Vault;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -35,11 +35,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 (Some(true), None) => Outcome::fail(
                     subject,
                     "the lock is in governance mode: `backup:DeleteBackupVaultLockConfiguration` takes it away",
-                    format!(
-                        "{}, when the retention range is settled for good: {}",
-                        place.words(),
-                        quoted(&again(vault))
-                    ),
+                    format!("{}, when the retention range is settled for good: {}", place.words(), quoted(&again(vault))),
                 ),
             }
         })

@@ -1,8 +1,8 @@
 //! The grace time of vault locks is over.
 
+use crate::compliance::say::quoted;
+use crate::compliance::walk::air_gapped;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
-use crate::compliance::say::{quoted};
-use crate::compliance::walk::{air_gapped};
 use crate::diagnosis::{Grade, Severity};
 
 /// The check.
@@ -34,7 +34,11 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 (Some(true), Some(date)) => Outcome::fail(
                     subject,
                     format!("until {date} the lock can still be taken away"),
-                    format!("{}: look at the retention range of the vault {} once more before {date}; then the lock holds by itself", place.words(), quoted(vault.arn.resource_name())),
+                    format!(
+                        "{}: look at the retention range of the vault {} once more before {date}; then the lock holds by itself",
+                        place.words(),
+                        quoted(vault.arn.resource_name())
+                    ),
                 ),
             }
         })

@@ -1,9 +1,9 @@
 //! Vault notifications name events that AWS still sends.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
+use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::diagnosis::steps::{command};
 
 /// The check.
 pub(super) const CHECK: Check = Check {

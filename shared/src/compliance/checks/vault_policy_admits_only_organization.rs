@@ -1,12 +1,12 @@
 //! The policy of a vault that keeps copies admits the organization and nobody else.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, probe};
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, probe};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Vault};
+use crate::evidence::Vault;
 use crate::policy::{Document, Policies};
-use serde_json::{Value};
+use serde_json::Value;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -18,7 +18,10 @@ pub(super) const CHECK: Check = Check {
         since: "0.1.0",
         needs: &["backup:GetBackupVaultAccessPolicy", "organizations:DescribeOrganization", "organizations:ListAccounts"],
         remedy: Grade::NeedsApproval,
-        references: &["https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html", "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html"],
+        references: &[
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html",
+            "https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html",
+        ],
         page: include_str!("vault-policy-admits-only-organization.md"),
     },
     judge: Judge::Account(judge),
@@ -51,13 +54,21 @@ fn of(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<
     let statement = format!(
         r#"{{"Effect":"Allow","Principal":"*","Action":"{ACTION}","Resource":"*","Condition":{{"StringEquals":{{"aws:PrincipalOrgID":"{organization}"}}}}}}"#
     );
-    let remedy = format!("in account {owner} give the vault {} a policy whose only Allow is {}", quoted(vault.arn.resource_name()), quoted(&statement));
+    let remedy = format!(
+        "in account {owner} give the vault {} a policy whose only Allow is {}",
+        quoted(vault.arn.resource_name()),
+        quoted(&statement)
+    );
     match may(&Caller::stranger(view, vault.arn.partition())) {
         Says::Yes => {
             return Outcome::fail(subject, "accounts outside of the organization may copy into the vault", remedy).from([arn]);
         }
         Says::Depends(on) => {
-            return Outcome::unknown(subject, format!("whether accounts outside of the organization may copy into it depends on {}", listed(&on)), Vec::new());
+            return Outcome::unknown(
+                subject,
+                format!("whether accounts outside of the organization may copy into it depends on {}", listed(&on)),
+                Vec::new(),
+            );
         }
         Says::No => {}
     }
@@ -82,7 +93,13 @@ fn of(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<
     open.dedup();
     match (admitted, open.as_slice()) {
         (0, []) => Outcome::fail(subject, "no account of the organization may copy into the vault", remedy).from([arn]),
-        (0, on) => Outcome::unknown(subject, format!("whether accounts of the organization may copy into it depends on {}", listed(on)), Vec::new()),
-        (admitted, _) => Outcome::pass(subject, format!("{admitted} of {asked} other accounts of the organization may copy into it, and nobody else")),
+        (0, on) => Outcome::unknown(
+            subject,
+            format!("whether accounts of the organization may copy into it depends on {}", listed(on)),
+            Vec::new(),
+        ),
+        (admitted, _) => {
+            Outcome::pass(subject, format!("{admitted} of {asked} other accounts of the organization may copy into it, and nobody else"))
+        }
     }
 }

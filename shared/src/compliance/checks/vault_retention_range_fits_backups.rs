@@ -1,7 +1,7 @@
 //! The retention of backups lies inside the range of their vault.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::compliance::say::{days, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{BackupPlan, PlanRule, Vault};
 
@@ -53,7 +53,10 @@ fn of(subject: Subject, plan: &BackupPlan, rule: &PlanRule, vault: &Vault) -> Ou
         return Outcome::pass(subject, format!("backups are kept {}, and the vault {name} takes {range}", days(kept)));
     }
     let seen = format!("backups are to be kept {}, but the vault {name} takes {range}: every backup is refused", days(kept));
-    let remedy =
-        format!("change the lifecycle of rule {} in plan {} (or in the backup policy that made it) to {range}", quoted(&rule.name), quoted(&plan.name));
+    let remedy = format!(
+        "change the lifecycle of rule {} in plan {} (or in the backup policy that made it) to {range}",
+        quoted(&rule.name),
+        quoted(&plan.name)
+    );
     Outcome::fail(subject, seen, remedy)
 }

@@ -1,7 +1,7 @@
 //! The retention of copies lies inside the range of the vault that they go to.
 
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::compliance::say::{days, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{BackupPlan, Fact, PlanRule, Vault};
 
