@@ -50,7 +50,7 @@ input, 3 could not tell."
 }
 pub(crate) use live_help;
 
-/// Explain an event, a job, a status message, or a rule.
+/// Explain an event, a job, a status message, a rule, or a check.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -70,9 +70,9 @@ Exit codes of a page and of the list: 0 shown, 2 no rule has that name."
 pub(crate) struct Explain {
     #[command(subcommand)]
     what: Option<What>,
-    /// Code of a rule (`BKD-001`), its name, or a cause: prints its page.
+    /// Code of a rule (`BKD-001`) or check (`BKC-001`), its name, or a cause: prints its page.
     code: Option<String>,
-    /// List all rules with their codes.
+    /// List all rules and checks with their codes.
     #[arg(long, conflicts_with = "code")]
     list: bool,
 }

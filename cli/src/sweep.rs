@@ -48,6 +48,7 @@ The baseline is JSON, backup-guardian/baseline/v1:
   {\"schema\": \"backup-guardian/baseline/v1\", \"retention_days\": 35,
    \"frequency_hours\": 24, \"copy_within_hours\": 24, \"restore_test_days\": 90,
    \"wanted_tags\": [{\"key\": \"backup\", \"values\": [\"daily\"]}],
+   \"outside_roles\": [\"backup-guardian-reader\"],
    \"exceptions\": [{\"check\": \"coverage\", \"account_id\": \"111111111111\",
      \"resource\": \"arn:aws:ec2:*:volume/*\", \"owner\": \"data team\",
      \"reason\": \"scratch volumes\", \"until\": \"2027-01-31T00:00:00Z\"}]}
@@ -70,8 +71,6 @@ pub(crate) struct SweepArguments {
     /// What was agreed on: retention, frequency, exceptions. Default: the file of GUARDIAN_BASELINE, else 35 days and daily.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    #[command(flatten)]
-    reports: Reports,
     /// Keep what was read in this folder, and take up a sweep that was interrupted there.
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
@@ -81,6 +80,8 @@ pub(crate) struct SweepArguments {
     /// Calls a second, as a multiple of the published limits: more where AWS raised yours, less to be a quiet guest.
     #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = pace)]
     pace: f64,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 fn pace(text: &str) -> Result<f64, String> {

@@ -99,7 +99,8 @@ def test_what_is_broken_is_found_and_nothing_else(estate: Estate, folder: Path) 
     for thing in (broken["key"], broken["unreachable"]):
         assert thing in page
     rows = list(csv.DictReader(io.StringIO(reports["csv"].read_text(encoding="utf-8"))))
-    assert len(rows) == len(seen) + 2
+    assert [row["account_id"] for row in rows if row["protection"] == "not-evaluated"] == [third.account]
+    assert len(rows) == len(seen) + 3
     assert all(
         json.loads(line)["class_uid"] == 2003 for line in reports["ocsf"].read_text(encoding="utf-8").splitlines()
     )
