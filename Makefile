@@ -105,7 +105,7 @@ binaries:
 samples:
 	cargo build --workspace --locked --example sweep_report
 
-# The page of the sweep is looked at in a browser. Where there is none and it cannot be installed, its tests say what is missing.
+# The page of the sweep is looked at in a browser. Where there is none and it cannot be installed, those tests are skipped and say so.
 browser:
 	command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		{ apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; } } >&2 || true; \

@@ -135,6 +135,10 @@ impl SweepArguments {
                 complain(&format!("guardian: the accounts of the organization could not be listed: {why}; name them with `--account`"));
                 return Ok(Exit::CouldNotTell);
             }
+            Err(SweepError::Another) => bail!(
+                "{} holds a sweep of other accounts, Regions or backup accounts: name another folder with `--work`, or remove that one",
+                input::name(work.path())
+            ),
             Err(error) => return Err(error.into()),
         };
         let progress = progress(begun.accounts.len(), "accounts read");
@@ -186,7 +190,9 @@ impl Work {
     fn open(named: Option<&Path>) -> anyhow::Result<Self> {
         let (path, kept) = match named {
             Some(path) => (path.to_owned(), true),
-            None => (std::env::temp_dir().join(format!("guardian-sweep-{}", std::process::id())), false),
+            None => {
+                (std::env::temp_dir().join(format!("guardian-sweep-{}-{}", std::process::id(), Timestamp::now().as_nanosecond())), false)
+            }
         };
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]

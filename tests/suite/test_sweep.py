@@ -127,6 +127,8 @@ def test_a_sweep_is_taken_up_where_it_was_left(estate: Estate, folder: Path) -> 
     lab.control("faults", [{"match": {"service": "backup"}, "fault": "denied"}])
     try:
         assert sweep(estate, folder, *named).out == first, "nothing is read again"
+        other = sweep(estate, folder, "--work", work)
+        assert other.code == USAGE and "holds a sweep of other accounts" in other.errors
     finally:
         lab.control("faults", method="DELETE")
 

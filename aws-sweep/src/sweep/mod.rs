@@ -15,7 +15,8 @@ use guardian_core::compliance::{
 };
 use guardian_core::coverage::{Arrivals, ArrivalsByVault, cover};
 use guardian_core::evidence::{
-    AccountInventory, Destination, Fact, Gap, OrganizationInventory, RegionInventory, ResourcePoints, VaultInventory,
+    AccountInventory, Destination, Fact, Gap, GapReason, OrganizationInventory, RegionInventory, RegionSettings, ResourcePoints, Vault,
+    VaultInventory,
 };
 use guardian_core::ports::{BackupReader as _, KeyReader as _};
 use jiff::Timestamp;
@@ -56,6 +57,10 @@ pub struct Begun {
     bounds: Bounds,
     /// The accounts to read, by id.
     pub accounts: Vec<AccountId>,
+    /// What was ordered: parts of another order are not taken for parts of this one.
+    regions: Vec<Region>,
+    named: Vec<AccountId>,
+    backup_accounts: Vec<AccountId>,
 }
 
 /// An account was read.
@@ -86,6 +91,9 @@ pub enum SweepError {
     /// The accounts could not be listed, and none were named.
     #[error("the accounts of the organization could not be listed: {0}")]
     NoAccounts(String),
+    /// The place of its parts holds those of another sweep.
+    #[error("a sweep of other accounts, Regions or backup accounts was begun there")]
+    Another,
     /// A part could not be kept.
     #[error(transparent)]
     Part(#[from] PartError),
@@ -114,8 +122,10 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
 
     /// Reads the organization, or takes up a sweep that was begun.
     pub async fn begin(&self) -> Result<Begun, SweepError> {
+        let Order { regions, accounts: named, scope, .. } = &self.order;
         if let Some(begun) = get_json::<_, Begun>(&self.parts, BEGUN).await? {
-            return Ok(begun);
+            let same = begun.regions == *regions && begun.named == *named && begun.backup_accounts == scope.backup_accounts;
+            return if same { Ok(begun) } else { Err(SweepError::Another) };
         }
         let Some(region) = self.order.regions.first() else { return Err(SweepError::NoAccounts("no Region was named".to_owned())) };
         let (organization, bounds) = self.readers.organization_inventory(region, self.order.now).await;
@@ -132,7 +142,15 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         }
         accounts.sort();
         accounts.dedup();
-        let begun = Begun { now: self.order.now, organization, bounds, accounts };
+        let begun = Begun {
+            now: self.order.now,
+            organization,
+            bounds,
+            accounts,
+            regions: regions.clone(),
+            named: named.clone(),
+            backup_accounts: scope.backup_accounts.clone(),
+        };
         put_json(&self.parts, BEGUN, &begun).await?;
         Ok(begun)
     }
@@ -193,13 +211,25 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
                 put_json(&self.parts, &name, &all).await?;
             }
         }
-        let management = ready.organization.organization.known().map(|organization| organization.management_account.clone());
-        if let Some(management) = management
-            && let Some(inventory) = get_json::<_, AccountInventory>(&self.parts, &of_account(&management)).await?
-        {
-            ready.organization.opt_in = inventory.regions.into_iter().map(|(region, inventory)| (region, inventory.settings)).collect();
-        }
+        ready.organization.opt_in = self.opt_in(&ready.organization).await?;
         Ok(ready)
+    }
+
+    /// What the management account switched on: as it was read with the account, else by itself.
+    async fn opt_in(&self, organization: &OrganizationInventory) -> Result<BTreeMap<Region, Fact<RegionSettings>>, PartError> {
+        let Some(organization) = organization.organization.known() else { return Ok(BTreeMap::new()) };
+        let management = &organization.management_account;
+        let inventory = get_json::<_, AccountInventory>(&self.parts, &of_account(management)).await?;
+        let mut settings = BTreeMap::new();
+        for region in &self.order.regions {
+            let read = inventory.as_ref().and_then(|inventory| inventory.regions.get(region)).map(|region| region.settings.clone());
+            let read = match read {
+                Some(read) => read,
+                None => self.readers.region_settings(management, region).await,
+            };
+            settings.insert(region.clone(), read);
+        }
+        Ok(settings)
     }
 
     async fn alone(&self, arn: &Arn, now: Timestamp) -> (Destination, Fact<Vec<ResourcePoints>>) {
@@ -235,15 +265,16 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         judge_organization(&OrganizationView { now: organization.at, scope: &self.order.scope, organization, destinations })
     }
 
-    /// Judges an account; `None` where it was not collected.
-    pub async fn judge(&self, ready: &Ready, account: &AccountId) -> Result<Option<AccountResult>, PartError> {
-        let Some(inventory) = get_json::<_, AccountInventory>(&self.parts, &of_account(account)).await? else { return Ok(None) };
+    /// Judges an account. One that nobody read is not evaluated.
+    pub async fn judge(&self, ready: &Ready, account: &AccountId) -> Result<AccountResult, PartError> {
+        let inventory = get_json(&self.parts, &of_account(account)).await?;
+        let inventory = inventory.unwrap_or_else(|| not_read(account, ready.organization.at));
         let arrivals = self.arrivals_of(ready, &inventory).await?;
         let Ready { organization, destinations, .. } = ready;
         let (now, scope) = (organization.at, &self.order.scope);
         let coverage = cover(&inventory, &arrivals, organization, scope, now);
         let view = AccountView { now, scope, organization, destinations, account: &inventory, arrivals: &arrivals, coverage: &coverage };
-        Ok(Some(judge_account(&view)))
+        Ok(judge_account(&view))
     }
 
     /// What arrived of an account in the vaults of others. A vault that was read and has nothing of it is there, and empty.
@@ -260,6 +291,26 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             all.entry(arn).or_insert_with(|| Arrivals { vault, points: listed.map_known(|()| Vec::new()) });
         }
         Ok(all)
+    }
+}
+
+fn not_read(account: &AccountId, at: Timestamp) -> AccountInventory {
+    AccountInventory {
+        account_id: account.clone(),
+        at,
+        wanted_plans: Fact::NotAsked,
+        scps: Fact::NotAsked,
+        rcps: Fact::NotAsked,
+        service_linked_role: Fact::Gap(Gap {
+            action: "sts:AssumeRole".to_owned(),
+            account_id: account.clone(),
+            region: None,
+            reason: GapReason::Unavailable,
+            detail: Some("the account was not read".to_owned()),
+        }),
+        roles: BTreeMap::new(),
+        trusts: Fact::NotAsked,
+        regions: BTreeMap::new(),
     }
 }
 
@@ -289,12 +340,7 @@ fn arrivals(inventory: &AccountInventory) -> BTreeMap<AccountId, ArrivalsByVault
     arrivals
 }
 
-fn add(
-    arrivals: &mut BTreeMap<AccountId, ArrivalsByVault>,
-    vault_arn: &Arn,
-    vault: &Fact<guardian_core::evidence::Vault>,
-    points: &ResourcePoints,
-) {
+fn add(arrivals: &mut BTreeMap<AccountId, ArrivalsByVault>, vault_arn: &Arn, vault: &Fact<Vault>, points: &ResourcePoints) {
     let Some(source) = points.copied_from.as_ref().and_then(Arn::account) else { return };
     let arrived = arrivals
         .entry(source)
@@ -306,7 +352,7 @@ fn add(
     }
 }
 
-fn known_vault(vault: &VaultInventory, at: Timestamp) -> Fact<guardian_core::evidence::Vault> {
+fn known_vault(vault: &VaultInventory, at: Timestamp) -> Fact<Vault> {
     Fact::Known { value: vault.vault.clone(), source: "backup:ListBackupVaults".to_owned(), at }
 }
 
@@ -329,7 +375,7 @@ fn as_read(region: &RegionInventory, arn: &Arn) -> (Destination, Fact<()>) {
                 None => return Default::default(),
             },
             region: arn.region(),
-            reason: guardian_core::evidence::GapReason::NotFound,
+            reason: GapReason::NotFound,
             detail: None,
         };
         return (Destination { vault: Fact::Gap(gap), ..Destination::default() }, Fact::Known { value: (), source: region_list(), at });

@@ -114,10 +114,8 @@ impl<A: Answers> Readers<A> {
     }
 
     async fn region_inventory(&self, account: &AccountId, region: &Region, trails: &mut BTreeMap<Arn, Trail>) -> RegionInventory {
-        let place = |operation| in_place(account, region, operation, json!({}));
-        let settings = place("DescribeRegionSettings");
         let (settings, ebs, vaults, plans, resources, restore_testing) = tokio::join!(
-            self.ask(&settings, region_settings),
+            self.region_settings(account, region),
             self.ebs(account, region),
             self.vaults(account, region),
             self.plans(account, region),
@@ -127,6 +125,11 @@ impl<A: Answers> Readers<A> {
         let trails = self.trails(account, region, trails).await;
         let keys = self.keys(account, region, &vaults, &ebs).await;
         RegionInventory { enabled: Fact::NotAsked, settings, ebs, vaults, plans, resources, keys, trails, restore_testing }
+    }
+
+    /// Which resource types AWS Backup protects in an account and Region.
+    pub async fn region_settings(&self, account: &AccountId, region: &Region) -> Fact<RegionSettings> {
+        self.ask(&in_place(account, region, "DescribeRegionSettings", json!({})), region_settings).await
     }
 
     async fn ebs(&self, account: &AccountId, region: &Region) -> Fact<EbsDefaults> {
@@ -421,6 +424,5 @@ fn key_arn(account: &AccountId, region: &Region, key: &str) -> String {
 
 /// The gap of a whole account: the reader role could not be assumed, so that nothing else was asked.
 pub fn closed(inventory: &AccountInventory) -> Option<&Gap> {
-    let gap = inventory.service_linked_role.gap()?;
-    (gap.reason == GapReason::RoleNotAssumable).then_some(gap)
+    inventory.service_linked_role.gap().filter(|gap| gap.action == "sts:AssumeRole")
 }

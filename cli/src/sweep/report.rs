@@ -88,7 +88,7 @@ impl Reports {
             totals.add_organization(&organization);
             each(&mut both, |writer| writer.head(&head)).and_then(|()| each(&mut both, |writer| writer.organization(&organization)))?;
             for account in accounts {
-                let Some(result) = sweep.judge(ready, account).await? else { continue };
+                let result = sweep.judge(ready, account).await?;
                 totals.add(&result);
                 each(&mut both, |writer| writer.account(&result))?;
             }

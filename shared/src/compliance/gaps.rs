@@ -91,10 +91,10 @@ fn of_region(region: &RegionInventory) -> Vec<Gap> {
     gaps.told()
 }
 
-/// Why nothing of an account could be read: the role of the reader could not be assumed.
+/// Why nothing of an account could be read: the role of the reader could not be assumed, whatever the reason.
 pub(super) fn unreadable(account: &AccountInventory) -> Option<Vec<Gap>> {
     let mut gaps = of_account(account).into_iter().flat_map(|part| part.gaps).collect::<Vec<_>>();
-    gaps.retain(|gap| gap.reason == GapReason::RoleNotAssumable && gap.account_id == account.account_id);
+    gaps.retain(|gap| gap.action == "sts:AssumeRole" && gap.account_id == account.account_id);
     gaps.sort();
     gaps.dedup();
     (!gaps.is_empty()).then_some(gaps)
