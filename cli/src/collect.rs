@@ -75,7 +75,13 @@ async fn inventories<A: Answers>(readers: &Readers<A>, places: Vec<Place>, backu
     let (accounts, regions) = apart(places);
     let Some(region) = regions.first() else { return };
     let now = Timestamp::now();
-    let (_, bounds) = readers.organization_inventory(region, now).await;
+    let (organization, bounds) = readers.organization_inventory(region, now).await;
+    // What the management account switched on decides in every account.
+    if let Some(organization) = organization.organization.known() {
+        for region in &regions {
+            readers.region_settings(&organization.management_account, region).await;
+        }
+    }
     for account in &accounts {
         let reading = Reading { regions: regions.clone(), trusts: backup_accounts.contains(account), now };
         Box::pin(readers.account_inventory(account, &reading, &bounds)).await;
