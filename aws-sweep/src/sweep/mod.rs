@@ -155,9 +155,12 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         Ok(begun)
     }
 
-    /// Reads an account, unless that was done before.
+    /// Reads an account, unless it was read before.
     pub async fn collect(&self, begun: &Begun, account: &AccountId) -> Result<Collected, PartError> {
-        if let Some(collected) = get_json::<_, Collected>(&self.parts, &collected(account)).await? {
+        // Who could not be reached is asked again: that is what a sweep is taken up for.
+        if let Some(collected) = get_json::<_, Collected>(&self.parts, &collected(account)).await?
+            && collected.read
+        {
             return Ok(collected);
         }
         let reading =

@@ -9,6 +9,7 @@ pub mod checks;
 mod engine;
 pub mod frameworks;
 mod gaps;
+mod guard;
 mod holders;
 mod keyed;
 mod points;
