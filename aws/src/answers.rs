@@ -16,11 +16,14 @@ use std::future::Future;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::{Gap, GapReason};
 use jiff::Timestamp;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::patience::Patience;
+use crate::readers::{Fold, PointsPage, unreadable};
 use crate::session::Cloud;
 use capture::Pages;
+pub(crate) use capture::{MOST_PAGES, circle};
 pub(crate) use signed::{Senders, always_enabled};
 
 /// One read of an AWS API.
@@ -102,6 +105,22 @@ pub trait Answers: Send + Sync {
     /// Asks one question.
     fn ask(&self, question: &Question) -> impl Future<Output = Answer> + Send;
 
+    /// Reads one page of the recovery points of a vault, of which there may be thousands, and tells where the next one begins and when it was asked.
+    /// Whoever has whole answers gives all of it as one page.
+    fn recovery_points(
+        &self,
+        question: &Question,
+        from: Option<&str>,
+        fold: &mut Fold,
+    ) -> impl Future<Output = Result<(Option<String>, Timestamp), Failure>> + Send {
+        let _ = from;
+        async {
+            let Answer { outcome, at, .. } = self.ask(question).await;
+            let page = PointsPage::deserialize(&outcome?).ok().and_then(|page| fold.add(&page));
+            page.map(|()| (None, at)).ok_or_else(unreadable)
+        }
+    }
+
     /// The account in which the organization is read, where it is known.
     fn organization_account(&self) -> Option<AccountId>;
 }
@@ -115,6 +134,34 @@ impl Answers for Cloud {
             _ => Some(self.reader_arn(&question.account, question.region.as_ref())),
         };
         Answer { outcome, at: Timestamp::now(), principal }
+    }
+
+    async fn recovery_points(
+        &self,
+        question: &Question,
+        from: Option<&str>,
+        fold: &mut Fold,
+    ) -> Result<(Option<String>, Timestamp), Failure> {
+        let turn = Turn { patience: self.patience(), question, pages: None };
+        let mut failures = 0;
+        loop {
+            turn.wait().await;
+            let body = Box::pin(signed::recovery_points(self, question, from)).await;
+            let page = body.and_then(|body| {
+                let page = PointsPage::of(&body).ok_or_else(unreadable)?;
+                fold.add(&page).ok_or_else(unreadable)?;
+                Ok(page.next())
+            });
+            match page {
+                Ok(next) => return Ok((next, Timestamp::now())),
+                Err(failure) => {
+                    failures += 1;
+                    if !turn.again(&failure, failures).await {
+                        return Err(failure);
+                    }
+                }
+            }
+        }
     }
 
     fn organization_account(&self) -> Option<AccountId> {
@@ -140,10 +187,17 @@ impl Turn<'_> {
                 Err(failure) => failure,
             };
             failures = if self.there() > there { 1 } else { failures + 1 };
-            match self.patience {
-                Some(patience) if patience.once_more(self.question, &failure, failures).await => {}
-                _ => return Err(failure),
+            if !self.again(&failure, failures).await {
+                return Err(failure);
             }
+        }
+    }
+
+    /// Waits after a failure; `false` where it is the answer.
+    async fn again(&self, failure: &Failure, in_a_row: u32) -> bool {
+        match self.patience {
+            Some(patience) => patience.once_more(self.question, failure, in_a_row).await,
+            None => false,
         }
     }
 

@@ -83,7 +83,7 @@ async fn inventories<A: Answers>(readers: &Readers<A>, places: Vec<Place>, backu
         }
     }
     for account in &accounts {
-        let reading = Reading { regions: regions.clone(), trusts: backup_accounts.contains(account), now };
+        let reading = Reading { regions: regions.clone(), trusts: backup_accounts.contains(account), points: true, now };
         Box::pin(readers.account_inventory(account, &reading, &bounds)).await;
     }
 }

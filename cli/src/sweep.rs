@@ -141,17 +141,26 @@ impl SweepArguments {
             ),
             Err(error) => return Err(error.into()),
         };
-        let progress = progress(begun.accounts.len(), "accounts read");
+        let at_once = usize::from(self.at_once);
+        let shown = progress(begun.accounts.len(), "accounts read");
         let reading = stream::iter(&begun.accounts).map(async |account| {
             let collected = Box::pin(sweep.collect(&begun, account)).await;
-            progress.inc(1);
-            collected
+            shown.inc(1);
+            collected.map(|_| ())
         });
-        let collected = reading.buffer_unordered(usize::from(self.at_once)).try_collect::<Vec<_>>().await?;
-        progress.finish_and_clear();
-        let accounts = begun.accounts.clone();
-        let ready = sweep.ready(begun, &collected).await?;
-        let exit = self.reports.write(&sweep, &ready, &accounts, work.path(), output).await?;
+        reading.buffer_unordered(at_once).try_collect::<()>().await?;
+        shown.finish_and_clear();
+        let vaults = sweep.vaults(&begun).await?;
+        let shown = progress(vaults.len(), "vaults read that keep copies");
+        let reading = stream::iter(&vaults).map(async |vault| {
+            let gathered = Box::pin(sweep.gather(&begun, vault)).await;
+            shown.inc(1);
+            gathered
+        });
+        reading.buffer_unordered(at_once).try_collect::<()>().await?;
+        shown.finish_and_clear();
+        let ready = sweep.ready(begun).await?;
+        let exit = self.reports.write(&sweep, &ready, work.path(), output).await?;
         Ok(exit)
     }
 }

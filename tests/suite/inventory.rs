@@ -49,11 +49,11 @@ const UNHURRIED: f64 = 1000.0;
 async fn sweep(shape: &Shape, address: &str, times: f64) -> Swept {
     let readers = Arc::new(Readers::over(cloud(address, times)));
     let regions = shape.regions.iter().map(|name| Region::parse(name).unwrap()).collect::<Vec<_>>();
-    let reading = Reading { regions, trusts: false, now: NOW.parse().unwrap() };
+    let reading = Reading { regions, trusts: false, points: true, now: NOW.parse().unwrap() };
     let (organization, bounds) = readers.organization_inventory(&reading.regions[0], reading.now).await;
     let reads = stream::iter(shape.accounts()).map(async |account| {
         let id = AccountId::parse(&account).unwrap();
-        (account, Box::pin(readers.account_inventory(&id, &reading, &bounds)).await)
+        (account, Box::pin(readers.account_inventory(&id, &reading, &bounds)).await.inventory)
     });
     let accounts = reads.buffered(8).collect::<BTreeMap<_, _>>().await;
     Swept { organization, accounts }
@@ -227,13 +227,16 @@ async fn swept(shape: &Shape, address: &str, folder: &std::path::Path) -> (BTree
     let order = Order { now: NOW.parse().unwrap(), regions, accounts: Vec::new(), scope: Scope::default() };
     let sweep = Sweep::new(Readers::over(cloud(address, UNHURRIED)), FolderParts::new(folder), order);
     let begun = sweep.begin().await.unwrap();
-    let accounts = begun.accounts.clone();
-    let collected = stream::iter(&accounts).map(|account| Box::pin(sweep.collect(&begun, account))).buffered(8);
-    let collected = collected.try_collect::<Vec<_>>().await.unwrap();
-    let ready = sweep.ready(begun.clone(), &collected).await.unwrap();
+    let collected = stream::iter(&begun.accounts).map(|account| Box::pin(sweep.collect(&begun, account))).buffered(8);
+    collected.try_collect::<Vec<_>>().await.unwrap();
+    for vault in sweep.vaults(&begun).await.unwrap() {
+        sweep.gather(&begun, &vault).await.unwrap();
+    }
+    let ready = sweep.ready(begun).await.unwrap();
     let (mut unread, mut well) = (BTreeSet::new(), BTreeSet::new());
-    for account in &accounts {
-        let result = sweep.judge(&ready, account).await.unwrap();
+    let mut judging = sweep.judging(&ready);
+    while let Some(result) = judging.next().await.unwrap() {
+        let account = &result.account_id;
         let whole = |part: &NotEvaluated| part.account_id == *account && part.region.is_none() && part.gaps.len() == 1;
         assert!(result.not_evaluated.is_empty() || matches!(result.not_evaluated.as_slice(), [part] if whole(part)), "{account}");
         if !result.not_evaluated.is_empty() {

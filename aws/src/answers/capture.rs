@@ -16,7 +16,7 @@ use super::Failure;
 use crate::classify::reason_of;
 
 /// More pages than this are an answer that runs in circles.
-const MOST_PAGES: usize = 10_000;
+pub(crate) const MOST_PAGES: usize = 10_000;
 
 /// Keeps the body of the last attempt.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +53,11 @@ impl Capture {
             Err(error) => Err(failure(&error)),
         }
     }
+}
+
+/// Pages that never end.
+pub(crate) fn circle() -> Failure {
+    Failure::new(GapReason::Unreadable, "the pages run in circles")
 }
 
 /// Why a call failed.
@@ -119,7 +124,7 @@ impl Pages {
     pub(super) fn add(&mut self, page: Value) -> Result<bool, Failure> {
         let next = page.get(self.token).and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
         if self.count >= MOST_PAGES || next.is_some() && next == self.next {
-            return Err(Failure::new(GapReason::Unreadable, "the pages run in circles"));
+            return Err(circle());
         }
         match &mut self.merged {
             None => self.merged = Some(page),

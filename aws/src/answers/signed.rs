@@ -1,5 +1,6 @@
 //! Reads of services whose SDK crates are not worth their weight for one or two calls: EC2 (of which a build takes 8 GiB of memory), the Resource
-//! Groups Tagging API and Account Management. The requests are written and signed here; connections, TLS and timeouts are those of the SDK.
+//! Groups Tagging API and Account Management; and the one read whose answers are so many that they are folded where they lie: recovery points. The
+//! requests are written and signed here; connections, TLS and timeouts are those of the SDK.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,7 @@ use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use guardian_core::arn::Region;
 use guardian_core::evidence::GapReason;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::capture::pages;
@@ -57,6 +59,7 @@ pub(crate) fn always_enabled(region: &Region) -> bool {
 /// A signed request on its way.
 #[derive(Debug)]
 struct Sent {
+    method: &'static str,
     path: String,
     headers: Vec<(String, String)>,
     body: String,
@@ -92,6 +95,8 @@ struct Service {
 const EC2: Service = Service { host: "ec2", signing: "ec2", id: "EC2", global: false };
 const TAGGING: Service = Service { host: "tagging", signing: "tagging", id: "Resource Groups Tagging API", global: false };
 const ACCOUNT: Service = Service { host: "account", signing: "account", id: "Account", global: true };
+
+const BACKUP: Service = Service { host: "backup", signing: "backup", id: "Backup", global: false };
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -140,11 +145,39 @@ fn json_of(body: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(body).map_err(|_| Failure::new(GapReason::Unreadable, "the answer is not JSON"))
 }
 
+/// The body of a page of the recovery points of a vault.
+pub(super) async fn recovery_points(cloud: &Cloud, question: &Question, from: Option<&str>) -> Result<Vec<u8>, Failure> {
+    let name = question.parameter("BackupVaultName").unwrap_or_default();
+    let mut path = format!("/backup-vaults/{}/recovery-points/?maxResults=1000", encoded(&name));
+    if let Some(from) = from {
+        path.push_str("&nextToken=");
+        path.push_str(&encoded(from));
+    }
+    send(cloud, question, &BACKUP, ("GET", &path), &[], String::new()).await
+}
+
+/// A part of a path or of a query, of which nothing is left to interpret.
+fn encoded(text: &str) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
 async fn post(
     cloud: &Cloud,
     question: &Question,
     service: &Service,
     path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Result<Vec<u8>, Failure> {
+    send(cloud, question, service, ("POST", path), headers, body).await
+}
+
+async fn send(
+    cloud: &Cloud,
+    question: &Question,
+    service: &Service,
+    (method, path): (&'static str, &str),
     headers: &[(&str, &str)],
     body: String,
 ) -> Result<Vec<u8>, Failure> {
@@ -166,12 +199,12 @@ async fn post(
         .settings(SigningSettings::default())
         .build()
         .map_err(|_| unsigned(()))?;
-    let request = SignableRequest::new("POST", url.as_str(), headers.iter().copied(), SignableBody::Bytes(body.as_bytes()));
+    let request = SignableRequest::new(method, url.as_str(), headers.iter().copied(), SignableBody::Bytes(body.as_bytes()));
     let signed = sign(request.map_err(|_| unsigned(()))?, &params.into()).map_err(|_| unsigned(()))?;
     let mut all = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
     all.extend(signed.output().headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
     let sender = cloud.senders().of(&config, endpoint.trim_end_matches('/'));
-    let received = sender.invoke(Sent { path: path.to_owned(), headers: all, body }).await;
+    let received = sender.invoke(Sent { method, path: path.to_owned(), headers: all, body }).await;
     let received = received.map_err(|error| match error {
         SdkError::TimeoutError(_) => Failure::new(GapReason::TimedOut, "timeout"),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Failure::new(GapReason::TimedOut, "timeout"),
@@ -245,7 +278,7 @@ fn sender(config: &SdkConfig, host: &str) -> Sender {
 
 fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::from(sent.body));
-    request.set_method("POST")?;
+    request.set_method(sent.method)?;
     request.set_uri(sent.path)?;
     for (name, value) in sent.headers {
         request.headers_mut().insert(name, value);

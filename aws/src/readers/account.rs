@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::organization::Bounds;
-use super::points::Fold;
+use super::points::{Fold, Holdings};
 use super::read::{self, arn, text, time_of};
 use super::topology::{ids, plan, selection};
 use super::{Readers, in_place, items, unreadable};
@@ -29,13 +29,44 @@ pub struct Reading {
     pub regions: Vec<Region>,
     /// Whether everybody who can come in is looked at: in the accounts that keep the copies.
     pub trusts: bool,
+    /// Whether the recovery points are read; else they are left to be read vault by vault.
+    pub points: bool,
     /// The moment of the sweep.
     pub now: Timestamp,
 }
 
+/// What was read of an account.
+#[derive(Clone, Debug)]
+pub struct AccountRead {
+    /// The account.
+    pub inventory: AccountInventory,
+    /// What arrived from other accounts, by the vault it is in.
+    pub arrived: BTreeMap<Arn, Vec<ResourcePoints>>,
+}
+
+/// What the vaults of a Region tell beside their inventory.
+#[derive(Debug, Default)]
+struct Beside {
+    arrived: BTreeMap<Arn, Vec<ResourcePoints>>,
+    /// The keys of the newest recovery points.
+    keys: BTreeSet<Arn>,
+}
+
 impl<A: Answers> Readers<A> {
     /// One account as far as it can be read. What cannot is a gap in its place, and stops nothing else.
-    pub async fn account_inventory(&self, account: &AccountId, reading: &Reading, bounds: &Bounds) -> AccountInventory {
+    pub async fn account_inventory(&self, account: &AccountId, reading: &Reading, bounds: &Bounds) -> AccountRead {
+        let mut arrived = BTreeMap::new();
+        let inventory = self.inventory(account, reading, bounds, &mut arrived).await;
+        AccountRead { inventory, arrived }
+    }
+
+    async fn inventory(
+        &self,
+        account: &AccountId,
+        reading: &Reading,
+        bounds: &Bounds,
+        arrived: &mut BTreeMap<Arn, Vec<ResourcePoints>>,
+    ) -> AccountInventory {
         let mut inventory = AccountInventory {
             account_id: account.clone(),
             at: reading.now,
@@ -63,7 +94,9 @@ impl<A: Answers> Readers<A> {
             let read = if enabled.known() == Some(&false) {
                 RegionInventory { enabled, ..RegionInventory::default() }
             } else {
-                RegionInventory { enabled, ..Box::pin(self.region_inventory(account, region, &mut trails)).await }
+                let (read, mut beside) = Box::pin(self.region_inventory(account, region, reading.points, &mut trails)).await;
+                arrived.append(&mut beside);
+                RegionInventory { enabled, ..read }
             };
             inventory.regions.insert(region.clone(), read);
         }
@@ -113,18 +146,25 @@ impl<A: Answers> Readers<A> {
             .collect()
     }
 
-    async fn region_inventory(&self, account: &AccountId, region: &Region, trails: &mut BTreeMap<Arn, Trail>) -> RegionInventory {
-        let (settings, ebs, vaults, plans, resources, restore_testing) = tokio::join!(
+    async fn region_inventory(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        points: bool,
+        trails: &mut BTreeMap<Arn, Trail>,
+    ) -> (RegionInventory, BTreeMap<Arn, Vec<ResourcePoints>>) {
+        let (settings, ebs, (vaults, beside), plans, resources, restore_testing) = tokio::join!(
             self.region_settings(account, region),
             self.ebs(account, region),
-            self.vaults(account, region),
+            self.vaults(account, region, points),
             self.plans(account, region),
             self.resources(account, region),
             self.restore_testing(account, region),
         );
         let trails = self.trails(account, region, trails).await;
-        let keys = self.keys(account, region, &vaults, &ebs).await;
-        RegionInventory { enabled: Fact::NotAsked, settings, ebs, vaults, plans, resources, keys, trails, restore_testing }
+        let keys = self.keys_of(account, region, &vaults, &ebs, beside.keys).await;
+        let read = RegionInventory { enabled: Fact::NotAsked, settings, ebs, vaults, plans, resources, keys, trails, restore_testing };
+        (read, beside.arrived)
     }
 
     /// Which resource types AWS Backup protects in an account and Region.
@@ -145,23 +185,56 @@ impl<A: Answers> Readers<A> {
         }
     }
 
-    async fn vaults(&self, account: &AccountId, region: &Region) -> Fact<Vec<VaultInventory>> {
+    async fn vaults(&self, account: &AccountId, region: &Region, points: bool) -> (Fact<Vec<VaultInventory>>, Beside) {
         let question = in_place(account, region, "ListBackupVaults", json!({}));
         let listed = self.read(&question, |answer| items(answer, "BackupVaultList").map(listed_vault).collect::<Option<Vec<_>>>()).await;
         let (listed, at) = match listed {
             Ok(listed) => listed,
-            Err(gap) => return Fact::Gap(gap),
+            Err(gap) => return (Fact::Gap(gap), Beside::default()),
         };
-        let vaults = stream::iter(listed).map(|vault| self.vault_inventory(vault, at)).buffered(AT_ONCE);
-        let mut vaults = vaults.collect::<Vec<_>>().await;
+        let vaults = stream::iter(listed).map(|vault| self.vault_inventory(vault, at, points)).buffered(AT_ONCE);
+        let mut beside = Beside::default();
+        let mut vaults = vaults
+            .map(|(vault, holdings)| {
+                beside.keys.extend(holdings.keys);
+                if !holdings.arrived.is_empty() {
+                    beside.arrived.insert(vault.vault.arn.clone(), holdings.arrived);
+                }
+                vault
+            })
+            .collect::<Vec<_>>()
+            .await;
         vaults.sort_by(|a, b| a.vault.arn.cmp(&b.vault.arn));
-        Fact::Known { value: vaults, source: question.action(), at }
+        (Fact::Known { value: vaults, source: question.action(), at }, beside)
     }
 
-    async fn vault_inventory(&self, vault: Vault, at: Timestamp) -> VaultInventory {
-        let (policy, notifications, points) =
-            tokio::join!(self.vault_policy(&vault.arn), self.notifications(&vault.arn), self.points(&vault, at));
-        VaultInventory { vault, policy, notifications, points }
+    async fn vault_inventory(&self, vault: Vault, at: Timestamp, points: bool) -> (VaultInventory, Holdings) {
+        let held = async { if points || vault.points == Some(0) { self.holdings(&vault, at).await } else { Fact::NotAsked } };
+        let (policy, notifications, held) = tokio::join!(self.vault_policy(&vault.arn), self.notifications(&vault.arn), held);
+        let mut holdings = Holdings::default();
+        let points = held.map_known(|mut held| {
+            let own = std::mem::take(&mut held.own);
+            holdings = held;
+            own
+        });
+        let copies = std::mem::take(&mut holdings.copies);
+        (VaultInventory { vault, policy, notifications, points, copies }, holdings)
+    }
+
+    /// What a vault holds, all of it at once; a vault that says it is empty is not asked.
+    async fn holdings(&self, vault: &Vault, at: Timestamp) -> Fact<Holdings> {
+        if vault.points == Some(0) {
+            return Fact::Known { value: Holdings::default(), source: "backup:ListBackupVaults".to_owned(), at };
+        }
+        let (Some(account), Some(mut pages)) = (vault.arn.account(), self.points(vault)) else { return Fact::NotAsked };
+        let mut fold = Fold::of(account);
+        loop {
+            match pages.fold(&mut fold).await {
+                Ok(None) => {}
+                Ok(Some(at)) => return Fact::Known { value: fold.done(), source: pages.action(), at },
+                Err(gap) => return Fact::Gap(gap),
+            }
+        }
     }
 
     async fn notifications(&self, vault: &Arn) -> Fact<Option<VaultNotifications>> {
@@ -178,22 +251,6 @@ impl<A: Answers> Readers<A> {
             Err(failure) if failure.reason == GapReason::NotFound => known(None),
             Err(failure) => Fact::Gap(question.gap(&failure)),
         }
-    }
-
-    /// What a vault holds; a vault that says it is empty is not asked.
-    pub async fn points(&self, vault: &Vault, at: Timestamp) -> Fact<Vec<ResourcePoints>> {
-        let (Some(account), Some(region)) = (vault.arn.account(), vault.arn.region()) else { return Fact::NotAsked };
-        let question =
-            in_place(&account, &region, "ListRecoveryPointsByBackupVault", json!({"BackupVaultName": vault.arn.resource_name()}));
-        if vault.points == Some(0) {
-            return Fact::Known { value: Vec::new(), source: "backup:ListBackupVaults".to_owned(), at };
-        }
-        self.ask(&question, |answer| {
-            let mut fold = Fold::default();
-            items(answer, "RecoveryPoints").try_for_each(|point| fold.add(point))?;
-            Some(fold.done())
-        })
-        .await
     }
 
     async fn plans(&self, account: &AccountId, region: &Region) -> Fact<Vec<PlanInventory>> {
@@ -279,22 +336,22 @@ impl<A: Answers> Readers<A> {
     }
 
     /// The keys of this account and Region that protect something: each once.
-    async fn keys(
+    async fn keys_of(
         &self,
         account: &AccountId,
         region: &Region,
         vaults: &Fact<Vec<VaultInventory>>,
         ebs: &Fact<EbsDefaults>,
+        mut arns: BTreeSet<Arn>,
     ) -> BTreeMap<Arn, KeyInventory> {
-        let vaults = vaults.known().into_iter().flatten();
-        let mut arns = BTreeSet::new();
-        for vault in vaults {
-            arns.extend(vault.vault.encryption_key_arn.clone());
-            let points = vault.points.known().into_iter().flatten();
-            arns.extend(points.filter_map(|points| points.newest.first()).filter_map(|point| point.key_arn.clone()));
-        }
+        arns.extend(vaults.known().into_iter().flatten().filter_map(|vault| vault.vault.encryption_key_arn.clone()));
         let default = ebs.known().and_then(|ebs| ebs.key.as_deref());
         arns.extend(default.and_then(|key| Arn::parse(key).ok()));
+        self.keys(account, region, arns).await
+    }
+
+    /// Those of the keys that belong to this account and Region.
+    pub async fn keys(&self, account: &AccountId, region: &Region, arns: BTreeSet<Arn>) -> BTreeMap<Arn, KeyInventory> {
         let ours = |arn: &Arn| arn.service() == "kms" && arn.account().as_ref() == Some(account) && arn.region().as_ref() == Some(region);
         let keys = stream::iter(arns.into_iter().filter(ours)).map(async |arn| {
             let key = self.key_inventory(&arn).await;

@@ -12,10 +12,10 @@ mod topology;
 
 use std::time::Duration;
 
-pub use account::{Reading, closed};
+pub use account::{AccountRead, Reading, closed};
 pub use once::Once;
 pub use organization::Bounds;
-pub use points::Fold;
+pub use points::{Fold, Holdings, PointsPage};
 pub use topology::Plans;
 
 use crate::answers::{Answer, Answers, Failure, Question};
@@ -35,7 +35,7 @@ pub struct Readers<A> {
 }
 
 /// An answer that cannot be understood.
-pub(super) fn unreadable() -> Failure {
+pub(crate) fn unreadable() -> Failure {
     Failure::new(GapReason::Unreadable, "the answer cannot be read")
 }
 

@@ -1,84 +1,353 @@
-//! The recovery points of a vault, folded by resource.
+//! The recovery points of a vault, folded by resource as the pages come.
+//!
+//! A vault that keeps the copies of an organization has millions of them. A page is read where it lies, without a copy of its text, and what is kept
+//! follows the number of resources; what arrived from other accounts can be taken out from time to time.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
-use guardian_core::arn::Arn;
-use guardian_core::evidence::{Point, ResourcePoints};
-use serde_json::Value;
+use guardian_core::arn::{AccountId, Arn};
+use guardian_core::evidence::{Copies, Gap, Point, ResourcePoints, Vault};
+use jiff::Timestamp;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
 
-use super::read::{arn, text, time_of};
+use super::{Readers, in_place, read};
+use crate::answers::{Answers, MOST_PAGES, Question, circle};
 
-/// Folds recovery points as they come: what is kept follows the number of resources and not that of points.
+/// A page of `ListRecoveryPointsByBackupVault`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PointsPage<'a> {
+    #[serde(borrow, default)]
+    recovery_points: Vec<Row<'a>>,
+    #[serde(borrow, default)]
+    next_token: Option<Cow<'a, str>>,
+}
+
+/// A recovery point as AWS lists it, as far as it matters here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row<'a> {
+    #[serde(borrow)]
+    recovery_point_arn: Cow<'a, str>,
+    #[serde(borrow, default)]
+    resource_arn: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    resource_type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    resource_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    source_backup_vault_arn: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    status: Option<Cow<'a, str>>,
+    #[serde(default)]
+    is_encrypted: Option<bool>,
+    #[serde(default, deserialize_with = "time")]
+    creation_date: Option<Timestamp>,
+    #[serde(borrow, default)]
+    created_by: Option<Creator<'a>>,
+    #[serde(default)]
+    calculated_lifecycle: Option<Lifecycle>,
+    #[serde(borrow, default)]
+    encryption_key_arn: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Creator<'a> {
+    #[serde(borrow, default)]
+    backup_plan_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    backup_rule_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Lifecycle {
+    #[serde(default, deserialize_with = "time")]
+    delete_at: Option<Timestamp>,
+}
+
+/// A time in one of the two forms of AWS. One that cannot be read is none.
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    struct Time;
+    impl<'de> Visitor<'de> for Time {
+        type Value = Option<Timestamp>;
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str("seconds since 1970, or RFC 3339")
+        }
+        fn visit_f64<E>(self, seconds: f64) -> Result<Self::Value, E> {
+            Ok(read::seconds(seconds))
+        }
+        #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit 52 bits")]
+        fn visit_i64<E>(self, seconds: i64) -> Result<Self::Value, E> {
+            Ok(read::seconds(seconds as f64))
+        }
+        #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit 52 bits")]
+        fn visit_u64<E>(self, seconds: u64) -> Result<Self::Value, E> {
+            Ok(read::seconds(seconds as f64))
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(text.parse().ok())
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+    from.deserialize_any(Time)
+}
+
+fn given<'a>(text: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
+    text.map(AsRef::as_ref).filter(|text| !text.is_empty())
+}
+
+fn arn(text: Option<&Cow<'_, str>>) -> Option<Arn> {
+    given(text).and_then(|text| Arn::parse(text).ok())
+}
+
+impl<'a> PointsPage<'a> {
+    /// A page from the body of an answer.
+    pub fn of(body: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    /// Where the next one begins.
+    pub fn next(&self) -> Option<String> {
+        given(self.next_token.as_ref()).map(str::to_owned)
+    }
+}
+
+/// Folds recovery points: what is kept follows the number of resources and not that of points.
+#[derive(Debug)]
+pub struct Fold {
+    owner: AccountId,
+    own: Groups,
+    arrived: Groups,
+    copies: Copies,
+    keys: BTreeSet<Arn>,
+}
+
+/// By the resource, then by the vault they came from.
 #[derive(Debug, Default)]
-pub struct Fold(BTreeMap<(Arn, Option<Arn>), ResourcePoints>);
+struct Groups {
+    by_resource: HashMap<String, Vec<ResourcePoints>>,
+    kept: usize,
+}
+
+/// What a vault holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Holdings {
+    /// What its own account backed up or copied, by resource and by the vault it came from.
+    pub own: Vec<ResourcePoints>,
+    /// What came from other accounts, in sum.
+    pub copies: Copies,
+    /// What came from other accounts and was not taken out before.
+    pub arrived: Vec<ResourcePoints>,
+    /// The keys of the newest points.
+    pub keys: BTreeSet<Arn>,
+}
 
 impl Fold {
-    /// Adds a point of `ListRecoveryPointsByBackupVault`; `None` where it is none.
-    pub fn add(&mut self, point: &Value) -> Option<()> {
-        let point_arn = arn(point, "RecoveryPointArn")?;
-        let resource_arn = arn(point, "ResourceArn").unwrap_or_else(|| point_arn.clone());
-        let copied_from = arn(point, "SourceBackupVaultArn");
-        let resource_type = text(point, "ResourceType")?;
-        let points = self.0.entry((resource_arn.clone(), copied_from.clone())).or_insert_with(|| ResourcePoints {
-            resource_arn,
-            resource_type,
-            resource_name: None,
-            copied_from,
-            completed: 0,
-            newest: Vec::new(),
-            unencrypted: 0,
-            partial: 0,
-            expired: 0,
-            expired_since: None,
-        });
-        if points.resource_name.is_none() {
-            points.resource_name = text(point, "ResourceName");
+    /// Of a vault of this account.
+    pub fn of(owner: AccountId) -> Self {
+        Self { owner, own: Groups::default(), arrived: Groups::default(), copies: Copies::default(), keys: BTreeSet::new() }
+    }
+
+    /// Adds a page; `None` where something in it is no recovery point, and then nothing of it.
+    pub fn add(&mut self, page: &PointsPage<'_>) -> Option<()> {
+        let rows = &page.recovery_points;
+        let legible = |row: &Row<'_>| Arn::parse(&row.recovery_point_arn).is_ok() && !row.resource_type.is_empty();
+        rows.iter().all(legible).then_some(())?;
+        rows.iter().try_for_each(|row| self.add_row(row))
+    }
+
+    fn add_row(&mut self, row: &Row<'_>) -> Option<()> {
+        let from = given(row.source_backup_vault_arn.as_ref());
+        let abroad = from.is_some_and(|from| from.split(':').nth(4).is_some_and(|account| account != self.owner.as_str()));
+        if abroad {
+            count(&mut self.copies, row);
         }
-        let delete_at = point.get("CalculatedLifecycle").and_then(|lifecycle| time_of(lifecycle, "DeleteAt"));
-        match point.get("Status").and_then(Value::as_str).unwrap_or_default() {
-            // Continuous backups are available, or stopped: either way they can be restored from.
-            "COMPLETED" | "AVAILABLE" | "STOPPED" => {
+        if abroad { &mut self.arrived } else { &mut self.own }.add(row, from)
+    }
+
+    /// How many recovery points of other accounts are kept one by one.
+    pub fn arrived(&self) -> usize {
+        self.arrived.kept
+    }
+
+    /// Takes out what came from other accounts so far. Of one resource there may be more to come.
+    pub fn take_arrived(&mut self) -> Vec<ResourcePoints> {
+        std::mem::take(&mut self.arrived).done(&mut self.keys)
+    }
+
+    /// All of it, in an order of its own.
+    pub fn done(mut self) -> Holdings {
+        let arrived = self.take_arrived();
+        let own = self.own.done(&mut self.keys);
+        Holdings { own, copies: self.copies, arrived, keys: self.keys }
+    }
+}
+
+/// Continuous backups are available, or stopped: either way they can be restored from.
+fn is_complete(status: &str) -> bool {
+    matches!(status, "COMPLETED" | "AVAILABLE" | "STOPPED")
+}
+
+fn delete_at(row: &Row<'_>) -> Option<Timestamp> {
+    row.calculated_lifecycle.as_ref().and_then(|lifecycle| lifecycle.delete_at)
+}
+
+fn resource<'a>(row: &'a Row<'_>) -> &'a str {
+    // Of a point that names no resource, the point itself.
+    given(row.resource_arn.as_ref()).filter(|arn| Arn::parse(arn).is_ok()).unwrap_or(&row.recovery_point_arn)
+}
+
+fn count(copies: &mut Copies, row: &Row<'_>) {
+    match row.status.as_deref().unwrap_or_default() {
+        status if is_complete(status) => {
+            copies.completed += 1;
+            if !copies.resource_types.contains(row.resource_type.as_ref()) {
+                copies.resource_types.insert(row.resource_type.clone().into_owned());
+            }
+            if row.is_encrypted == Some(false) {
+                copies.unencrypted.add(resource(row));
+            }
+        }
+        "PARTIAL" => copies.partial.add(resource(row)),
+        "EXPIRED" => {
+            copies.expired.add(resource(row));
+            copies.expired_since = [copies.expired_since, delete_at(row)].into_iter().flatten().min();
+        }
+        _ => {}
+    }
+}
+
+impl Groups {
+    fn add(&mut self, row: &Row<'_>, from: Option<&str>) -> Option<()> {
+        let points = self.group(row, from)?;
+        let kept = points.newest.len();
+        if points.resource_name.is_none() {
+            points.resource_name = given(row.resource_name.as_ref()).map(str::to_owned);
+        }
+        match row.status.as_deref().unwrap_or_default() {
+            status if is_complete(status) => {
                 points.completed += 1;
-                points.unencrypted += u64::from(point.get("IsEncrypted").and_then(Value::as_bool) == Some(false));
-                if let Some(created_at) = time_of(point, "CreationDate") {
-                    let plan = |name: &str| point.get("CreatedBy").and_then(|by| text(by, name));
-                    let (plan_id, rule_id) = (plan("BackupPlanId"), plan("BackupRuleId"));
-                    keep(
-                        points,
-                        Point { arn: point_arn, created_at, plan_id, rule_id, key_arn: arn(point, "EncryptionKeyArn"), delete_at },
-                    );
+                points.unencrypted += u64::from(row.is_encrypted == Some(false));
+                if let Some(created_at) = row.creation_date
+                    && points.place(created_at, &row.recovery_point_arn).is_some()
+                {
+                    points.keep(point(row, created_at)?);
                 }
             }
             "PARTIAL" => points.partial += 1,
             "EXPIRED" => {
                 points.expired += 1;
-                points.expired_since = [points.expired_since, delete_at].into_iter().flatten().min();
+                points.expired_since = [points.expired_since, delete_at(row)].into_iter().flatten().min();
             }
             // On its way, going, or of a state that is not known: it protects nothing and harms nobody.
             _ => {}
         }
+        let more = points.newest.len() - kept;
+        self.kept += more;
         Some(())
     }
 
-    /// By resource, then by the vault they came from.
-    pub fn done(self) -> Vec<ResourcePoints> {
-        self.0.into_values().collect()
+    fn group(&mut self, row: &Row<'_>, from: Option<&str>) -> Option<&mut ResourcePoints> {
+        let resource = resource(row);
+        if !self.by_resource.contains_key(resource) {
+            self.by_resource.insert(resource.to_owned(), Vec::new());
+        }
+        let groups = self.by_resource.get_mut(resource)?;
+        let place = match groups.iter().position(|group| group.copied_from.as_ref().map(Arn::as_str) == from) {
+            Some(place) => place,
+            None => {
+                groups.push(ResourcePoints {
+                    resource_arn: Arn::parse(resource).ok()?,
+                    resource_type: row.resource_type.clone().into_owned(),
+                    resource_name: None,
+                    copied_from: from.and_then(|from| Arn::parse(from).ok()),
+                    completed: 0,
+                    newest: Vec::new(),
+                    unencrypted: 0,
+                    partial: 0,
+                    expired: 0,
+                    expired_since: None,
+                });
+                groups.len() - 1
+            }
+        };
+        groups.get_mut(place)
+    }
+
+    /// By resource, then by the vault they came from; their keys aside.
+    fn done(self, keys: &mut BTreeSet<Arn>) -> Vec<ResourcePoints> {
+        let mut all = self.by_resource.into_values().flatten().collect::<Vec<_>>();
+        all.sort_by(|a, b| (&a.resource_arn, &a.copied_from).cmp(&(&b.resource_arn, &b.copied_from)));
+        for key in all.iter().filter_map(|points| points.newest.first()?.key_arn.as_ref()) {
+            if !keys.contains(key) {
+                keys.insert(key.clone());
+            }
+        }
+        all
     }
 }
 
-/// Keeps a point if it is among the newest, whatever the order in which they come.
-fn keep(points: &mut ResourcePoints, point: Point) {
-    let age = |point: &Point| (point.created_at, point.arn.clone());
-    let place = points.newest.partition_point(|other| age(other) > age(&point));
-    if place < ResourcePoints::KEPT {
-        points.newest.insert(place, point);
-        points.newest.truncate(ResourcePoints::KEPT);
+fn point(row: &Row<'_>, created_at: Timestamp) -> Option<Point> {
+    let by = |id: fn(&Creator<'_>) -> Option<String>| row.created_by.as_ref().and_then(id);
+    Some(Point {
+        arn: Arn::parse(&row.recovery_point_arn).ok()?,
+        created_at,
+        plan_id: by(|by| given(by.backup_plan_id.as_ref()).map(str::to_owned)),
+        rule_id: by(|by| given(by.backup_rule_id.as_ref()).map(str::to_owned)),
+        key_arn: arn(row.encryption_key_arn.as_ref()),
+        delete_at: delete_at(row),
+    })
+}
+
+/// The recovery points of a vault on their way, page by page.
+#[derive(Debug)]
+pub struct Pages<'a, A> {
+    readers: &'a Readers<A>,
+    question: Question,
+    next: Option<String>,
+    count: usize,
+}
+
+impl<A: Answers> Readers<A> {
+    /// Begins with the recovery points of a vault; `None` where the vault has no place.
+    pub fn points(&self, vault: &Vault) -> Option<Pages<'_, A>> {
+        let (account, region) = (vault.arn.account()?, vault.arn.region()?);
+        let question =
+            in_place(&account, &region, "ListRecoveryPointsByBackupVault", json!({"BackupVaultName": vault.arn.resource_name()}));
+        Some(Pages { readers: self, question, next: None, count: 0 })
+    }
+}
+
+impl<A: Answers> Pages<'_, A> {
+    /// What is asked, as IAM names it.
+    pub fn action(&self) -> String {
+        self.question.action()
+    }
+
+    /// Folds the next page; the time of the last one, and `None` while there are more.
+    pub async fn fold(&mut self, fold: &mut Fold) -> Result<Option<Timestamp>, Gap> {
+        let page = self.readers.answers().recovery_points(&self.question, self.next.as_deref(), fold).await;
+        let (next, at) = page.map_err(|failure| self.question.gap(&failure))?;
+        self.count += 1;
+        if next.is_some() && (next == self.next || self.count >= MOST_PAGES) {
+            return Err(self.question.gap(&circle()));
+        }
+        self.next = next;
+        Ok(self.next.is_none().then_some(at))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -94,20 +363,19 @@ mod tests {
         })
     }
 
-    fn fold<'a>(points: impl IntoIterator<Item = &'a Value>) -> Vec<ResourcePoints> {
-        let mut fold = Fold::default();
-        for point in points {
-            fold.add(point).unwrap();
-        }
-        fold.done()
+    fn folded(points: &[Value]) -> Option<Holdings> {
+        let body = serde_json::to_vec(&json!({"RecoveryPoints": points})).unwrap();
+        let mut fold = Fold::of(AccountId::parse("111111111111").unwrap());
+        fold.add(&PointsPage::of(&body)?)?;
+        Some(fold.done())
     }
 
     #[test]
     fn the_newest_points_are_kept_in_whatever_order_they_come_and_all_are_counted() {
         let many = (0..200).map(|number| point(number, number)).collect::<Vec<_>>();
-        let folded = fold(&many);
-        assert_eq!(folded, fold(many.iter().rev()));
-        let [points] = folded.as_slice() else { panic!("one resource") };
+        let held = folded(&many).unwrap();
+        assert_eq!(held, folded(&many.iter().rev().cloned().collect::<Vec<_>>()).unwrap());
+        let [points] = held.own.as_slice() else { panic!("one resource") };
         assert_eq!((points.completed, points.newest.len()), (200, ResourcePoints::KEPT));
         assert_eq!(points.newest[0].arn.resource_name(), "snap-0199");
         assert_eq!(points.newest[0].rule_id.as_deref(), Some("r"));
@@ -122,14 +390,56 @@ mod tests {
             copy
         });
         points[1]["Status"] = json!("PARTIAL");
-        let folded = fold(&points);
-        assert_eq!(folded.iter().map(|points| (points.completed, points.partial)).collect::<Vec<_>>(), [(1, 0), (0, 1)]);
+        let held = folded(&points).unwrap();
+        assert_eq!(held.own.iter().map(|points| (points.completed, points.partial)).collect::<Vec<_>>(), [(1, 0)]);
+        assert_eq!(held.arrived.iter().map(|points| (points.completed, points.partial)).collect::<Vec<_>>(), [(0, 1)]);
+        assert_eq!((held.copies.completed, held.copies.partial.points, held.copies.partial.resources.len()), (0, 1, 1));
         let mut expired = point(2, 2);
         expired["Status"] = json!("EXPIRED");
         expired["CalculatedLifecycle"] = json!({"DeleteAt": 1_767_225_600});
-        let folded = fold([&expired]);
-        assert_eq!((folded[0].expired, folded[0].completed), (1, 0));
-        assert!(folded[0].expired_since.is_some() && folded[0].newest.is_empty());
-        assert_eq!(Fold::default().add(&json!({"ResourceType": "EBS"})), None, "a point without an ARN is not read over");
+        let held = folded(&[expired]).unwrap();
+        assert_eq!((held.own[0].expired, held.own[0].completed), (1, 0));
+        assert!(held.own[0].expired_since.is_some() && held.own[0].newest.is_empty());
+        assert_eq!(folded(&[json!({"ResourceType": "EBS"})]), None, "a point without an ARN is not read over");
+    }
+
+    #[test]
+    fn what_arrived_can_be_taken_out_in_pieces_and_put_together_again() {
+        let from = "arn:aws:backup:eu-central-1:333333333333:backup-vault:local";
+        let copies = (0..100).map(|number| {
+            let mut copy = point(number, number);
+            copy["SourceBackupVaultArn"] = json!(from);
+            copy
+        });
+        let copies = copies.collect::<Vec<_>>();
+        let whole = folded(&copies).unwrap();
+        let mut fold = Fold::of(AccountId::parse("111111111111").unwrap());
+        let mut pieces = Vec::new();
+        for page in copies.chunks(30) {
+            let body = serde_json::to_vec(&json!({"RecoveryPoints": page})).unwrap();
+            fold.add(&PointsPage::of(&body).unwrap()).unwrap();
+            assert!(fold.arrived() > 0);
+            pieces.extend(fold.take_arrived());
+            assert_eq!(fold.arrived(), 0);
+        }
+        let mut pieces = pieces.into_iter();
+        let mut first = pieces.next().unwrap();
+        pieces.for_each(|piece| first.absorb(piece));
+        assert_eq!((vec![first], fold.done().copies), (whole.arrived, whole.copies));
+    }
+
+    #[test]
+    fn times_come_in_two_forms_and_a_page_is_read_whole_or_not_at_all() {
+        let mut written = point(1, 0);
+        written["CreationDate"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(folded(&[written]).unwrap().own[0].newest[0].created_at, "2026-01-01T00:00:00Z".parse().unwrap());
+        let mut without = point(1, 0);
+        without["CreationDate"] = json!(null);
+        without["CreatedBy"] = json!(null);
+        assert_eq!(folded(&[without]).unwrap().own[0].completed, 1);
+        let mut fold = Fold::of(AccountId::parse("111111111111").unwrap());
+        let body = serde_json::to_vec(&json!({"RecoveryPoints": [point(1, 1), {"RecoveryPointArn": "x", "ResourceType": "EBS"}]})).unwrap();
+        assert_eq!(fold.add(&PointsPage::of(&body).unwrap()), None);
+        assert_eq!(fold.done(), Holdings::default());
     }
 }

@@ -19,10 +19,15 @@ pub(super) fn arn(value: &Value, name: &str) -> Option<Arn> {
 pub fn time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => text.parse().ok(),
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit an `i64`")]
-        Value::Number(number) => Timestamp::from_millisecond((number.as_f64()? * 1000.0).round() as i64).ok(),
+        Value::Number(number) => seconds(number.as_f64()?),
         _ => None,
     }
+}
+
+/// Seconds since 1970, to the millisecond.
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit an `i64`")]
+pub(super) fn seconds(seconds: f64) -> Option<Timestamp> {
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
 pub(super) fn time_of(value: &Value, name: &str) -> Option<Timestamp> {

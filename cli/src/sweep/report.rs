@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use guardian_aws::answers::Answers;
 use guardian_aws_sweep::sweep::{Parts, Ready, Sweep};
-use guardian_core::arn::{AccountId, Arn};
+use guardian_core::arn::Arn;
 use guardian_core::compliance::{Status, Totals, frameworks};
 use guardian_core::report::sweep::{
     Asff, Changes, CoverageCsv, Html, Json, MOST_ROWS, Ocsf, OutcomesCsv, Overview, Product, Reader, Surroundings, SweepWriter, compare,
@@ -74,7 +74,6 @@ impl Reports {
         &self,
         sweep: &Sweep<A, P>,
         ready: &Ready,
-        accounts: &[AccountId],
         work: &Path,
         output: &Output,
     ) -> anyhow::Result<Exit> {
@@ -87,8 +86,8 @@ impl Reports {
             let mut totals = Totals::default();
             totals.add_organization(&organization);
             each(&mut both, |writer| writer.head(&head)).and_then(|()| each(&mut both, |writer| writer.organization(&organization)))?;
-            for account in accounts {
-                let result = sweep.judge(ready, account).await?;
+            let mut judging = sweep.judging(ready);
+            while let Some(result) = judging.next().await? {
                 totals.add(&result);
                 each(&mut both, |writer| writer.account(&result))?;
             }

@@ -147,7 +147,9 @@ impl<'a> AccountView<'a> {
     /// Whether a vault is used.
     fn uses(&self, place: Place<'_>, region: &RegionInventory, inventory: &VaultInventory) -> Concern {
         let vault = &inventory.vault;
-        let holds = vault.points.is_some_and(|points| points > 0) || inventory.points.known().is_some_and(|points| !points.is_empty());
+        let holds = vault.points.is_some_and(|points| points > 0)
+            || !inventory.copies.is_empty()
+            || inventory.points.known().is_some_and(|points| !points.is_empty());
         if holds || self.destinations.contains_key(&vault.arn) {
             return Concern::Yes;
         }

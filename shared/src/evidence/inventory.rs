@@ -3,7 +3,7 @@
 //! An inventory is what AWS said, folded so that its size follows the number of resources and not that of recovery points. It holds no opinion;
 //! what could not be read is a gap in its place. Everything here can be written down and read again, for a sweep may be resumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -152,9 +152,65 @@ pub struct VaultInventory {
     /// The events that it announces, by the topic (`backup:GetBackupVaultNotifications`); no topic: it announces nothing.
     #[serde(default)]
     pub notifications: Fact<Option<VaultNotifications>>,
-    /// What it holds.
+    /// What of this account it holds.
     #[serde(default)]
     pub points: Fact<Vec<ResourcePoints>>,
+    /// What of other accounts it holds.
+    #[serde(default, skip_serializing_if = "Copies::is_empty")]
+    pub copies: Copies,
+}
+
+/// Recovery points that were copied into a vault from other accounts, in sum. One by one they are looked at with the account they came from; a
+/// vault that keeps the copies of ten thousand accounts has no list of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copies {
+    /// How many are complete.
+    pub completed: u64,
+    /// The types of the complete ones.
+    pub resource_types: BTreeSet<String>,
+    /// How many of the complete ones are not encrypted.
+    pub unencrypted: Counted,
+    /// How many are partial.
+    pub partial: Counted,
+    /// How many should have been deleted and could not be (`EXPIRED`).
+    pub expired: Counted,
+    /// When the first of those should have been deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_since: Option<Timestamp>,
+}
+
+/// How many recovery points, and of which resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// How many.
+    pub points: u64,
+    /// The first resources by ARN; at most [`NAMED`](Self::NAMED).
+    pub resources: BTreeSet<Arn>,
+}
+
+impl Copies {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Counted {
+    /// How many resources are named.
+    pub const NAMED: usize = 20;
+
+    /// One more. Which resources are named does not depend on the order in which they come.
+    pub fn add(&mut self, resource: &str) {
+        self.points += 1;
+        let full = self.resources.len() >= Self::NAMED;
+        if full && self.resources.last().is_none_or(|last| last.as_str() <= resource) {
+            return;
+        }
+        self.resources.extend(Arn::parse(resource).ok());
+        if self.resources.len() > Self::NAMED {
+            self.resources.pop_last();
+        }
+    }
 }
 
 /// `backup:GetBackupVaultNotifications`.
@@ -199,6 +255,31 @@ pub struct ResourcePoints {
 impl ResourcePoints {
     /// How many recovery points are kept one by one.
     pub const KEPT: usize = 64;
+
+    /// Where a point of this age belongs among the newest; `None` where it is not one of them.
+    pub fn place(&self, created_at: Timestamp, arn: &str) -> Option<usize> {
+        let place = self.newest.partition_point(|other| (other.created_at, other.arn.as_str()) > (created_at, arn));
+        (place < Self::KEPT).then_some(place)
+    }
+
+    /// Keeps a point if it is among the newest, whatever the order in which they come.
+    pub fn keep(&mut self, point: Point) {
+        if let Some(place) = self.place(point.created_at, point.arn.as_str()) {
+            self.newest.insert(place, point);
+            self.newest.truncate(Self::KEPT);
+        }
+    }
+
+    /// Adds what else there is of the same resource that came the same way.
+    pub fn absorb(&mut self, other: Self) {
+        self.resource_name = self.resource_name.take().or(other.resource_name);
+        self.completed = self.completed.saturating_add(other.completed);
+        self.unencrypted = self.unencrypted.saturating_add(other.unencrypted);
+        self.partial = self.partial.saturating_add(other.partial);
+        self.expired = self.expired.saturating_add(other.expired);
+        self.expired_since = [self.expired_since, other.expired_since].into_iter().flatten().min();
+        other.newest.into_iter().for_each(|point| self.keep(point));
+    }
 }
 
 /// A complete recovery point.

@@ -6,7 +6,7 @@ use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::compliance::Scope;
 use guardian_core::coverage::{Arrivals, ArrivalsByVault, ResourceCoverage, cover};
 use guardian_core::evidence::{
-    AccountInventory, BackupPlan, CopyAction, Fact, Gap, GapReason, Lifecycle, Organization, OrganizationInventory, PlanInventory,
+    AccountInventory, BackupPlan, Copies, CopyAction, Fact, Gap, GapReason, Lifecycle, Organization, OrganizationInventory, PlanInventory,
     PlanRule, Point, RegionInventory, RegionSettings, Resource, ResourcePoints, RuleTimes, Selection, TagOperator, TagTest, Vault,
     VaultInventory,
 };
@@ -147,7 +147,13 @@ pub(crate) fn vault(text: &str) -> Vault {
 }
 
 pub(crate) fn holding(text: &str, points: Vec<ResourcePoints>) -> VaultInventory {
-    VaultInventory { vault: vault(text), policy: Fact::NotAsked, notifications: Fact::NotAsked, points: known(points) }
+    VaultInventory {
+        vault: vault(text),
+        policy: Fact::NotAsked,
+        notifications: Fact::NotAsked,
+        points: known(points),
+        copies: Copies::default(),
+    }
 }
 
 pub(crate) fn resource(text: &str, tags: &[(&str, &str)]) -> Resource {

@@ -1,6 +1,7 @@
 //! Recovery points are deleted when they should be.
 
-use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::points::Kind;
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
@@ -22,28 +23,24 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    points::each(view, |subject, place, vault, points| {
-        let ill = points.iter().filter(|points| points.expired > 0);
-        let total = ill.clone().map(|points| points.expired).fold(0_u64, u64::saturating_add);
-        let mut resources = ill.map(|points| points.resource_arn.as_str()).collect::<Vec<_>>();
-        resources.sort_unstable();
-        resources.dedup();
-        if total == 0 {
+    points::each(view, |subject, place, inventory, points| {
+        let ill = Kind::of(points, |points| points.expired, &inventory.copies.expired);
+        if ill.is_none() {
             return Outcome::pass(subject, "no recovery point has outlived its end");
         }
-        let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
-        let since =
-            points.iter().filter_map(|points| points.expired_since).min().map(|at| format!(", the first since {at}")).unwrap_or_default();
+        let of = ill.words();
+        let since = points.iter().map(|points| points.expired_since).chain([inventory.copies.expired_since]).flatten().min();
+        let since = since.map(|at| format!(", the first since {at}")).unwrap_or_default();
         let seen = format!("their end has come, and they could not be deleted: {of}{since}");
         let remedy = format!(
             "{} look for what denies the deletion of the recovery points in {} (a policy, a missing role, a key that is gone) and delete them: {}",
             place.words(),
-            quoted(vault.arn.resource_name()),
+            quoted(inventory.vault.arn.resource_name()),
             quoted(&command(
                 "aws backup delete-recovery-point --recovery-point-arn ARN",
-                &[("backup-vault-name", vault.arn.resource_name())]
+                &[("backup-vault-name", inventory.vault.arn.resource_name())]
             ))
         );
-        Outcome::fail(subject, seen, remedy).from(resources)
+        Outcome::fail(subject, seen, remedy).from(ill.resources)
     })
 }

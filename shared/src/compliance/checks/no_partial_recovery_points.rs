@@ -1,6 +1,7 @@
 //! No recovery point is partial.
 
-use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::points::Kind;
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::diagnosis::{Grade, Severity};
 
@@ -21,22 +22,18 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    points::each(view, |subject, place, vault, points| {
-        let ill = points.iter().filter(|points| points.partial > 0);
-        let total = ill.clone().map(|points| points.partial).fold(0_u64, u64::saturating_add);
-        let mut resources = ill.map(|points| points.resource_arn.as_str()).collect::<Vec<_>>();
-        resources.sort_unstable();
-        resources.dedup();
-        if total == 0 {
+    points::each(view, |subject, place, inventory, points| {
+        let ill = Kind::of(points, |points| points.partial, &inventory.copies.partial);
+        if ill.is_none() {
             return Outcome::pass(subject, "no recovery point in it is partial");
         }
-        let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
+        let of = ill.words();
         let seen = format!("partial, and not to be restored from: {of}");
         let remedy = format!(
             "{} look into the jobs that made them, back the resources up again, and delete the partial ones from {}",
             place.words(),
-            quoted(vault.arn.resource_name())
+            quoted(inventory.vault.arn.resource_name())
         );
-        Outcome::fail(subject, seen, remedy).from(resources)
+        Outcome::fail(subject, seen, remedy).from(ill.resources)
     })
 }

@@ -1,6 +1,7 @@
 //! Recovery points are encrypted.
 
-use crate::compliance::say::{count, listed, quoted};
+use crate::compliance::points::Kind;
+use crate::compliance::say::quoted;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, points};
 use crate::diagnosis::{Grade, Severity};
 
@@ -25,22 +26,18 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    points::each(view, |subject, place, vault, points| {
-        let ill = points.iter().filter(|points| points.unencrypted > 0);
-        let total = ill.clone().map(|points| points.unencrypted).fold(0_u64, u64::saturating_add);
-        let mut resources = ill.map(|points| points.resource_arn.as_str()).collect::<Vec<_>>();
-        resources.sort_unstable();
-        resources.dedup();
-        if total == 0 {
+    points::each(view, |subject, place, inventory, points| {
+        let ill = Kind::of(points, |points| points.unencrypted, &inventory.copies.unencrypted);
+        if ill.is_none() {
             return Outcome::pass(subject, "every recovery point in it is encrypted");
         }
-        let of = format!("{} of {}", count(usize::try_from(total).unwrap_or(usize::MAX), "recovery point"), listed(&resources));
+        let of = ill.words();
         let seen = format!("without encryption: {of}");
         let remedy = format!(
             "{} encrypt the resources, and let the recovery points of {} expire; encrypted copies are made by copying them into a vault under a customer managed key",
             place.words(),
-            quoted(vault.arn.resource_name())
+            quoted(inventory.vault.arn.resource_name())
         );
-        Outcome::fail(subject, seen, remedy).from(resources)
+        Outcome::fail(subject, seen, remedy).from(ill.resources)
     })
 }

@@ -29,8 +29,15 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     let limit = view.scope.baseline.retention_days;
     points::each_of(
         view,
-        |place, region, vault| concern(view, place, region, vault, limit),
-        |subject, place, vault, points| {
+        |place, region, inventory| concern(view, place, region, &inventory.vault, limit),
+        |subject, place, inventory, points| {
+            let vault = &inventory.vault;
+            if points.is_empty() {
+                return Outcome::not_applicable(
+                    subject,
+                    "it holds only copies of other accounts, which are looked at with the account that they came from",
+                );
+            }
             // Short-lived points beside longer ones of the same resource are fine.
             let kept = |point: &Point| point.delete_at.is_none_or(|end| days_between(point.created_at, end) >= limit);
             let mut long_enough: BTreeMap<&Arn, bool> = BTreeMap::new();

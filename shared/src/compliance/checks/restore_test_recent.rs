@@ -39,7 +39,9 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         }
         let Some(vaults) = region.vaults.known() else { return vec![Outcome::unseen(place.here(), "the vaults", &region.vaults)] };
         let points = vaults.iter().filter_map(|vault| vault.points.known()).flatten();
-        let kinds = points.filter(|points| points.completed > 0).map(|points| points.resource_type.as_str());
+        let own = points.filter(|points| points.completed > 0).map(|points| points.resource_type.as_str());
+        let copied = vaults.iter().flat_map(|vault| &vault.copies.resource_types).map(String::as_str);
+        let kinds = own.chain(copied);
         let kinds = kinds.filter(|kind| TESTED.iter().any(|tested| tested.eq_ignore_ascii_case(kind))).collect::<BTreeSet<_>>();
         let mut outcomes = kinds.iter().map(|kind| of(view, place, kind, testing.restored.get(*kind), limit)).collect::<Vec<_>>();
         let unread = vaults.iter().filter(|vault| vault.points.known().is_none()).collect::<Vec<_>>();

@@ -28,7 +28,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         let Some(vaults) = region.vaults.known() else { return vec![Outcome::unseen(place.here(), "the vaults", &region.vaults)] };
         let holds = |vault: &VaultInventory| match (vault.vault.points, vault.points.known()) {
             (Some(points), _) => Some(points > 0),
-            (None, Some(points)) => Some(!points.is_empty()),
+            (None, Some(points)) => Some(!points.is_empty() || !vault.copies.is_empty()),
             (None, None) => None,
         };
         let held = vaults.iter().map(holds).collect::<Vec<_>>();

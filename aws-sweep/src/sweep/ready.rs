@@ -1,0 +1,177 @@
+//! Where copies go, once everything was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use guardian_aws::answers::Answers;
+use guardian_aws::readers::closed;
+use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::compliance::{OrganizationResult, OrganizationView, SWEEP_SCHEMA, SweepHead, judge_organization};
+use guardian_core::evidence::{
+    AccountInventory, Destination, Fact, Gap, GapReason, OrganizationInventory, RegionInventory, RegionSettings, Vault, VaultInventory,
+};
+use jiff::Timestamp;
+
+use super::arrivals::{Gathered, Segments};
+use super::{Begun, PartError, Parts, Sweep};
+
+/// Everything was read: accounts can be judged.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The organization.
+    pub organization: OrganizationInventory,
+    /// The accounts, by id.
+    pub accounts: Vec<AccountId>,
+    /// The vaults that copies of other accounts go to.
+    pub destinations: BTreeMap<Arn, Destination>,
+    /// What of each of them was read.
+    pub(super) listed: BTreeMap<Arn, Listed>,
+}
+
+/// Whether the recovery points of a vault could be listed, and where they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listed {
+    pub(super) read: Fact<()>,
+    pub(super) segments: Segments,
+}
+
+impl<A: Answers, P: Parts> Sweep<A, P> {
+    /// Looks at the vaults that copies go to: as they were read with their account, else by themselves.
+    pub async fn ready(&self, begun: Begun) -> Result<Ready, PartError> {
+        let mut by_owner = BTreeMap::<AccountId, BTreeSet<Arn>>::new();
+        let mut arrived = BTreeMap::<Arn, Segments>::new();
+        for account in &begun.accounts {
+            let Some(collected) = self.collected(account).await? else { continue };
+            arrived.extend(collected.arrived);
+            for arn in collected.destinations {
+                if let Some(owner) = arn.account() {
+                    by_owner.entry(owner).or_default().insert(arn);
+                }
+            }
+        }
+        let Begun { organization, accounts, .. } = begun;
+        let mut ready = Ready { organization, accounts, destinations: BTreeMap::new(), listed: BTreeMap::new() };
+        for (owner, arns) in by_owner {
+            let inventory = self.inventory(&owner).await?;
+            for arn in arns {
+                let gathered = self.gathered(&arn).await?;
+                let segments = arrived.remove(&arn).unwrap_or_default();
+                let (destination, listed) = destination(inventory.as_ref(), gathered, segments, &arn);
+                ready.destinations.insert(arn.clone(), destination);
+                ready.listed.insert(arn, listed);
+            }
+        }
+        ready.organization.opt_in = self.opt_in(&ready.organization).await?;
+        Ok(ready)
+    }
+
+    /// What the management account switched on: as it was read with the account, else by itself.
+    async fn opt_in(&self, organization: &OrganizationInventory) -> Result<BTreeMap<Region, Fact<RegionSettings>>, PartError> {
+        let Some(organization) = organization.organization.known() else { return Ok(BTreeMap::new()) };
+        let management = &organization.management_account;
+        let inventory = self.inventory(management).await?;
+        let mut settings = BTreeMap::new();
+        for region in &self.order.regions {
+            let read = inventory.as_ref().and_then(|inventory| inventory.regions.get(region)).map(|region| region.settings.clone());
+            let read = match read {
+                Some(read) => read,
+                None => self.readers.region_settings(management, region).await,
+            };
+            settings.insert(region.clone(), read);
+        }
+        Ok(settings)
+    }
+
+    /// What is known before the first account is judged.
+    pub fn head(&self, ready: &Ready) -> SweepHead {
+        SweepHead {
+            schema: SWEEP_SCHEMA.to_owned(),
+            at: ready.organization.at,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            organization_id: ready.organization.organization.known().map(|organization| organization.id.clone()),
+            regions: self.order.regions.clone(),
+            backup_accounts: self.order.scope.backup_accounts.clone(),
+        }
+    }
+
+    /// Judges the organization.
+    pub fn judge_organization(&self, ready: &Ready) -> OrganizationResult {
+        let Ready { organization, destinations, .. } = ready;
+        judge_organization(&OrganizationView { now: organization.at, scope: &self.order.scope, organization, destinations })
+    }
+}
+
+fn destination(inventory: Option<&AccountInventory>, gathered: Option<Gathered>, segments: Segments, arn: &Arn) -> (Destination, Listed) {
+    let region = inventory.zip(arn.region()).and_then(|(inventory, region)| inventory.regions.get(&region));
+    match (region, gathered) {
+        (Some(region), gathered) => {
+            let (destination, read) = as_read(region, arn);
+            match gathered {
+                Some(Gathered { points, segments, .. }) => (destination, Listed { read: points.map_known(|_| ()), segments }),
+                None => (destination, Listed { read: asked(read, arn), segments }),
+            }
+        }
+        (None, Some(Gathered { alone: Some(destination), points, segments, .. })) => {
+            (destination, Listed { read: points.map_known(|_| ()), segments })
+        }
+        (None, _) => {
+            let gap = inventory.and_then(closed).cloned().or_else(|| not_read(arn));
+            let gap = gap.map_or(Fact::NotAsked, Fact::Gap);
+            (Destination { vault: gap, ..Destination::default() }, Listed::default())
+        }
+    }
+}
+
+/// What was to be read, and was not: whoever should have read it did not come to an end.
+pub(super) fn asked<T>(read: Fact<T>, vault: &Arn) -> Fact<T> {
+    match read {
+        Fact::NotAsked => not_read(vault).map_or(Fact::NotAsked, Fact::Gap),
+        read => read,
+    }
+}
+
+fn not_read(vault: &Arn) -> Option<Gap> {
+    Some(Gap {
+        action: "backup:ListRecoveryPointsByBackupVault".to_owned(),
+        account_id: vault.account()?,
+        region: vault.region(),
+        reason: GapReason::Unavailable,
+        detail: Some("the vault was not read".to_owned()),
+    })
+}
+
+fn known_vault(vault: &VaultInventory, at: Timestamp) -> Fact<Vault> {
+    Fact::Known { value: vault.vault.clone(), source: region_list(), at }
+}
+
+/// A vault as it was read with its Region.
+fn as_read(region: &RegionInventory, arn: &Arn) -> (Destination, Fact<()>) {
+    let (vaults, at) = match &region.vaults {
+        Fact::Known { value, at, .. } => (value, *at),
+        Fact::Gap(gap) => {
+            let vault = Fact::Gap(gap.clone());
+            return (Destination { vault, ..Destination::default() }, Fact::Gap(gap.clone()));
+        }
+        Fact::NotAsked => return Default::default(),
+    };
+    let Some(vault) = vaults.iter().find(|vault| vault.vault.arn == *arn) else {
+        // A complete list that does not have it says that there is no such vault.
+        let gap = Gap {
+            action: region_list(),
+            account_id: match arn.account() {
+                Some(account) => account,
+                None => return Default::default(),
+            },
+            region: arn.region(),
+            reason: GapReason::NotFound,
+            detail: None,
+        };
+        return (Destination { vault: Fact::Gap(gap), ..Destination::default() }, Fact::Known { value: (), source: region_list(), at });
+    };
+    let key = vault.vault.encryption_key_arn.as_ref().and_then(|key| region.keys.get(key)).cloned().unwrap_or_default();
+    let destination = Destination { vault: known_vault(vault, at), policy: vault.policy.clone(), key: key.key, key_policy: key.policy };
+    (destination, vault.points.clone().map_known(|_| ()))
+}
+
+fn region_list() -> String {
+    "backup:ListBackupVaults".to_owned()
+}
