@@ -38,7 +38,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
     }
 
     /// An account with everything that was read of it. One that nobody read is not evaluated.
-    async fn whole(&self, ready: &Ready, account: &AccountId) -> Result<AccountInventory, PartError> {
+    pub(super) async fn whole(&self, ready: &Ready, account: &AccountId) -> Result<AccountInventory, PartError> {
         let inventory = self.inventory(account).await?;
         let mut inventory = inventory.unwrap_or_else(|| not_read(account, ready.organization.at));
         if !self.order.scope.backup_accounts.contains(account) {

@@ -9,6 +9,8 @@ mod arrivals;
 mod judge;
 mod parts;
 mod ready;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
