@@ -204,6 +204,9 @@ def _deliver(rule: Any, target: dict[str, Any], event: Event, hops: Hops) -> Non
         _send_to_topic(arn, _body(target, event))
     elif service == "lambda":
         _invoke(arn, _body(target, event))
+    elif service == "states":
+        _check_role_exists(rule, target)
+        _start_execution(arn, _body(target, event))
     else:
         raise Undeliverable("UNSUPPORTED_TARGET", f"the lab delivers to no target like `{arn}`")
 
@@ -228,6 +231,18 @@ def _forward(
 
 def _check_role(rule: Any, target: dict[str, Any], account_id: str, region: str, bus_name: str) -> None:
     from moto.events.models import events_backends
+
+    role_arn = _check_role_exists(rule, target)
+    if account_id == rule.account_id:
+        return
+    bus = events_backends[account_id][region].event_buses.get(bus_name)
+    if bus is None:
+        raise Undeliverable("RESOURCE_NOT_FOUND", f"event bus `{target['Arn']}` does not exist")
+    if not bus_policy.allows(bus.policy, bus.arn, role_arn):
+        raise Undeliverable("NO_PERMISSIONS", f"the policy of `{bus.arn}` does not allow `{role_arn}` to put events")
+
+
+def _check_role_exists(rule: Any, target: dict[str, Any]) -> str:
     from moto.iam.models import iam_backends
 
     role_arn = target.get("RoleArn")
@@ -236,13 +251,7 @@ def _check_role(rule: Any, target: dict[str, Any], account_id: str, region: str,
     roles = {role.arn for role in iam_backends[rule.account_id]["aws"].roles.values()}
     if role_arn not in roles:
         raise Undeliverable("NO_PERMISSIONS", f"role `{role_arn}` does not exist")
-    if account_id == rule.account_id:
-        return
-    bus = events_backends[account_id][region].event_buses.get(bus_name)
-    if bus is None:
-        raise Undeliverable("RESOURCE_NOT_FOUND", f"event bus `{target['Arn']}` does not exist")
-    if not bus_policy.allows(bus.policy, bus.arn, role_arn):
-        raise Undeliverable("NO_PERMISSIONS", f"the policy of `{bus.arn}` does not allow `{role_arn}` to put events")
+    return role_arn
 
 
 def _body(target: dict[str, Any], event: Event) -> str:
@@ -297,6 +306,15 @@ def _invoke(arn: str, body: str) -> None:
     try:
         functions.invoke_later(arn, body.encode())
     except functions.NoSuchFunction as problem:
+        raise Undeliverable("RESOURCE_NOT_FOUND", str(problem)) from None
+
+
+def _start_execution(arn: str, body: str) -> None:
+    from lab import executions
+
+    try:
+        executions.start(arn, body)
+    except executions.NoSuchStateMachine as problem:
         raise Undeliverable("RESOURCE_NOT_FOUND", str(problem)) from None
 
 

@@ -9,7 +9,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lab import HOME_REGION, accounts, bus, clients, clock, functions, provision, put_events, queues, stacks, work
+from lab import (
+    HOME_REGION,
+    accounts,
+    bus,
+    clients,
+    clock,
+    executions,
+    functions,
+    provision,
+    put_events,
+    queues,
+    stacks,
+    work,
+)
 from lab.proxy import Proxy
 
 log = logging.getLogger(__name__)
@@ -54,6 +67,7 @@ class Lab:
         put_events.install()
         queues.install()
         stacks.install()
+        executions.install()
         if self.extensions is not None:
             self.extensions.install()
 
@@ -63,6 +77,7 @@ class Lab:
             started = time.monotonic()
             self.pollers.pause(True)
             work.reset()
+            executions.stop_all()
             self.functions.reset()
             # What still runs would write into the new state.
             if not work.wait_idle(5.0):
@@ -75,6 +90,7 @@ class Lab:
             if self.extensions is not None:
                 self.extensions.reset()
             clients.use(self.endpoint)
+            executions.use(self.endpoint)
             self.deployment = provision.provision(self._templates, self._parameters)
             self.functions.binaries.update(self.deployment.binaries)
             self.pollers.pause(False)
@@ -82,7 +98,7 @@ class Lab:
             return self.provisioning_seconds
 
     def wait_idle(self, timeout: float) -> bool:
-        """True when nothing is in flight: no event, no message of a mapped queue, no invocation, no job."""
+        """True when nothing is in flight: no event, no message of a mapped queue, no invocation, no execution, no job."""
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
