@@ -53,12 +53,16 @@ def classify(method: str, path: str, headers: Any, body: bytes) -> Call:
         if action:
             return Call(service, action[0], region, "ec2" if service == "ec2" else "query")
     protocol = "rest-xml" if service == "s3" else "rest-json"
-    return Call(service, _rest_operation(service, method, parts.path, parts.query), region, protocol)
+    copies = "x-amz-copy-source" in headers
+    return Call(service, _rest_operation(service, method, parts.path, parts.query, copies), region, protocol)
 
 
-def _rest_operation(service: str, method: str, path: str, query: str) -> str:
+def _rest_operation(service: str, method: str, path: str, query: str, copies: bool) -> str:
     given = parse_qs(query, keep_blank_values=True)
     for wanted_method, pattern, wanted_query, name in _rest_operations(service):
+        # S3 tells a copy from an upload by a header alone.
+        if service == "s3" and not copies and "Copy" in name:
+            continue
         if method == wanted_method and pattern.match(path) and all(key in given for key in wanted_query):
             return name
     return ""

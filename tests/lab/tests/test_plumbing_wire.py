@@ -146,3 +146,16 @@ def test_rest_operations_have_their_names() -> None:
     call("lambda")
     through_proxy("backup").list_backup_vaults()
     assert [one["operation"] for one in control("GET", "requests")] == ["ListFunctions", "ListBackupVaults"]
+
+
+def test_an_upload_to_a_bucket_is_told_from_a_copy_in_it() -> None:
+    s3 = through_proxy("s3")
+    s3.put_object(Bucket="lists-of-commands", Key="one", Body=b"1")
+    s3.copy_object(Bucket="lists-of-commands", Key="two", CopySource="lists-of-commands/one")
+    s3.get_object(Bucket="lists-of-commands", Key="two")
+    calls = control("GET", "requests?service=s3")
+    assert [(call["operation"], call["status"]) for call in calls] == [
+        ("PutObject", 200),
+        ("CopyObject", 200),
+        ("GetObject", 200),
+    ]
