@@ -11,6 +11,7 @@ mod parts;
 mod ready;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -28,6 +29,7 @@ pub use judge::Judging;
 pub use parts::{FolderParts, PartError, Parts};
 use parts::{get_json, put_json};
 pub use ready::Ready;
+pub use write::{Forms, ReportError, changes, judge_to, open, write_forms};
 
 /// What is to be swept.
 #[derive(Clone, Debug)]

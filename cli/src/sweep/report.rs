@@ -1,19 +1,16 @@
 //! The reports of a sweep: the machine form first, then everything else from it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use guardian_aws::answers::Answers;
-use guardian_aws_sweep::sweep::{Parts, Ready, Sweep};
+use guardian_aws_sweep::sweep::{Forms, Parts, Ready, ReportError, Sweep, changes, judge_to, open, write_forms};
 use guardian_core::arn::Arn;
-use guardian_core::compliance::{Status, Totals, frameworks};
-use guardian_core::report::sweep::{
-    Asff, Changes, CoverageCsv, Html, Json, MOST_ROWS, Ocsf, OutcomesCsv, Overview, Product, Reader, Surroundings, SweepWriter, compare,
-    terminal,
-};
+use guardian_core::compliance::Status;
+use guardian_core::report::sweep::{MOST_ROWS, Overview, Product, terminal};
 
 use crate::input;
 use crate::output::{Exit, Format, Output};
@@ -53,7 +50,7 @@ impl Reports {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.product()?;
         if let Some(file) = &self.since {
-            read(file)?;
+            open(file).map_err(unreadable)?;
         }
         for file in [&self.html, &self.json, &self.coverage_csv, &self.checks_csv, &self.asff, &self.ocsf].into_iter().flatten() {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -78,24 +75,9 @@ impl Reports {
         output: &Output,
     ) -> anyhow::Result<Exit> {
         let machine = self.json.clone().unwrap_or_else(|| work.join("report.json"));
-        let mut overview = Overview::gather();
-        {
-            let mut json = Json::to(create(&machine)?);
-            let mut both: [&mut dyn SweepWriter; 2] = [&mut json, &mut overview];
-            let (head, organization) = (sweep.head(ready), sweep.judge_organization(ready));
-            let mut totals = Totals::default();
-            totals.add_organization(&organization);
-            each(&mut both, |writer| writer.head(&head)).and_then(|()| each(&mut both, |writer| writer.organization(&organization)))?;
-            let mut judging = sweep.judging(ready);
-            while let Some(result) = judging.next().await? {
-                totals.add(&result);
-                each(&mut both, |writer| writer.account(&result))?;
-            }
-            each(&mut both, |writer| writer.end(&totals)).with_context(|| format!("the report {}", input::name(&machine)))?;
-        }
-        let overview = overview.into_inner();
-        let changes = self.changes(&machine)?;
-        self.others(&machine, &overview, changes.as_ref())?;
+        let overview = judge_to(sweep, ready, &machine).await?;
+        let changes = self.since.as_deref().map(|since| changes(since, &machine)).transpose().map_err(unreadable)?;
+        write_forms(&machine, &overview, changes.as_ref(), &self.forms()?)?;
         if output.json(Format::Text) {
             copy_to(&machine, output)?;
         } else {
@@ -104,66 +86,24 @@ impl Reports {
         Ok(exit(&overview))
     }
 
-    fn changes(&self, machine: &Path) -> anyhow::Result<Option<Changes>> {
-        let Some(file) = &self.since else { return Ok(None) };
-        let changes = compare(&mut read(file)?, &mut read(machine)?);
-        changes.map(Some).with_context(|| format!("the sweep {} cannot be compared", input::name(file)))
-    }
-
-    /// Everything that is written in the second pass.
-    fn others(&self, machine: &Path, overview: &Overview, changes: Option<&Changes>) -> anyhow::Result<()> {
-        let machine_form = self.json.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let frameworks = frameworks::all();
-        let surroundings = Surroundings { changes, frameworks: &frameworks, machine_form: machine_form.as_deref() };
-        let mut writers: Vec<Box<dyn SweepWriter + '_>> = Vec::new();
-        if let Some(file) = &self.html {
-            writers.push(Box::new(Html::to(create(file)?, overview, surroundings)));
-        }
-        if let Some(file) = &self.coverage_csv {
-            writers.push(Box::new(CoverageCsv::to(create(file)?)));
-        }
-        if let Some(file) = &self.checks_csv {
-            writers.push(Box::new(OutcomesCsv::to(create(file)?)));
-        }
-        if let (Some(file), Some(product)) = (&self.asff, self.product()?) {
-            writers.push(Box::new(Asff::to(create(file)?, product)));
-        }
-        if let Some(file) = &self.ocsf {
-            writers.push(Box::new(Ocsf::to(create(file)?)));
-        }
-        if writers.is_empty() {
-            return Ok(());
-        }
-        let mut from = read(machine)?;
-        for writer in &mut writers {
-            writer.head(&from.head)?;
-            writer.organization(&from.organization)?;
-        }
-        while let Some(account) = from.next_account()? {
-            for writer in &mut writers {
-                writer.account(&account)?;
-            }
-        }
-        let totals = from.totals().cloned().unwrap_or_default();
-        for writer in &mut writers {
-            writer.end(&totals).context("a report could not be written")?;
-        }
-        Ok(())
+    fn forms(&self) -> anyhow::Result<Forms> {
+        Ok(Forms {
+            html: self.html.clone(),
+            coverage_csv: self.coverage_csv.clone(),
+            checks_csv: self.checks_csv.clone(),
+            asff: self.asff.clone().zip(self.product()?),
+            ocsf: self.ocsf.clone(),
+            machine_form: self.json.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()),
+        })
     }
 }
 
-fn each(writers: &mut [&mut dyn SweepWriter], mut write: impl FnMut(&mut dyn SweepWriter) -> std::io::Result<()>) -> std::io::Result<()> {
-    writers.iter_mut().try_for_each(|writer| write(&mut **writer))
-}
-
-fn create(file: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file_name = || format!("the report {} cannot be written", input::name(file));
-    Ok(BufWriter::new(File::create(file).with_context(file_name)?))
-}
-
-fn read(file: &Path) -> anyhow::Result<Reader<BufReader<File>>> {
-    let opened = File::open(file).map_err(|error| anyhow::anyhow!("the sweep {} {}", input::name(file), input::why(&error)))?;
-    Reader::open(BufReader::new(opened)).with_context(|| format!("the file {} is no sweep", input::name(file)))
+/// Why a file that somebody named is of no use.
+fn unreadable(error: ReportError) -> anyhow::Error {
+    match error {
+        ReportError::Open(file, why) => anyhow::anyhow!("the sweep `{file}` {}", input::why(&why)),
+        error => error.into(),
+    }
 }
 
 /// The machine form on standard output, piece by piece.
