@@ -1,13 +1,15 @@
-//! The ports of the core that only the work off the hot path needs: reports in S3, the rules of EventBridge.
+//! The ports of the core that only the work off the hot path needs: reports and the parts of sweeps in S3, the rules of EventBridge.
 //!
 //! Apart from `guardian-aws`, so that `diagnose-job` neither compiles nor links these SDK crates.
 
 mod reports;
 mod rules;
+mod store;
 pub mod sweep;
 
-pub use reports::ReportBucket;
+pub use reports::{Kind, ReportBucket};
 pub use rules::Rules;
+pub use store::{NotASweep, S3Parts, SweepId};
 
 #[cfg(test)]
 #[path = "../../aws/src/canned.rs"]

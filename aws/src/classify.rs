@@ -16,6 +16,7 @@ pub fn reason_of_code(code: &str) -> GapReason {
     } else if is("accessdenied")
         || is("unauthorized")
         || is("notauthorized")
+        || is("invalidaccess")
         || is("authorizationerror")
         || is("unrecognizedclient")
         || is("expiredtoken")
@@ -97,6 +98,7 @@ mod tests {
             ("AccessDenied", GapReason::AccessDenied),
             ("Client.UnauthorizedOperation", GapReason::AccessDenied),
             ("ExpiredTokenException", GapReason::AccessDenied),
+            ("InvalidAccessException", GapReason::AccessDenied),
             ("ThrottlingException", GapReason::Throttled),
             ("Throttling", GapReason::Throttled),
             ("TooManyRequestsException", GapReason::Throttled),

@@ -12,6 +12,7 @@ pub mod classify;
 mod convert;
 mod denials;
 pub mod environment;
+mod findings;
 mod gaps;
 mod heartbeats;
 mod incidents;

@@ -98,6 +98,8 @@ const ACCOUNT: Service = Service { host: "account", signing: "account", id: "Acc
 
 const BACKUP: Service = Service { host: "backup", signing: "backup", id: "Backup", global: false };
 
+const SECURITY_HUB: Service = Service { host: "securityhub", signing: "securityhub", id: "SecurityHub", global: false };
+
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
 const JSON: (&str, &str) = ("content-type", "application/json");
 const JSON_1_1: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
@@ -185,9 +187,27 @@ async fn send(
     let asked = question.region.clone().or_else(ours);
     let asked = asked.ok_or_else(|| Failure::new(GapReason::NotConfigured, "AWS_REGION is not set"))?;
     let (config, _) = cloud.config_in(&question.account, &asked).await?;
+    exchange(cloud, &config, service, &asked, (method, path), headers, body).await
+}
+
+/// Findings go into Security Hub of our own account: the one call that changes something, and nothing of the accounts that are read.
+pub(crate) async fn import_findings(cloud: &Cloud, region: &Region, body: String) -> Result<Value, Failure> {
+    json_of(&exchange(cloud, cloud.base(), &SECURITY_HUB, region, ("POST", "/findings/import"), &[JSON], body).await?)
+}
+
+/// One signed request with the credentials of a configuration.
+async fn exchange(
+    cloud: &Cloud,
+    config: &SdkConfig,
+    service: &Service,
+    asked: &Region,
+    (method, path): (&'static str, &str),
+    headers: &[(&str, &str)],
+    body: String,
+) -> Result<Vec<u8>, Failure> {
     let unsigned = |_| Failure::new(GapReason::Unavailable, "the request cannot be signed");
     let region = if service.global { home(asked.partition()) } else { asked.as_str() };
-    let endpoint = endpoint(&config, service, region, asked.partition());
+    let endpoint = endpoint(config, service, region, asked.partition());
     let url = format!("{}{path}", endpoint.trim_end_matches('/'));
     let provider = config.credentials_provider().ok_or_else(|| unsigned(()))?;
     let identity = provider.provide_credentials().await.map_err(|_| unsigned(()))?.into();
@@ -203,7 +223,7 @@ async fn send(
     let signed = sign(request.map_err(|_| unsigned(()))?, &params.into()).map_err(|_| unsigned(()))?;
     let mut all = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
     all.extend(signed.output().headers().map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let sender = cloud.senders().of(&config, endpoint.trim_end_matches('/'));
+    let sender = cloud.senders().of(config, endpoint.trim_end_matches('/'));
     let received = sender.invoke(Sent { method, path: path.to_owned(), headers: all, body }).await;
     let received = received.map_err(|error| match error {
         SdkError::TimeoutError(_) => Failure::new(GapReason::TimedOut, "timeout"),

@@ -44,6 +44,13 @@ pub struct Product {
 )]
 pub struct NotAProduct(String);
 
+impl Product {
+    /// The Region in which its findings are imported.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+}
+
 impl TryFrom<Arn> for Product {
     type Error = NotAProduct;
     fn try_from(arn: Arn) -> Result<Self, Self::Error> {
