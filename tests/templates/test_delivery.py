@@ -15,11 +15,14 @@ METRICS = {
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
     "AWS/Lambda": {"Errors", "Throttles"},
     "AWS/SNS": {"NumberOfNotificationsFailed"},
+    "AWS/States": {"ExecutionsFailed", "ExecutionsTimedOut"},
     # Our own, in the logs of the functions.
     "BackupGuardian": {"heartbeat"},
 }
 # Functions that run by themselves: nobody misses them, so each must be heard, and the alarm on its silence must outlast its schedule (hours).
-BY_THEMSELVES = {"check-alarm-path": 3, "reconcile-jobs": 24}
+BY_THEMSELVES = {"check-alarm-path": 3, "reconcile-jobs": 24, "report-sweep": 52}
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+LONGEST_LOOK_BACK = 7 * 86400
 TELLING = {
     "GUARDIAN_TABLE",
     "GUARDIAN_FOLLOW_UP_QUEUE_URL",
@@ -36,6 +39,14 @@ DIAGNOSING = {
     "GUARDIAN_BACKUP_ACCOUNT_IDS",
     "GUARDIAN_REGIONS",
     "GUARDIAN_EVIDENCE_WINDOW_MS",
+}
+SWEEPING = {
+    "GUARDIAN_REPORT_BUCKET",
+    "GUARDIAN_READER_ROLE_NAME",
+    "GUARDIAN_EXTERNAL_ID",
+    "GUARDIAN_ORGANIZATION_ROLE_ARN",
+    "GUARDIAN_BACKUP_ACCOUNT_IDS",
+    "GUARDIAN_REGIONS",
 }
 ENVIRONMENT = {
     "diagnose-job": DIAGNOSING,
@@ -68,11 +79,23 @@ ENVIRONMENT = {
         "GUARDIAN_HUB_BUS_ARN",
         "GUARDIAN_FORWARDER_ROLE_NAME",
         "GUARDIAN_RECONCILE_EVERY",
+        "GUARDIAN_SWEEP_SCHEDULE",
         "GUARDIAN_READER_ROLE_NAME",
         "GUARDIAN_EXTERNAL_ID",
         "GUARDIAN_ORGANIZATION_ROLE_ARN",
         "GUARDIAN_BACKUP_ACCOUNT_IDS",
         "GUARDIAN_REGIONS",
+    },
+    "plan-sweep": SWEEPING,
+    "sweep-account": SWEEPING,
+    "report-sweep": {
+        *SWEEPING,
+        "GUARDIAN_TABLE",
+        "GUARDIAN_ALERT_TOPIC_ARN",
+        "GUARDIAN_CHAT_TOPIC_ARN",
+        "GUARDIAN_BASELINE",
+        "GUARDIAN_SECURITY_HUB_PRODUCT_ARN",
+        "GUARDIAN_SWEEP_DIGEST",
     },
 }
 
@@ -87,7 +110,30 @@ def code(function: dict[str, Any]) -> str:
 
 
 def sources(function: dict[str, Any]) -> list[dict[str, Any]]:
-    return [event["Properties"] for event in function["Events"].values() if event["Type"] == "SQS"]
+    return [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "SQS"]
+
+
+def tasks(states: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every task of a state machine by its name, those inside maps too."""
+    found = {}
+    for name, state in states.items():
+        if state["Type"] == "Task":
+            found[name] = state
+        elif state["Type"] == "Map":
+            found |= tasks(state["ItemProcessor"]["States"])
+    return found
+
+
+def sweep() -> dict[str, Any]:
+    """The definition of the one state machine."""
+    (machine,) = resources("guardian", "AWS::Serverless::StateMachine").values()
+    return machine["Properties"]["Definition"]
+
+
+def of_the_sweep() -> dict[str, dict[str, Any]]:
+    """The functions that the state machine invokes, by logical id."""
+    invoked = {logical_id(task["Parameters"]["FunctionName"]) for task in tasks(sweep()["States"]).values()}
+    return {key: settings for key, settings in functions().items() if key in invoked}
 
 
 def rules_that_may_send(side: str, queue: str) -> set[str]:
@@ -115,6 +161,11 @@ def test_every_rule_may_deliver_and_keeps_what_it_could_not_deliver(side: str) -
                 assert queue in queues
                 assert rule in rules_that_may_send(side, queue), queue
                 assert "RoleArn" not in target, "EventBridge uses the queue policy"
+            elif "Ref" in target["Arn"]:
+                assert logical_id(target["Arn"]) in resources(side, "AWS::Serverless::StateMachine")
+                assert logical_id(target["RoleArn"]) in resources(side, "AWS::IAM::Role")
+                # A whole event would become the input.
+                assert target["Input"] == "{}"
             else:
                 assert "${ForwarderRoleName}" in target["RoleArn"]["Fn::Sub"], rule
             dead_letters = logical_id(target["DeadLetterConfig"]["Arn"])
@@ -142,7 +193,11 @@ def test_queues_refuse_plain_http(side: str) -> None:
     assert guarded == set(resources(side, "AWS::SQS::Queue")) - dead_letters
 
 
-@pytest.mark.parametrize("function", functions())
+def test_every_function_is_begun_by_a_queue_or_by_the_state_machine() -> None:
+    assert {key for key, settings in functions().items() if not sources(settings)} == of_the_sweep().keys()
+
+
+@pytest.mark.parametrize("function", sorted(functions().keys() - of_the_sweep().keys()))
 def test_a_failed_message_comes_again_and_ends_in_a_dead_letter_queue(function: str) -> None:
     settings = functions()[function]
     assert sources(settings)
@@ -160,6 +215,49 @@ def test_a_failed_message_comes_again_and_ends_in_a_dead_letter_queue(function: 
         # at the same time in a flood only, and the receives last for hours of it.
         pollers = 2 if place else settings["ReservedConcurrentExecutions"]
         assert source["ScalingConfig"]["MaximumConcurrency"] == pollers
+
+
+def test_a_task_of_the_sweep_is_tried_again_for_longer_than_a_throttled_minute() -> None:
+    for name, task in tasks(sweep()["States"]).items():
+        assert task["Resource"] == {"Fn::Sub": "arn:${AWS::Partition}:states:::lambda:invoke"}
+        (retry,) = task["Retry"]
+        assert retry["ErrorEquals"] == ["States.ALL"], name
+        waits = [
+            min(retry["IntervalSeconds"] * retry["BackoffRate"] ** n, retry["MaxDelaySeconds"])
+            for n in range(retry["MaxAttempts"])
+        ]
+        # Half of it on average, as the waits are drawn.
+        assert retry["JitterStrategy"] == "FULL" and sum(waits) / 2 >= 60, name
+
+
+def test_no_batch_that_fails_ends_the_sweep_and_what_maps_answer_stays_small() -> None:
+    maps = {name: state for name, state in sweep()["States"].items() if state["Type"] == "Map"}
+    assert list(maps) == ["ReadAccounts", "ReadVaults"]
+    for state in maps.values():
+        assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+        assert state["ToleratedFailurePercentage"] == 100 and state["ResultPath"] is None
+        # Written as a fraction, because moto understands no other; a whole number is the same to AWS.
+        assert isinstance(state["ToleratedFailurePercentage"], float)
+        assert state["ItemReader"]["Parameters"] == {"Bucket.$": "$.bucket", "Key.$": "$.items"}
+        (task,) = tasks(state["ItemProcessor"]["States"]).values()
+        assert task["ResultSelector"] == {"read.$": "$.Payload.read"}
+        (function,) = of_the_sweep().keys() & {logical_id(task["Parameters"]["FunctionName"])}
+        assert state["MaxConcurrency"] == functions()[function]["ReservedConcurrentExecutions"], "none is throttled"
+
+
+def test_a_sweep_has_time_for_its_longest_step_and_ends_before_the_next() -> None:
+    longest = max(settings["Timeout"] for settings in of_the_sweep().values())
+    assert 4 * longest <= sweep()["TimeoutSeconds"] < 86400
+
+
+def test_parts_of_a_sweep_are_gone_long_before_its_reports() -> None:
+    rules = properties("guardian", "ReportBucket")["LifecycleConfiguration"]["Rules"]
+    parts, everything = sorted(rules, key=lambda rule: rule["ExpirationInDays"])
+    assert parts["Prefix"] == "sweeps/" and parts["ExpirationInDays"] <= 14
+    assert "Prefix" not in everything and everything["ExpirationInDays"] >= 365
+    ((key, value),) = ((tag["Key"], tag["Value"]) for tag in parts["TagFilters"])
+    adapter = (ROOT / "aws-sweep" / "src" / "store.rs").read_text(encoding="utf-8")
+    assert f'PART_TAG: &str = "{key}={value}"' in adapter
 
 
 @pytest.mark.parametrize("function", functions())
@@ -203,6 +301,8 @@ def test_what_is_stuck_late_or_broken_raises_an_alarm() -> None:
     expected |= {(metric, key) for metric in ("Errors", "Throttles") for key in functions()}
     expected |= {("heartbeat", function) for function in BY_THEMSELVES}
     expected |= {("NumberOfNotificationsFailed", "AlertTopic")}
+    machines = resources("guardian", "AWS::Serverless::StateMachine")
+    expected |= {(metric, key) for metric in METRICS["AWS/States"] for key in machines}
     assert {(metric, watched) for metric, watched, _ in alarms()} == expected
     assert {topic for _, _, topic in alarms()} == {"OperationsTopic"}
 
@@ -214,7 +314,12 @@ def test_who_runs_by_itself_is_missed_when_it_falls_silent() -> None:
         if "ScheduleExpression" in rule["Properties"]
         for target in rule["Properties"]["Targets"]
     }
-    on_schedule = {code(each) for each in functions().values() if logical_id(sources(each)[0]["Queue"]) in scheduled}
+    queued = {key: each for key, each in functions().items() if sources(each)}
+    on_schedule = {code(each) for each in queued.values() if logical_id(sources(each)[0]["Queue"]) in scheduled}
+    assert scheduled & set(resources("guardian", "AWS::Serverless::StateMachine"))
+    # Of a sweep whoever comes last speaks for all.
+    last = next(state for state in sweep()["States"].values() if state.get("End"))
+    on_schedule.add(code(functions()[logical_id(last["Parameters"]["FunctionName"])]))
     assert on_schedule == set(BY_THEMSELVES)
     silent = {}
     for body in resources("guardian", "AWS::CloudWatch::Alarm").values():
@@ -225,13 +330,39 @@ def test_who_runs_by_itself_is_missed_when_it_falls_silent() -> None:
         assert dimension["Name"] == "function"
         assert (alarm["Statistic"], alarm["Threshold"], alarm["ComparisonOperator"]) == ("Sum", 1, "LessThanThreshold")
         assert alarm["TreatMissingData"] == "breaching"
-        assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86400, "CloudWatch looks back no further"
+        assert alarm["Period"] == 3600 and alarm["Period"] * alarm["EvaluationPeriods"] <= LONGEST_LOOK_BACK
         silent[dimension["Value"]] = alarm["Period"] * alarm["EvaluationPeriods"] / 3600
         emitted = (ROOT / "functions" / dimension["Value"] / "src" / "handler.rs").read_text(encoding="utf-8")
         assert 'self.count("heartbeat"' in emitted and f'FUNCTION: &str = "{dimension["Value"]}"' in emitted
     assert silent == BY_THEMSELVES
     slowest = re.search(r"1\[0-(\d)\] hours", load("guardian")["Parameters"]["ReconcileEvery"]["AllowedPattern"])
     assert slowest and 2 * (10 + int(slowest[1])) <= BY_THEMSELVES["reconcile-jobs"], "one run late is no silence"
+    assert 2 * 24 + sweep()["TimeoutSeconds"] / 3600 <= BY_THEMSELVES["report-sweep"], (
+        "one run that fails is none either"
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "taken"),
+    [
+        ("cron(0 5 * * ? *)", True),
+        ("cron(30 1,13 ? * * *)", True),
+        ("cron(0 */6 * * ? *)", True),
+        ("rate(1 day)", True),
+        ("rate(12 hours)", True),
+        ("rate(24 hours)", True),
+        ("rate(25 hours)", False),
+        ("rate(2 days)", False),
+        ("cron(0 5 ? * MON *)", False),
+        ("cron(0 5 1 * ? *)", False),
+        ("cron(0 5 * * ? 2027)", False),
+        ("", False),
+    ],
+)
+def test_the_organization_is_swept_once_a_day_at_least(schedule: str, taken: bool) -> None:
+    pattern = load("guardian")["Parameters"]["SweepSchedule"]["AllowedPattern"]
+    assert bool(re.search(pattern, schedule)) is taken
+    assert re.search(pattern, load("guardian")["Parameters"]["SweepSchedule"]["Default"])
 
 
 def test_every_rule_and_every_queue_that_should_be_empty_is_looked_at() -> None:
@@ -240,8 +371,9 @@ def test_every_rule_and_every_queue_that_should_be_empty_is_looked_at() -> None:
     filled = {}
     for rule, body in resources("guardian", "AWS::Events::Rule").items():
         (target,) = body["Properties"]["Targets"]
-        filled[rule] = logical_id(target["Arn"])
-    assert sorted(pairs) == sorted(f"${{{rule}.Arn}}=${{{queue}.Arn}}" for rule, queue in filled.items())
+        # The reference to a state machine is its ARN.
+        filled[rule] = target["Arn"].get("Ref") or f"{logical_id(target['Arn'])}.Arn"
+    assert sorted(pairs) == sorted(f"${{{rule}.Arn}}=${{{target}}}" for rule, target in filled.items())
     named = {logical_id(each) for each in variables["GUARDIAN_DEAD_LETTER_QUEUE_ARNS"]["Fn::Join"][1]}
     queues = resources("guardian", "AWS::SQS::Queue")
     assert named == {key for key, body in queues.items() if "RedrivePolicy" not in body["Properties"]}

@@ -10,7 +10,7 @@ from typing import Any
 import generate_permissions
 import pytest
 
-from .deployed import ROOT, as_list, load, properties, resources, role_statements, statements, text
+from .deployed import ROOT, as_list, load, logical_id, properties, resources, role_statements, statements, text
 
 LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${%sLogGroup}:*"
 KEY_ACTIONS = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
@@ -90,6 +90,40 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     },
 }
 
+# Parts and reports of sweeps, and what every function of a sweep needs besides.
+for name, role in (
+    ("PlanSweep", "PlanSweepRole"),
+    ("SweepAccount", "SweepAccountRole"),
+    ("ReportSweep", "ReportSweepRole"),
+):
+    EXPECTED[role] = {
+        *((action, LOGS % name) for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((f"s3:{verb}", "${ReportBucket.Arn}/sweeps/*") for verb in ("GetObject", "PutObject", "PutObjectTagging")),
+        ("s3:ListBucket", "ReportBucket"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "OrganizationRoleArn"),
+    }
+EXPECTED["ReportSweepRole"] |= {
+    *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "PutItem", "UpdateItem")),
+    ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
+    ("s3:GetObject", "${ReportBucket.Arn}/${Baseline}"),
+    ("securityhub:BatchImportFindings", "SecurityHubProductArn"),
+}
+
+# The state machine of the sweep, and the schedule that begins it.
+STATES = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}"
+SWEEP = {
+    *(("lambda:InvokeFunction", f"{name}Function") for name in ("PlanSweep", "SweepAccount", "ReportSweep")),
+    ("states:StartExecution", f"{STATES}:stateMachine:backup-guardian-sweep"),
+    *(
+        (f"states:{verb}", f"{STATES}:execution:backup-guardian-sweep:*")
+        for verb in ("DescribeExecution", "StopExecution")
+    ),
+    ("s3:GetObject", "${ReportBucket.Arn}/sweeps/*/batches/*"),
+    ("kms:Decrypt", "GuardianKey"),
+}
+
 # What people at a terminal may do: read the accounts, as the functions do, and look after incidents.
 OPERATOR = {
     ("s3:GetObject", "${ReportBucket.Arn}/*"),
@@ -159,7 +193,8 @@ def role_of(function: dict[str, Any]) -> str:
 def test_every_function_has_a_role_of_its_own_with_an_expected_list() -> None:
     roles = [role_of(body) for body in resources("guardian", "AWS::Serverless::Function").values()]
     assert sorted(roles) == sorted(EXPECTED)
-    assert set(resources("guardian", "AWS::IAM::Role")) == {*EXPECTED, "OperatorRole"}
+    others = {"OperatorRole", "SweepRole", "SweepScheduleRole"}
+    assert set(resources("guardian", "AWS::IAM::Role")) == {*EXPECTED, *others}
 
 
 @pytest.mark.parametrize("role", EXPECTED)
@@ -178,6 +213,25 @@ def test_a_function_uses_the_key_only_through_services() -> None:
 def test_functions_are_assumed_by_lambda_alone() -> None:
     for role in EXPECTED:
         assert trust("guardian", role)["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_the_sweep_runs_its_functions_and_its_schedule_begins_it() -> None:
+    assert grants("guardian", "SweepRole") == SWEEP
+    (machine,) = resources("guardian", "AWS::Serverless::StateMachine").values()
+    assert f"{STATES}:stateMachine:{machine['Properties']['Name']}" in {resource for _, resource in SWEEP}
+    assert logical_id(machine["Properties"]["Role"]) == "SweepRole"
+    (decrypt,) = (each for each in role_statements("guardian", "SweepRole") if each["Action"] == "kms:Decrypt")
+    assert text(decrypt["Condition"]["StringEquals"]["kms:ViaService"]).startswith("s3.")
+    assert trust("guardian", "SweepRole")["Principal"] == {"Service": "states.amazonaws.com"}
+    assert grants("guardian", "SweepScheduleRole") == {("states:StartExecution", "SweepStateMachine")}
+    statement = trust("guardian", "SweepScheduleRole")
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    rule = properties("guardian", "SweepScheduleRule")["Name"]
+    assert text(statement["Condition"]["ArnEquals"]["aws:SourceArn"]).endswith(f":rule/{rule}")
+    for role in ("SweepRole", "SweepScheduleRole"):
+        assert trust("guardian", role)["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        name = properties("guardian", role)["RoleName"]
+        assert not name.startswith("backup-guardian-function-"), "the reader roles would trust it"
 
 
 def test_people_may_read_the_accounts_if_their_own_account_lets_them() -> None:

@@ -6,6 +6,7 @@ use guardian_aws::ReaderRole;
 use guardian_aws::environment::{ConfigError, Environment, is_table};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::coverage::Schedule;
+use jiff::Timestamp;
 
 /// The configuration of the function.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub struct Path {
     pub alerting_role: Arn,
     /// `GUARDIAN_OPERATING_ROLE_ARN`: our own, which publishes to the operations topic.
     pub operating_role: Arn,
-    /// `GUARDIAN_HUB_RULES`: the rules of our account, each with the queue that it fills.
+    /// `GUARDIAN_HUB_RULES`: the rules of our account, each with the queue that it fills, or the state machine that it begins.
     pub hub_rules: Vec<(Arn, Arn)>,
     /// `GUARDIAN_UNDELIVERED_QUEUE_ARN`: where those rules leave what they cannot deliver.
     pub undelivered: Arn,
@@ -59,6 +60,8 @@ pub struct Path {
 const GRACE: Duration = Duration::from_secs(3600);
 /// So many runs may be missed before that is told.
 const MISSED_RUNS: u32 = 2;
+/// A sweep may take as long as its state machine lets it.
+const SWEEP_GRACE: Duration = Duration::from_secs(4 * 3600);
 
 impl Config {
     /// Reads the configuration from the environment of the process.
@@ -120,7 +123,7 @@ impl Config {
                 undelivered: place(UNDELIVERED, env.required(UNDELIVERED)?, "the ARN of a queue")?,
                 hub_bus: place(BUS, env.required(BUS)?, "the ARN of an event bus")?,
                 forwarder_role: env.checked(FORWARDER, env.required(FORWARDER)?, "the name of a role, without path", is_name)?,
-                heartbeats: vec![("reconcile-jobs".to_owned(), limit(&env)?)],
+                heartbeats: vec![("reconcile-jobs".to_owned(), limit(&env)?), ("report-sweep".to_owned(), sweep_limit(&env)?)],
                 account,
                 region,
                 alerts,
@@ -153,6 +156,17 @@ fn limit<G: Fn(&str) -> Option<String>>(env: &Environment<G>) -> Result<Duration
     }
 }
 
+/// How old the heartbeat of the sweep may be: one run may fail, and the next may be slow.
+fn sweep_limit<G: Fn(&str) -> Option<String>>(env: &Environment<G>) -> Result<Duration, ConfigError> {
+    const NAME: &str = "GUARDIAN_SWEEP_SCHEDULE";
+    let value = env.required(NAME)?;
+    let gap = Schedule::parse(&value, None).ok().and_then(|schedule| schedule.largest_gap(Timestamp::UNIX_EPOCH));
+    match gap.and_then(|gap| Duration::try_from(gap).ok()) {
+        Some(gap) => Ok(gap * 2 + SWEEP_GRACE),
+        None => Err(ConfigError::Wrong { name: NAME, value, expected: "a schedule such as `cron(0 5 * * ? *)`" }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +189,7 @@ mod tests {
             ("GUARDIAN_HUB_BUS_ARN", "arn:aws:events:eu-central-1:444444444444:event-bus/backup-guardian"),
             ("GUARDIAN_FORWARDER_ROLE_NAME", "backup-guardian-forwarder"),
             ("GUARDIAN_RECONCILE_EVERY", "rate(2 hours)"),
+            ("GUARDIAN_SWEEP_SCHEDULE", "cron(0 5 * * ? *)"),
             ("GUARDIAN_BACKUP_ACCOUNT_IDS", "222222222222"),
             ("GUARDIAN_REGIONS", "eu-central-1,eu-west-1"),
         ]);
@@ -185,7 +200,10 @@ mod tests {
     #[test]
     fn a_heartbeat_may_be_as_old_as_three_runs_and_our_own_account_is_looked_at() {
         let path = read(&[]).unwrap().path;
-        assert_eq!(path.heartbeats, [("reconcile-jobs".to_owned(), Duration::from_secs(7 * 3600))]);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        assert_eq!(path.heartbeats, [("reconcile-jobs".to_owned(), hours(7)), ("report-sweep".to_owned(), hours(52))]);
+        let often = read(&[("GUARDIAN_SWEEP_SCHEDULE", "rate(12 hours)")]).unwrap().path;
+        assert_eq!(often.heartbeats[1].1, hours(28));
         assert_eq!(path.known_accounts.len(), 2);
         assert_eq!(path.hub_rules.len(), 2);
         assert_eq!(path.chat, None);
@@ -209,6 +227,8 @@ mod tests {
             ("GUARDIAN_HUB_BUS_ARN", "backup-guardian"),
             ("GUARDIAN_FORWARDER_ROLE_NAME", "path/role"),
             ("GUARDIAN_RECONCILE_EVERY", "cron(0 5 * * ? *)"),
+            ("GUARDIAN_SWEEP_SCHEDULE", ""),
+            ("GUARDIAN_SWEEP_SCHEDULE", "daily"),
             ("GUARDIAN_REGIONS", ""),
             ("GUARDIAN_BACKUP_ACCOUNT_IDS", "22"),
         ] {

@@ -16,8 +16,8 @@ pub fn heartbeat(facts: &Heartbeat, now: Timestamp) -> Check {
             if now.duration_since(*value) > limit {
                 let words = Words {
                     what: format!("{function} has not ended its work since {value:.0} (it should within {} hours)", limit.as_hours()),
-                    consequence: "failures that no event announces are not found".to_owned(),
-                    remedy: format!("read the log of {function} and its dead-letter queue"),
+                    consequence: consequence(function).to_owned(),
+                    remedy: remedy(function),
                     command: Some(format!("aws logs tail /aws/lambda/backup-guardian-{function} --since 6h")),
                 };
                 check.add(TroubleKind::HeartbeatLate, "", words);
@@ -27,4 +27,20 @@ pub fn heartbeat(facts: &Heartbeat, now: Timestamp) -> Check {
         Fact::NotAsked => check.complete = false,
     }
     check
+}
+
+/// What nobody hears of while a function is silent.
+fn consequence(function: &str) -> &'static str {
+    match function {
+        "report-sweep" => "nobody is told whether copies land and whether the set-up still holds",
+        _ => "failures that no event announces are not found",
+    }
+}
+
+/// Where the reason is found: a sweep has an execution with all its steps, and no queue.
+fn remedy(function: &str) -> String {
+    match function {
+        "report-sweep" => format!("read the executions of the state machine backup-guardian-sweep and the log of {function}"),
+        _ => format!("read the log of {function} and its dead-letter queue"),
+    }
 }

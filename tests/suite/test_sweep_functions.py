@@ -1,0 +1,353 @@
+"""The periodic sweep as it is deployed: the state machine of the template is executed, and its tasks are the real binaries.
+
+One organization for all tests, in the order in which they stand here: first nothing is wrong, then everything is broken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .estate import BASELINE, Estate, demo_estate
+from .guardian import Guardian
+from .organization import Inbox, Json, Lab, Operations, running_lab
+from .terminal import Terminal
+from .test_sweep import grave, protection
+
+PLAN, READ, REPORT = (f"backup-guardian-{name}" for name in ("plan-sweep", "sweep-account", "report-sweep"))
+RULE = "backup-guardian-sweep"
+# The reports of every sweep.
+REPORTS = ["checks.csv", "coverage.csv", "findings.ocsf.jsonl", "report.html", "report.json"]
+
+
+@dataclass
+class Ended:
+    """How an execution ended, and what it said."""
+
+    status: str
+    answer: Json
+    cause: str
+
+
+class Sweeps:
+    """The deployed sweep of an organization, with the agreements of the estate."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+        self.lab: Lab = estate.lab
+        self.guardian = Guardian(self.lab)
+        self.s3 = self.lab.client(self.lab.guardian, "s3")
+        self.states = self.lab.client(self.lab.guardian, "stepfunctions")
+        self.bucket: str = self.lab.info["outputs"]["ReportBucketName"]
+        self.machine: str = self.lab.info["outputs"]["SweepStateMachineArn"]
+
+    def run(self) -> Ended:
+        """The moment of the schedule, and the execution that it began, to its end."""
+        before = self._executions()
+        self.lab.control("schedule", {"rule": RULE})
+        self.lab.idle()
+        (new,) = self._executions() - before
+        found = self.states.describe_execution(executionArn=new)
+        return Ended(found["status"], json.loads(found.get("output", "{}")), found.get("cause", ""))
+
+    def _executions(self) -> set[str]:
+        found = self.states.list_executions(stateMachineArn=self.machine)["executions"]
+        return {one["executionArn"] for one in found}
+
+    def read(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def names(self, sweep: str) -> list[str]:
+        """What lies in the bucket of a sweep."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"sweeps/{sweep}/")
+        return sorted(one["Key"].split("/", 2)[2] for page in pages for one in page["Contents"])
+
+    def report(self, ended: Ended) -> Json:
+        assert ended.status == "SUCCEEDED", ended.cause
+        return json.loads(self.read(f"sweeps/{ended.answer['sweep']}/report.json"))
+
+    def latest(self) -> Json:
+        return json.loads(self.read("sweeps/latest.json"))
+
+    def beats(self) -> int:
+        return self.guardian.counts(REPORT).get(("heartbeat", "complete"), 0)
+
+
+@pytest.fixture(scope="module")
+def sweeps() -> Iterator[Sweeps]:
+    with running_lab("sweep-functions-lab.log") as lab:
+        sweeps = Sweeps(demo_estate(lab))
+        sweeps.s3.put_object(Bucket=sweeps.bucket, Key="agreed/baseline.json", Body=json.dumps(BASELINE))
+        agreed = f"s3://{sweeps.bucket}/agreed/baseline.json"
+        with sweeps.guardian.configured(REPORT, GUARDIAN_BASELINE=agreed):
+            yield sweeps
+
+
+@pytest.fixture
+def inbox(sweeps: Sweeps) -> Iterator[Inbox]:
+    sweeps.guardian.let_a_minute_pass()
+    box = Inbox(sweeps.lab)
+    yield box
+    box.close()
+    sweeps.guardian.well()
+
+
+def timeless(report: Json) -> Json:
+    """A report without its moment, and the hash that follows from it."""
+    report = {name: value for name, value in report.items() if name != "sha256"}
+    return {**report, "head": {name: value for name, value in report["head"].items() if name != "at"}}
+
+
+def unread(report: Json) -> list[tuple[str, list[str]]]:
+    """The accounts that were not evaluated, with the calls that were missing."""
+    parts = [part for account in report["accounts"] for part in account["not_evaluated"]]
+    return [(part["account_id"], [gap["action"] for gap in part["gaps"]]) for part in parts]
+
+
+def by_hand(sweeps: Sweeps, folder: Path) -> Json:
+    """What the command says of the same organization."""
+    lab = sweeps.lab
+    (folder / "baseline.json").write_text(json.dumps(BASELINE), encoding="utf-8")
+    given = {"GUARDIAN_REGIONS": ",".join(lab.info["regions"]), "GUARDIAN_BACKUP_ACCOUNT_IDS": lab.backup}
+    arguments = ("--baseline", str(folder / "baseline.json"), "--pace", "100", "--format", "json")
+    return Terminal(lab).run("sweep", *arguments, **given).json
+
+
+def test_the_deployed_sweep_says_what_the_command_says_and_tells_it_once(
+    sweeps: Sweeps, inbox: Inbox, tmp_path: Path
+) -> None:
+    ended = sweeps.run()
+    report = sweeps.report(ended)
+    assert timeless(report) == timeless(by_hand(sweeps, tmp_path))
+    assert grave(report) == [] and unread(report) == [] and len(protection(report)) == 9
+    (alert,) = inbox.drain()
+    assert alert["kind"] == "sweep" and alert["at"] == report["head"]["at"]
+    assert (
+        alert["report_uri"]
+        == ended.answer["report"]
+        == f"s3://{sweeps.bucket}/sweeps/{ended.answer['sweep']}/report.html"
+    )
+    names = sweeps.names(ended.answer["sweep"])
+    assert [name for name in names if name in REPORTS] == REPORTS
+    assert not [name for name in names if "asff" in name], "nobody named a product"
+    assert sweeps.latest()["sweep"] == ended.answer["sweep"] and "since" not in ended.answer
+    assert sweeps.beats() == 1
+
+
+def test_what_a_sweep_read_is_marked_to_go_soon_and_its_reports_are_not(sweeps: Sweeps) -> None:
+    sweep = sweeps.latest()["sweep"]
+    tags = {}
+    for name in sweeps.names(sweep):
+        found = sweeps.s3.get_object_tagging(Bucket=sweeps.bucket, Key=f"sweeps/{sweep}/{name}")["TagSet"]
+        tags[name] = [(tag["Key"], tag["Value"]) for tag in found]
+    assert {name for name, found in tags.items() if not found} == set(REPORTS)
+    assert {tuple(found) for found in tags.values() if found} == {(("backup-guardian", "part"),)}
+    types = {
+        name: sweeps.s3.head_object(Bucket=sweeps.bucket, Key=f"sweeps/{sweep}/{name}")["ContentType"]
+        for name in REPORTS
+    }
+    assert types["report.html"].startswith("text/html") and types["report.json"] == "application/json"
+
+
+def test_an_unchanged_day_is_silent_and_the_report_says_so(sweeps: Sweeps, inbox: Inbox) -> None:
+    before = sweeps.latest()["sweep"]
+    ended = sweeps.run()
+    assert ended.answer["since"] == before and ended.answer["told"] is False
+    assert inbox.drain() == []
+    page = sweeps.read(f"sweeps/{ended.answer['sweep']}/report.html").decode()
+    assert "Nothing: every check and every resource is as it was." in page
+    assert sweeps.latest()["previous"] == before and sweeps.beats() == 2
+
+
+def test_whoever_wants_it_every_day_gets_it(sweeps: Sweeps, inbox: Inbox) -> None:
+    with sweeps.guardian.configured(REPORT, GUARDIAN_SWEEP_DIGEST="always"):
+        assert sweeps.run().answer["told"] is True
+    (alert,) = inbox.drain()
+    assert "Nothing changed since" in alert["summary"]
+
+
+@pytest.mark.parametrize("fault", ["error500", "reset", "truncate"])
+def test_a_third_of_all_answers_of_the_bucket_may_fail(sweeps: Sweeps, inbox: Inbox, fault: str) -> None:
+    before = json.loads(sweeps.read(f"sweeps/{sweeps.latest()['sweep']}/report.json"))
+    rule = {"match": {"service": "s3", "probability": 0.3}, "fault": fault, "seed": 20270131}
+    sweeps.lab.control("faults", [rule])
+    ended = sweeps.run()
+    assert sweeps.guardian.met() > 5
+    assert timeless(sweeps.report(ended)) == timeless(before) and inbox.drain() == []
+
+
+def test_a_batch_that_dies_is_taken_up_where_it_was(sweeps: Sweeps, inbox: Inbox) -> None:
+    before = json.loads(sweeps.read(f"sweeps/{sweeps.latest()['sweep']}/report.json"))
+    lists = {"service": "backup", "operation": "ListBackupPlans"}
+    asked = len(sweeps.guardian.requests(sweeps.run, READ, **lists))
+    # Each account is four objects or so: by then some were read, and some were not.
+    sweeps.guardian.fault("kill-after", function=READ, service="s3", operation="PutObject", nth=9)
+    ended: list[Ended] = []
+    again = len(sweeps.guardian.requests(lambda: ended.append(sweeps.run()), READ, **lists))
+    assert sweeps.guardian.met() == 1
+    assert asked < again < 2 * asked, "what is there is not read again"
+    assert timeless(sweeps.report(ended[0])) == timeless(before) and inbox.drain() == []
+
+
+def test_a_batch_that_fails_for_good_leaves_its_accounts_unevaluated_and_the_rest_is_told(
+    sweeps: Sweeps, inbox: Inbox
+) -> None:
+    sweeps.guardian.fault("denied", function=READ, service="s3", operation="PutObject")
+    ended = sweeps.run()
+    report = sweeps.report(ended)
+    accounts = [sweeps.lab.management, sweeps.lab.guardian, sweeps.lab.backup, *sweeps.lab.accounts["sources"]]
+    assert sorted(account for account, _ in unread(report)) == sorted(accounts)
+    assert protection(report) == {} and grave(report) == [], "absence is no finding, and no health"
+    (alert,) = inbox.drain()
+    assert len([gap for gap in alert["gaps"] if gap["action"] == "sts:AssumeRole"]) == len(accounts)
+    sweeps.guardian.well()
+    # Seen again: told, because it changed.
+    assert sweeps.run().answer["told"] is True and len(inbox.drain()) == 1
+
+
+@pytest.mark.parametrize(("kill", "most"), [("kill-before", 1), ("kill-after", 2)])
+def test_a_report_that_dies_while_it_tells_is_told_after_all(
+    sweeps: Sweeps, inbox: Inbox, kill: str, most: int
+) -> None:
+    with sweeps.guardian.configured(REPORT, GUARDIAN_SWEEP_DIGEST="always"):
+        sweeps.guardian.fault(kill, function=REPORT, service="sns", operation="Publish", nth=1)
+        ended = sweeps.run()
+    assert ended.status == "SUCCEEDED" and sweeps.guardian.met() == 1
+    alerts = inbox.drain()
+    assert 1 <= len(alerts) <= most and len({alert["incident_id"] for alert in alerts}) == 1
+
+
+def test_a_report_that_dies_after_it_told_does_not_tell_again(sweeps: Sweeps, inbox: Inbox) -> None:
+    with sweeps.guardian.configured(REPORT, GUARDIAN_SWEEP_DIGEST="always"):
+        before = sweeps.latest()["sweep"]
+        puts = [call for call in sweeps.guardian.requests(sweeps.run, REPORT, service="s3", operation="PutObject")]
+        assert len(inbox.drain()) == 1
+        # The last object is the one that names the newest sweep.
+        sweeps.guardian.let_a_minute_pass()
+        sweeps.guardian.fault("kill-before", function=REPORT, service="s3", operation="PutObject", nth=len(puts))
+        since = sweeps.latest()["sweep"]
+        ended = sweeps.run()
+    assert sweeps.guardian.met() == 1 and before < since == ended.answer["since"] < sweeps.latest()["sweep"]
+    assert len(inbox.drain()) == 1
+
+
+def test_findings_go_to_security_hub_and_what_it_refuses_is_told(sweeps: Sweeps, inbox: Inbox) -> None:
+    lab = sweeps.lab
+    hub = lab.client(lab.guardian, "securityhub")
+    hub.enable_security_hub()
+    product = f"arn:aws:securityhub:{lab.region}:{lab.guardian}:product/{lab.guardian}/default"
+    # What the template gives the role where somebody named a product.
+    allow = {"Effect": "Allow", "Action": "securityhub:BatchImportFindings", "Resource": product}
+    lab.client(lab.guardian, "iam").put_role_policy(
+        RoleName="backup-guardian-function-report-sweep",
+        PolicyName="import-findings",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    with sweeps.guardian.configured(REPORT, GUARDIAN_SECURITY_HUB_PRODUCT_ARN=product):
+        ended = sweeps.run()
+        report = sweeps.report(ended)
+        outcomes = [
+            *report["organization"]["outcomes"],
+            *(one for account in report["accounts"] for one in account["outcomes"]),
+        ]
+        pages = hub.get_paginator("get_findings").paginate()
+        found = [finding for page in pages for finding in page["Findings"]]
+        assert ended.answer["imported"] == len(outcomes) == len(found)
+        assert {finding["AwsAccountId"] for finding in found} == {lab.guardian}
+        lines = sweeps.read(f"sweeps/{ended.answer['sweep']}/findings.asff.jsonl").decode().splitlines()
+        assert sum(len(json.loads(line)["Findings"]) for line in lines) == len(outcomes)
+        assert inbox.drain() == []
+        sweeps.guardian.fault("denied", function=REPORT, service="securityhub")
+        ended = sweeps.run()
+    assert ended.status == "SUCCEEDED" and ended.answer["imported"] == 0
+    (alert,) = inbox.drain()
+    (gap,) = alert["gaps"]
+    assert gap["action"] == "securityhub:BatchImportFindings" and f"{len(outcomes)} findings" in gap["detail"]
+
+
+def test_nothing_is_judged_by_agreements_that_cannot_be_read(sweeps: Sweeps, inbox: Inbox) -> None:
+    before = sweeps.latest()
+    with sweeps.guardian.configured(REPORT, GUARDIAN_BASELINE=f"s3://{sweeps.bucket}/agreed/nothing.json"):
+        ended = sweeps.run()
+    assert ended.status == "FAILED" and "agreed/nothing.json` does not exist" in ended.cause
+    assert inbox.drain() == [] and sweeps.latest() == before
+
+
+def test_what_was_never_begun_is_neither_read_nor_reported(sweeps: Sweeps) -> None:
+    nobody = "20260101T000000Z-00000000"
+    for function, event in ((REPORT, {}), (READ, {"accounts": [sweeps.lab.source]}), (PLAN, {"step": "vaults"})):
+        answer = sweeps.guardian.functions.invoke(FunctionName=function, Payload=json.dumps({"sweep": nobody, **event}))
+        assert "FunctionError" in answer
+        assert f"no sweep `{nobody}` was begun" in json.loads(answer["Payload"].read())["errorMessage"]
+
+
+@pytest.mark.usefixtures("inbox")
+def test_a_sweep_that_stopped_is_missed(sweeps: Sweeps) -> None:
+    guardian, operations = sweeps.guardian, Operations(sweeps.lab)
+    guardian.check_alarm_path()
+    operations.drain()
+    key = {"pk": {"S": "heartbeat#report-sweep"}, "sk": {"S": "heartbeat"}}
+    guardian.dynamodb.update_item(
+        TableName=guardian.table,
+        Key=key,
+        UpdateExpression="SET #at = :long_ago",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={":long_ago": {"N": "1000"}},
+    )
+    guardian.check_alarm_path()
+    (message,) = operations.drain()
+    assert "report-sweep has not ended its work since 1970-01-01T00:00:01Z (it should within 52 hours)" in message
+    assert "state machine backup-guardian-sweep" in message
+    sweeps.run()
+    guardian.check_alarm_path()
+    (message,) = operations.drain()
+    assert "report-sweep" in message and "works" in message
+    operations.close()
+
+
+@pytest.mark.usefixtures("inbox")
+def test_the_schedule_of_the_sweep_is_looked_at(sweeps: Sweeps) -> None:
+    guardian, operations = sweeps.guardian, Operations(sweeps.lab)
+    events = sweeps.lab.client(sweeps.lab.guardian, "events")
+    events.disable_rule(Name=RULE)
+    guardian.check_alarm_path()
+    (message,) = operations.drain()
+    assert f"the rule {RULE} of account {sweeps.lab.guardian} in {sweeps.lab.region} is DISABLED" in message
+    events.enable_rule(Name=RULE)
+    guardian.check_alarm_path()
+    operations.close()
+
+
+def test_what_is_broken_is_told_with_nothing_else_and_what_stays_unseen_is_told_again(
+    sweeps: Sweeps, inbox: Inbox, tmp_path: Path
+) -> None:
+    estate = sweeps.estate
+    broken = estate.break_everything()
+    # Yesterday's environments are gone, and their sessions with them.
+    sweeps.guardian.restart(READ)
+    inbox.drain()
+    sweeps.guardian.let_a_minute_pass()
+    ended = sweeps.run()
+    report = sweeps.report(ended)
+    assert timeless(report) == timeless(by_hand(sweeps, tmp_path))
+    assert unread(report) == [(broken["unreachable"], ["sts:AssumeRole"])]
+    states = protection(report)
+    assert (states.pop(broken["stale"]), states.pop(broken["unprotected"])) == ("stale", "unprotected")
+    assert set(states.values()) == {"protected"}
+    assert {thing for _, _, thing in grave(report)} <= {broken["key"], broken["stale"], broken["unprotected"], ""}
+    alerts = [alert for alert in inbox.drain() if alert["kind"] == "sweep"]
+    (alert,) = alerts
+    text = json.dumps(alert)
+    for thing in (broken["key"], broken["stale"], broken["unprotected"], broken["unreachable"]):
+        assert thing in text
+    assert alert["severity"] in ("critical", "high") and "new failure" in alert["summary"]
+    # Nothing changes, but an account that nobody can see is no quiet day.
+    sweeps.guardian.let_a_minute_pass()
+    assert sweeps.run().answer["told"] is True
+    (alert,) = [alert for alert in inbox.drain() if alert["kind"] == "sweep"]
+    assert "Nothing changed since" in alert["summary"]
+    assert [gap["account_id"] for gap in alert["gaps"]] == [broken["unreachable"]]
