@@ -47,6 +47,7 @@ with the hash of what is before it.
 The baseline is JSON, backup-guardian/baseline/v1:
   {\"schema\": \"backup-guardian/baseline/v1\", \"retention_days\": 35,
    \"frequency_hours\": 24, \"copy_within_hours\": 24, \"restore_test_days\": 90,
+   \"restore_minutes\": 240, \"copy_to_another_region\": true,
    \"wanted_tags\": [{\"key\": \"backup\", \"values\": [\"daily\"]}],
    \"outside_roles\": [\"backup-guardian-reader\"],
    \"exceptions\": [{\"check\": \"coverage\", \"account_id\": \"111111111111\",

@@ -301,7 +301,7 @@ impl<A: Answers> Readers<A> {
         let (plans, restored) = tokio::join!(self.ask(&plans, named), self.ask(&jobs, |answer| Some(newest_restores(answer))));
         match (plans, restored) {
             (Fact::Known { value: plans, source, at }, Fact::Known { value: restored, .. }) => {
-                Fact::Known { value: RestoreTesting { plans, restored }, source, at }
+                Fact::Known { value: RestoreTesting { plans, ..restored }, source, at }
             }
             (Fact::Gap(gap), _) | (_, Fact::Gap(gap)) => Fact::Gap(gap),
             _ => Fact::NotAsked,
@@ -425,15 +425,24 @@ fn resource(mapping: &Value) -> Option<Resource> {
     Some(Resource { arn: arn(mapping, "ResourceARN")?, tags: tags.collect::<Option<_>>()? })
 }
 
-/// The newest restore of each type that a restore testing plan made.
-fn newest_restores(answer: &Value) -> BTreeMap<String, Timestamp> {
-    let mut newest = BTreeMap::<String, Timestamp>::new();
+/// The newest restore of each type that a restore testing plan made, and how long it took.
+fn newest_restores(answer: &Value) -> RestoreTesting {
+    let mut newest = RestoreTesting::default();
     for job in items(answer, "RestoreJobs") {
         let tested = job.pointer("/CreatedBy/RestoreTestingPlanArn").is_some();
-        let ended = time_of(job, "CompletionDate").or_else(|| time_of(job, "CreationDate"));
-        if let (true, Some(kind), Some(ended)) = (tested, text(job, "ResourceType"), ended) {
-            newest.entry(kind).and_modify(|at| *at = (*at).max(ended)).or_insert(ended);
+        let (created, completed) = (time_of(job, "CreationDate"), time_of(job, "CompletionDate"));
+        let (true, Some(kind), Some(ended)) = (tested, text(job, "ResourceType"), completed.or(created)) else { continue };
+        let took = created.zip(completed).map(|(created, completed)| completed.duration_since(created).as_secs().max(0));
+        let took = took.map(|seconds| seconds.div_euclid(60).saturating_add(i64::from(seconds.rem_euclid(60) > 0)));
+        // Of two that ended at the same time the longer one counts, whatever their order in the list.
+        let rank = (ended, took);
+        let known = newest.restored.get(&kind).map(|at| (*at, newest.minutes.get(&kind).copied()));
+        if known.is_some_and(|known| known >= rank) {
+            continue;
         }
+        newest.minutes.remove(&kind);
+        newest.minutes.extend(took.map(|took| (kind.clone(), took)));
+        newest.restored.insert(kind, ended);
     }
     newest
 }

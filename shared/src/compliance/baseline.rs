@@ -29,6 +29,12 @@ pub struct Baseline {
     /// How long ago the newest restore test of a resource type may lie, in days.
     #[serde(default = "a_quarter")]
     pub restore_test_days: i64,
+    /// How long the restore of a test may take, in minutes; absent: nothing was agreed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_minutes: Option<i64>,
+    /// Whether every protected resource must have a copy in another Region than its own.
+    #[serde(default)]
+    pub copy_to_another_region: bool,
     /// Names, with `*` and `?`, of the roles of an account that keeps copies that others may assume from outside on purpose. The reader role of the
     /// guardian is one of them where nothing else is said.
     #[serde(default = "the_reader")]
@@ -119,6 +125,8 @@ impl Default for Baseline {
             frequency_hours: a_day(),
             copy_within_hours: a_day(),
             restore_test_days: a_quarter(),
+            restore_minutes: None,
+            copy_to_another_region: false,
             outside_roles: the_reader(),
             wanted_tags: Vec::new(),
             exceptions: Vec::new(),

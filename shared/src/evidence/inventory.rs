@@ -364,6 +364,9 @@ pub struct RestoreTesting {
     pub plans: Vec<String>,
     /// The newest restore of each resource type that ended well.
     pub restored: BTreeMap<String, Timestamp>,
+    /// How many minutes that one took from its creation to its end, rounded up; absent where AWS did not tell both.
+    #[serde(default)]
+    pub minutes: BTreeMap<String, i64>,
 }
 
 /// A vault that copies go to, with what decides them: read once for all source accounts.

@@ -84,6 +84,8 @@ checks! {
     copies_under_expected_key,
     copies_retained,
     tagged_resources_not_excluded,
+    restore_time_within_target,
+    copies_in_another_region,
 }
 
 /// The check of a code or a name.
