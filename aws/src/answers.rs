@@ -6,6 +6,7 @@
 mod backup;
 mod capture;
 mod iam;
+mod images;
 mod keys;
 mod organizations;
 mod signed;

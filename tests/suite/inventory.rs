@@ -107,10 +107,14 @@ fn floor(shape: &Shape) -> BTreeMap<String, u64> {
             add(call, roles);
         }
         for region in places {
-            for call in ["ListBackupVaults", "DescribeRegionSettings", "ListBackupPlans", "ListRestoreTestingPlans", "ListRestoreJobs"] {
+            for call in ["ListBackupVaults", "DescribeRegionSettings", "ListBackupPlans", "ListRestoreTestingPlans"] {
+                add(&format!("backup:{call}"), 1);
+            }
+            for call in ["ListBackupJobs", "ListCopyJobs", "ListRestoreJobs"] {
                 add(&format!("backup:{call}"), 1);
             }
             add("cloudtrail:DescribeTrails", 1);
+            add("ec2:GetAllowedImagesSettings", 1);
             add("ec2:GetEbsEncryptionByDefault", 1);
             add("ec2:GetEbsDefaultKmsKeyId", usize::from(shape.ebs_of(account, region)));
             add("tag:GetResources", pages(shape.tagged_of(account, region), 100));

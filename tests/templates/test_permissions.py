@@ -154,6 +154,7 @@ UNSCOPABLE = {
     "ec2:DescribeImages",
     "ec2:DescribeSnapshots",
     "ec2:DescribeVolumes",
+    "ec2:GetAllowedImagesSettings",
     "ec2:GetEbsDefaultKmsKeyId",
     "ec2:GetEbsEncryptionByDefault",
     "iam:ListRoles",

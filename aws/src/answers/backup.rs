@@ -1,10 +1,13 @@
 //! Reads of AWS Backup.
 
-use aws_sdk_backup::types::RestoreJobStatus;
+use aws_sdk_backup::types::{BackupJobState, CopyJobState, RestoreJobStatus};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::capture::{raw, raw_pages};
 use super::{Failure, Question, Turn, refused, region};
+use crate::convert::date_time;
 use crate::session::Cloud;
 
 pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
@@ -49,6 +52,22 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>)
             let completed = parameter("ByStatus").as_deref().map(RestoreJobStatus::from);
             backup.list_restore_jobs().set_by_status(completed).max_results(1000).set_next_token(next)
         }),
+        "ListBackupJobs" => raw_pages!(turn, "BackupJobs", "NextToken", |next| {
+            let state = parameter("ByState").as_deref().map(BackupJobState::from);
+            let request = backup.list_backup_jobs().set_by_state(state).set_by_complete_after(time(question, "ByCompleteAfter"));
+            request.max_results(1000).set_next_token(next)
+        }),
+        "ListCopyJobs" => raw_pages!(turn, "CopyJobs", "NextToken", |next| {
+            let state = parameter("ByState").as_deref().map(CopyJobState::from);
+            let request = backup.list_copy_jobs().set_by_state(state).set_by_complete_after(time(question, "ByCompleteAfter"));
+            request.max_results(1000).set_next_token(next)
+        }),
         _ => Err(refused(question)),
     }
+}
+
+/// A parameter that is a time.
+fn time(question: &Question, name: &str) -> Option<DateTime> {
+    let at = question.parameter(name)?.parse::<Timestamp>().ok()?;
+    Some(date_time(at))
 }

@@ -25,6 +25,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::capture::pages;
+use super::images::allowed_images;
 use super::{Failure, Question, Turn, refused};
 use crate::classify::reason_of_code;
 use crate::session::{Cloud, timeouts};
@@ -109,6 +110,10 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>)
         ("ec2", operation @ ("GetEbsEncryptionByDefault" | "GetEbsDefaultKmsKeyId")) => {
             let body = format!("Action={operation}&Version=2016-11-15");
             ebs(operation, &post(cloud, question, &EC2, "/", &[FORM], body).await?)
+        }
+        ("ec2", "GetAllowedImagesSettings") => {
+            let body = "Action=GetAllowedImagesSettings&Version=2016-11-15".to_owned();
+            allowed_images(&post(cloud, question, &EC2, "/", &[FORM], body).await?)
         }
         ("tag", "GetResources") => {
             let headers = [JSON_1_1, ("x-amz-target", "ResourceGroupsTaggingAPI_20170126.GetResources")];

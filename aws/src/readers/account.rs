@@ -12,9 +12,10 @@ use guardian_core::ports::{BackupReader as _, KeyReader as _, RoleReader as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::jobs::{Lately, newest_restores};
 use super::organization::Bounds;
 use super::points::{Fold, Holdings};
-use super::read::{self, arn, text, time_of};
+use super::read::{self, arn, text};
 use super::topology::{ids, plan, selection};
 use super::{Readers, in_place, items, unreadable};
 use crate::answers::{Answer, Answers, Question, always_enabled};
@@ -94,7 +95,7 @@ impl<A: Answers> Readers<A> {
             let read = if enabled.known() == Some(&false) {
                 RegionInventory { enabled, ..RegionInventory::default() }
             } else {
-                let (read, mut beside) = Box::pin(self.region_inventory(account, region, reading.points, &mut trails)).await;
+                let (read, mut beside) = Box::pin(self.region_inventory(account, region, reading, &mut trails)).await;
                 arrived.append(&mut beside);
                 RegionInventory { enabled, ..read }
             };
@@ -150,20 +151,35 @@ impl<A: Answers> Readers<A> {
         &self,
         account: &AccountId,
         region: &Region,
-        points: bool,
+        reading: &Reading,
         trails: &mut BTreeMap<Arn, Trail>,
     ) -> (RegionInventory, BTreeMap<Arn, Vec<ResourcePoints>>) {
-        let (settings, ebs, (vaults, beside), plans, resources, restore_testing) = tokio::join!(
+        let (settings, ebs, (vaults, beside), plans, resources, restore_testing, lately) = tokio::join!(
             self.region_settings(account, region),
             self.ebs(account, region),
-            self.vaults(account, region, points),
+            self.vaults(account, region, reading.points),
             self.plans(account, region),
             self.resources(account, region),
             self.restore_testing(account, region),
+            self.lately(account, region, reading.now),
         );
         let trails = self.trails(account, region, trails).await;
         let keys = self.keys_of(account, region, &vaults, &ebs, beside.keys).await;
-        let read = RegionInventory { enabled: Fact::NotAsked, settings, ebs, vaults, plans, resources, keys, trails, restore_testing };
+        let Lately { allowed_images, backup_messages, copy_messages } = lately;
+        let read = RegionInventory {
+            enabled: Fact::NotAsked,
+            settings,
+            ebs,
+            vaults,
+            plans,
+            resources,
+            keys,
+            trails,
+            restore_testing,
+            allowed_images,
+            backup_messages,
+            copy_messages,
+        };
         (read, beside.arrived)
     }
 
@@ -423,28 +439,6 @@ fn region_settings(answer: &Value) -> Option<RegionSettings> {
 fn resource(mapping: &Value) -> Option<Resource> {
     let tags = items(mapping, "Tags").map(|tag| Some((text(tag, "Key")?, tag.get("Value")?.as_str()?.to_owned())));
     Some(Resource { arn: arn(mapping, "ResourceARN")?, tags: tags.collect::<Option<_>>()? })
-}
-
-/// The newest restore of each type that a restore testing plan made, and how long it took.
-fn newest_restores(answer: &Value) -> RestoreTesting {
-    let mut newest = RestoreTesting::default();
-    for job in items(answer, "RestoreJobs") {
-        let tested = job.pointer("/CreatedBy/RestoreTestingPlanArn").is_some();
-        let (created, completed) = (time_of(job, "CreationDate"), time_of(job, "CompletionDate"));
-        let (true, Some(kind), Some(ended)) = (tested, text(job, "ResourceType"), completed.or(created)) else { continue };
-        let took = created.zip(completed).map(|(created, completed)| completed.duration_since(created).as_secs().max(0));
-        let took = took.map(|seconds| seconds.div_euclid(60).saturating_add(i64::from(seconds.rem_euclid(60) > 0)));
-        // Of two that ended at the same time the longer one counts, whatever their order in the list.
-        let rank = (ended, took);
-        let known = newest.restored.get(&kind).map(|at| (*at, newest.minutes.get(&kind).copied()));
-        if known.is_some_and(|known| known >= rank) {
-            continue;
-        }
-        newest.minutes.remove(&kind);
-        newest.minutes.extend(took.map(|took| (kind.clone(), took)));
-        newest.restored.insert(kind, ended);
-    }
-    newest
 }
 
 /// What of the management events a trail keeps: the sum of its selectors, of either form

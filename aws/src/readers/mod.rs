@@ -4,6 +4,7 @@
 
 mod access;
 mod account;
+mod jobs;
 mod once;
 mod organization;
 mod points;

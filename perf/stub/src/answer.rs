@@ -138,6 +138,8 @@ fn backup_operation(path: &str) -> &'static str {
         ["global-settings"] => "DescribeGlobalSettings",
         ["restore-testing", "plans"] => "ListRestoreTestingPlans",
         ["restore-jobs"] => "ListRestoreJobs",
+        ["backup-jobs"] => "ListBackupJobs",
+        ["copy-jobs"] => "ListCopyJobs",
         _ => "Unknown",
     }
 }
@@ -288,6 +290,8 @@ fn backup(shape: &Shape, request: &Request, call: &Call) -> Reply {
         "DescribeGlobalSettings" => Reply::json(&json!({"GlobalSettings": {"isCrossAccountBackupEnabled": "true"}})),
         "ListRestoreTestingPlans" => Reply::json(&json!({"RestoreTestingPlans": []})),
         "ListRestoreJobs" => Reply::json(&json!({"RestoreJobs": []})),
+        "ListBackupJobs" => Reply::json(&json!({"BackupJobs": []})),
+        "ListCopyJobs" => Reply::json(&json!({"CopyJobs": []})),
         _ => Reply::error(400, "UnknownOperationException"),
     }
 }
@@ -367,6 +371,9 @@ fn ec2(shape: &Shape, call: &Call) -> Reply {
             (&call.operation, format!("<ebsEncryptionByDefault>{}</ebsEncryptionByDefault>", shape.ebs_of(&call.account, &call.region)))
         }
         "GetEbsDefaultKmsKeyId" => (&call.operation, format!("<kmsKeyId>arn:aws:kms:{}:{}:key/ebs</kmsKeyId>", call.region, call.account)),
+        "GetAllowedImagesSettings" => {
+            (&call.operation, "<imageCriterionSet/><state>disabled</state><managedBy>account</managedBy>".to_owned())
+        }
         _ => return Reply::xml_error(400, "InvalidAction"),
     };
     let body = format!("<{operation}Response>{inside}</{operation}Response>").into_bytes();

@@ -88,6 +88,9 @@ fn of_region(region: &RegionInventory) -> Vec<Gap> {
         gaps.see(&trail.management_events);
     }
     gaps.see(&region.restore_testing);
+    gaps.see(&region.allowed_images);
+    gaps.see(&region.backup_messages);
+    gaps.see(&region.copy_messages);
     gaps.told()
 }
 

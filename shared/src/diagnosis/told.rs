@@ -64,7 +64,12 @@ pub fn completed(evidence: &Evidence) -> bool {
 
 /// Whether the message says that the resource has no copy although the job completed.
 pub fn copy_missing(evidence: &Evidence) -> bool {
-    completed(evidence) && evidence.status_message().is_some_and(|text| text.to_lowercase().contains("gapped"))
+    completed(evidence) && evidence.status_message().is_some_and(says_not_copied)
+}
+
+/// The same of the message of a job that completed, or of its category.
+pub fn says_not_copied(text: &str) -> bool {
+    text.to_lowercase().contains("gapped")
 }
 
 /// Severity of a job that completed: `High` where a copy is missing all the same, else what the rule says of it.

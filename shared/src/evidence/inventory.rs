@@ -122,6 +122,12 @@ pub struct RegionInventory {
     pub trails: Fact<Vec<Trail>>,
     /// What was restored to see whether it can be.
     pub restore_testing: Fact<RestoreTesting>,
+    /// Which images of others may be used there (`ec2:GetAllowedImagesSettings`).
+    pub allowed_images: Fact<AllowedImages>,
+    /// What completed backup jobs of late said (`backup:ListBackupJobs`).
+    pub backup_messages: Fact<JobMessages>,
+    /// What completed copy jobs of late said (`backup:ListCopyJobs`).
+    pub copy_messages: Fact<JobMessages>,
 }
 
 /// `backup:DescribeRegionSettings`.
@@ -367,6 +373,69 @@ pub struct RestoreTesting {
     /// How many minutes that one took from its creation to its end, rounded up; absent where AWS did not tell both.
     #[serde(default)]
     pub minutes: BTreeMap<String, i64>,
+}
+
+/// `ec2:GetAllowedImagesSettings`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedImages {
+    /// `disabled`, `audit-mode` or `enabled`: an open set.
+    pub state: String,
+    /// An image is allowed that meets one of these. The images of the account itself always are.
+    #[serde(default)]
+    pub criteria: Vec<ImageCriterion>,
+    /// `account` or `declarative-policy`: who may change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
+}
+
+/// All of it must be met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageCriterion {
+    /// Accounts and aliases (`amazon`, `aws-backup-vault`, …); none: whoever provides it.
+    #[serde(default)]
+    pub providers: Vec<String>,
+    /// The names of what else an image must meet, such as `ImageNames`.
+    #[serde(default)]
+    pub further: Vec<String>,
+}
+
+/// Jobs of one kind that completed of late.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobMessages {
+    /// How many there are.
+    pub jobs: u64,
+    /// What some of them said, class by class.
+    #[serde(default)]
+    pub messages: Vec<JobMessage>,
+}
+
+impl JobMessages {
+    /// How far back is looked, in hours: over a daily sweep, every job is seen at least once.
+    pub const HOURS: i64 = 48;
+}
+
+/// The same said of several jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobMessage {
+    /// Class of the text.
+    pub class: String,
+    /// The text of the newest job. Untrusted.
+    pub text: String,
+    /// `MessageCategory`: an open set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// `EBS`, `RDS`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// How many jobs said it.
+    pub jobs: u64,
+    /// Ids of the newest of them, newest first; at most [`KEPT`](Self::KEPT).
+    pub newest: Vec<String>,
+}
+
+impl JobMessage {
+    /// How many ids are kept.
+    pub const KEPT: usize = 20;
 }
 
 /// A vault that copies go to, with what decides them: read once for all source accounts.

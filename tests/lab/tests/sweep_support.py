@@ -92,6 +92,7 @@ READS: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("backup", SOURCE, "list_restore_testing_selections", {"RestoreTestingPlanName": "monthly"}, "RestoreTestingSelections"),
     ("ec2", SOURCE, "get_ebs_encryption_by_default", {}, "EbsEncryptionByDefault"),
     ("ec2", SOURCE, "get_ebs_default_kms_key_id", {}, "KmsKeyId"),
+    ("ec2", SOURCE, "get_allowed_images_settings", {}, "State"),
     ("resourcegroupstaggingapi", SOURCE, "get_resources", {}, "ResourceTagMappingList"),
     ("account", SOURCE, "list_regions", {}, "Regions"),
     ("account", MANAGEMENT, "list_regions", {"AccountId": SOURCE}, "Regions"),

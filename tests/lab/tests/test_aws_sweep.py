@@ -108,6 +108,19 @@ def test_the_default_key_of_ebs_is_an_alias_until_one_is_chosen_and_encrypts_new
     assert aws.client("ec2", SOURCE, OTHER_REGION).get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
 
 
+def test_the_allowed_images_of_an_account_are_those_of_one_region(aws: Lab) -> None:
+    ec2 = aws.client("ec2", SOURCE)
+    assert ec2.get_allowed_images_settings()["State"] == "disabled"
+    criteria = [{"ImageProviders": ["amazon", "aws-backup-vault"]}, {"ImageNames": ["golden*"]}]
+    ec2.replace_image_criteria_in_allowed_images_settings(ImageCriteria=criteria)
+    ec2.enable_allowed_images_settings(AllowedImagesSettingsState="enabled")
+    told = ec2.get_allowed_images_settings()
+    assert (told["State"], told["ImageCriteria"], told["ManagedBy"]) == ("enabled", criteria, "account")
+    assert aws.client("ec2", SOURCE, OTHER_REGION).get_allowed_images_settings()["State"] == "disabled"
+    ec2.disable_allowed_images_settings()
+    assert ec2.get_allowed_images_settings()["State"] == "disabled"
+
+
 def test_tagged_resources_of_every_service_are_listed_where_they_are(aws: Lab) -> None:
     tags, tag = [{"Key": "backup", "Value": "daily"}], {"backup": "daily"}
     where = {"LocationConstraint": OTHER_REGION}

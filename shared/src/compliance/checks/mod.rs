@@ -86,6 +86,8 @@ checks! {
     tagged_resources_not_excluded,
     restore_time_within_target,
     copies_in_another_region,
+    allowed_images_admit_backups,
+    completed_jobs_made_their_copies,
 }
 
 /// The check of a code or a name.

@@ -18,6 +18,7 @@ def install() -> None:
         ebs,
         frontdoor,
         iam,
+        images,
         kms,
         kms_reads,
         managed_policies,
@@ -36,6 +37,7 @@ def install() -> None:
     managed_policies.install()
     ebs.install()
     iam.install()
+    images.install()
     organizations.install()
     organization_reads.install()
     backup_policies.install()

@@ -97,7 +97,9 @@ RESOURCES: dict[str, dict[str, Resource]] = {
         **dict.fromkeys(("GetBackupPlan", "GetBackupSelection", "ListBackupSelections"), _plan),
         **dict.fromkeys(("GetRestoreTestingPlan", "ListRestoreTestingSelections"), _restore_plan),
     },
-    "ec2": dict.fromkeys(("GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"), _any),
+    "ec2": dict.fromkeys(
+        ("GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "GetAllowedImagesSettings"), _any
+    ),
     "tagging": {"GetResources": _any},
     "account": {"ListRegions": _account},
     "kms": {
