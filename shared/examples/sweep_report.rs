@@ -1,7 +1,8 @@
 //! Writes the report of a small organization to standard output, to look at and to test: `sweep_report html`.
 //!
 //! Formats: `json`, `html`, `text`, `coverage-csv`, `outcomes-csv`, `asff`, `ocsf`, `email`, `subject`. A second word chooses the organization: `demo` (default),
-//! `before` (the run before), `hostile` (every text of others is an attack), `well`, `empty`, or a number of accounts.
+//! `before` (the run before), `stopped` (a policy will stop copies that landed so far), `hostile` (every text of
+//! others is an attack), `well`, `empty`, or a number of accounts.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "an example: what is not there ends it")]
 
 use std::error::Error;
@@ -30,6 +31,7 @@ impl Organization {
             "demo" => Self::Small(Box::new(sweep::demo())),
             "before" => Self::Small(Box::new(sweep::before())),
             "hostile" => Self::Small(Box::new(sweep::hostile())),
+            "stopped" => Self::Small(Box::new(sweep::stopped())),
             "well" => Self::Small(Box::new(sweep::well())),
             "empty" => Self::Small(Box::new(sweep::empty())),
             number => Self::Large(number.parse()?),

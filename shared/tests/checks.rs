@@ -17,10 +17,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use guardian_core::arn::{AccountId, Arn};
-use guardian_core::compliance::checks::ALL;
+use guardian_core::compliance::checks::{ALL, find};
 use guardian_core::compliance::{
-    AccountView, Baseline, Check, CheckOutcome, Judge, OrganizationView, Outcome, Scope, Status, Subject, Totals, judge_account,
-    judge_organization,
+    AccountView, Baseline, Check, CheckOutcome, Judge, OrganizationView, Outcome, Scope, Status, Stopped, Subject, Totals, judge_account,
+    judge_organization, naming_vaults, stops,
 };
 use guardian_core::coverage::{ArrivalsByVault, Protection, ResourceCoverage};
 use guardian_core::diagnosis::Severity;
@@ -159,6 +159,30 @@ fn every_check_has_a_case_that_passes_one_that_fails_one_that_does_not_apply_and
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_failure_that_stops_copies_names_the_vault_that_they_do_not_reach() {
+    let mut told = BTreeSet::new();
+    for name in naming_vaults() {
+        let check = find(name).unwrap_or_else(|| panic!("no check `{name}`"));
+        for (title, seen, _, _) in cases(check, check.meta.page) {
+            let vaults = seen.destinations.keys().chain(seen.arrivals.keys()).cloned().collect::<BTreeSet<_>>();
+            for outcome in seen.judged(check) {
+                let meta = &check.meta;
+                let found = CheckOutcome { code: meta.code.to_owned(), check: (*name).to_owned(), severity: meta.severity, outcome };
+                match stops(&found) {
+                    Some(Stopped::Into(vault)) => assert!(vaults.contains(&vault), "{name}, `{title}`: {vault}"),
+                    other => assert!(other.is_none() && found.outcome.status != Status::Fail, "{name}, `{title}`: {other:?}"),
+                }
+                told.extend((found.outcome.status == Status::Fail).then_some(*name));
+            }
+        }
+    }
+    assert_eq!(told.len(), naming_vaults().len());
+    let off = json!({"organization": {"global_settings": {"value": {"cross_account_backup": false}}}});
+    let all = Seen::based("organization", &off).all();
+    assert_eq!(all.iter().filter_map(stops).collect::<Vec<_>>(), [Stopped::Abroad]);
 }
 
 #[test]

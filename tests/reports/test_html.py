@@ -146,7 +146,7 @@ def read(path: Path) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize("organization", ["demo", "well", "empty", "hostile", "1500"])
+@pytest.mark.parametrize("organization", ["demo", "stopped", "well", "empty", "hostile", "1500"])
 def test_the_page_is_well_formed_and_only_links_within_itself(sample, organization: str) -> None:
     path = sample("html", organization)
     reader = read(path)
@@ -273,7 +273,7 @@ def test_the_page_says_first_what_matters_most(sample, browser: Browser) -> None
     first = page.evaluate("document.querySelector('.finding').innerText")
     for word in (
         "CRITICAL",
-        "BKC-014",
+        "BKC-038",
         "payroll (111111111111)",
         "arn:aws:kms:eu-central-1:111111111111:key/",
         "kms:CreateGrant",
@@ -281,11 +281,28 @@ def test_the_page_says_first_what_matters_most(sample, browser: Browser) -> None
         assert word in first, word
     # The broken way is marked and told, in the picture and in the table under it.
     assert page.evaluate("document.querySelectorAll('.topology .mark').length") == 2
-    assert "2 never copied, 68 recovery points not copied" in page.evaluate(
+    assert "2 never copied, 68 recovery points" in page.evaluate(
         "document.querySelector('.topology').textContent"
     )
+    assert "stopped by BKC-038, 2 never copied" in page.evaluate("document.querySelector('.topology').textContent")
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(one => +one.tagName[1])")
     assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels))
+
+
+def test_a_way_that_a_policy_will_stop_is_marked_before_a_copy_fails(sample, browser: Browser) -> None:
+    page = Page(browser, 1280, 900)
+    page.open(sample("html", "stopped"))
+    edges = page.evaluate("[...document.querySelectorAll('.picture .edge')].map(one => one.classList[1])")
+    assert sorted(edges) == ["broken", "broken", "stopped", "unseen", "well"]
+    assert "stopped by BKC-022" in page.evaluate("document.querySelector('.picture').textContent")
+    # Told apart by form, and said in words: in the legend, and in the table.
+    assert page.evaluate("document.querySelectorAll('.picture .mark rect').length") == 1
+    assert page.evaluate("document.querySelectorAll('.picture .mark circle').length") == 2
+    legend = page.evaluate("document.querySelector('.legend').innerText")
+    for words in ("to be stopped: ", "broken: ", "BKC-022 does not hold: The vaults that an account copies into admit it"):
+        assert words in legend, legend
+    rows = page.evaluate("[...document.querySelectorAll('#topology tbody tr')].map(one => one.textContent)")
+    assert ["to be stoppedstopped by BKC-022" in row for row in rows].count(True) == 1, rows
 
 
 def test_the_page_of_ten_thousand_accounts_stays_usable(sample, browser: Browser) -> None:

@@ -117,7 +117,7 @@ fn what_changed_is_told_and_absence_is_never_mended() {
     let changed = changes(&sweeps::before(), &sweeps::demo());
     let turns = changed.turned.iter().map(|turned| (turned.turn, turned.found.code.as_str())).collect::<Vec<_>>();
     // What passed in an account that cannot be read now is no change to tell; the account is in the list of those not evaluated.
-    assert_eq!(turns, [(Turn::Failed, "BKC-014"), (Turn::Mended, "BKC-021")]);
+    assert_eq!(turns, [(Turn::Failed, "BKC-038"), (Turn::Mended, "BKC-046")]);
     let protection = changed.protection.iter().map(|change| (change.from, change.to)).collect::<Vec<_>>();
     let protected = Some(Protection::Protected);
     assert_eq!(

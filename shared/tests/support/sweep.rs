@@ -180,32 +180,32 @@ fn passes(owner: &str) -> Vec<CheckOutcome> {
     let key = format!("arn:aws:kms:{REGION}:{owner}:key/11aa22bb-0001");
     vec![
         outcome(
-            "BKC-011",
-            "vault-encrypted-with-own-key",
+            "BKC-019",
+            "source-vault-encrypted-with-cmk",
             Severity::Medium,
             Status::Pass,
             subject(owner, Some(&vault)),
             "its key is customer managed",
         ),
         outcome(
-            "BKC-014",
-            "source-key-lets-backup-account-in",
+            "BKC-038",
+            "recovery-point-keys-let-backup-account-copy",
             Severity::Critical,
             Status::Pass,
-            subject(owner, Some(&key)),
+            Subject { part: Some(format!("EBS -> {VAULT}")), ..subject(owner, Some(&key)) },
             "every call of a copy is allowed",
         ),
         outcome(
-            "BKC-021",
+            "BKC-046",
             "backup-role-permitted",
             Severity::High,
             Status::Pass,
-            subject(owner, None),
+            Subject { part: Some(VAULT.to_owned()), ..subject(owner, None) },
             "the role can be assumed and may do what its plans need",
         ),
         outcome(
-            "BKC-030",
-            "restore-tested-lately",
+            "BKC-061",
+            "restore-test-recent",
             Severity::Low,
             Status::NotApplicable,
             subject(owner, None),
@@ -310,19 +310,22 @@ pub(crate) fn demo() -> Sweep {
         why: "no selection selects it, and `platform-team` answers for that until 2027-03-31".to_owned(),
         ..unprotected(excepted.clone())
     };
-    accounts[5].outcomes.push(outcome(
-        "BKC-040",
-        "vault-lock-enabled",
-        Severity::High,
-        Status::Pass,
-        subject(BACKUP, Some(VAULT)),
-        "locked in compliance mode, 35 to 365 days",
-    ));
+    accounts[5].outcomes.insert(
+        1,
+        outcome(
+            "BKC-023",
+            "vault-lock-enabled",
+            Severity::High,
+            Status::Pass,
+            subject(BACKUP, Some(VAULT)),
+            "locked in compliance mode, 35 to 365 days",
+        ),
+    );
     let organization = OrganizationResult {
         outcomes: vec![
             outcome(
                 "BKC-001",
-                "organization-has-all-features",
+                "organization-all-features",
                 Severity::High,
                 Status::Pass,
                 subject("000000000000", None),
@@ -377,6 +380,19 @@ fn break_key_policy(account: &mut AccountResult) {
     ];
 }
 
+/// The demo, in which copies of one more account are there so far: the policy of the vault does not let the next one in.
+pub(crate) fn stopped() -> Sweep {
+    let mut sweep = demo();
+    let shop = &mut sweep.accounts[1];
+    let owner = shop.account_id.as_str().to_owned();
+    let about = Subject { part: Some(owner.clone()), account_id: account(BACKUP), ..subject(&owner, Some(VAULT)) };
+    let seen = "the policy of the vault that copies go to does not let account 222222222222 in, so that every copy fails";
+    let mut found = outcome("BKC-022", "destination-vault-admits-account", Severity::Critical, Status::Fail, about, seen);
+    found.outcome.remedy = Some("add account 222222222222 to the statement that allows `backup:CopyIntoBackupVault`".to_owned());
+    shop.outcomes.insert(1, found);
+    sweep
+}
+
 /// The run of the night before: the key policy was whole, the backup role was not, and one database was not there yet.
 pub(crate) fn before() -> Sweep {
     let mut sweep = demo();
@@ -413,10 +429,10 @@ pub(crate) fn frameworks() -> Vec<Framework> {
         framework(
             "NIST SP 800-53 Rev. 5",
             vec![
-                control("CP-9", "System backup", &["source-key-lets-backup-account-in", "backup-role-permitted"]),
-                control("CP-9(8)", "Cryptographic protection", &["vault-encrypted-with-own-key"]),
+                control("CP-9", "System backup", &["recovery-point-keys-let-backup-account-copy", "backup-role-permitted"]),
+                control("CP-9(8)", "Cryptographic protection", &["source-vault-encrypted-with-cmk"]),
                 control("CP-2", "Contingency plan", &[]),
-                control("CP-4", "Contingency plan testing", &["restore-tested-lately"]),
+                control("CP-4", "Contingency plan testing", &["restore-test-recent"]),
             ],
         ),
         framework(

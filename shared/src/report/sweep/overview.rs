@@ -227,6 +227,7 @@ impl SweepWriter for Overview {
     fn organization(&mut self, organization: &OrganizationResult) -> io::Result<()> {
         self.outcomes(&organization.outcomes, None);
         self.organization_gaps = organization.gaps.clone();
+        self.routes.begin(organization);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::Turn;
 use crate::arn::Arn;
-use crate::compliance::{CheckOutcome, Status, Subject};
+use crate::compliance::{CheckOutcome, Status, Subject, checks};
 use crate::coverage::{Protection, ResourceCoverage};
 use crate::evidence::Gap;
 use crate::report::words;
@@ -79,9 +79,9 @@ pub(super) fn status(status: Status) -> &'static str {
     }
 }
 
-/// `Vault lock enabled` for the check `vault-lock-enabled`.
+/// The title of a check; of one that this version does not have, `Vault lock enabled` for `vault-lock-enabled`.
 pub(super) fn check(name: &str) -> String {
-    capital(&name.replace('-', " "))
+    checks::find(name).map_or_else(|| capital(&name.replace('-', " ")), |check| check.meta.title.to_owned())
 }
 
 /// What became of an outcome since the last run.

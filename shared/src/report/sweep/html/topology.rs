@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::markup::t;
 use super::more;
 use crate::arn::{AccountId, Arn};
+use crate::compliance::checks::find;
 use crate::report::sweep::words::{counted, cut, named_account, number};
 use crate::report::sweep::{Overview, RouteLine, RouteState};
 
@@ -35,8 +36,9 @@ pub(super) fn section(overview: &Overview) -> String {
     }
     out.push_str(&format!("<p>{}</p>\n", t(&sentence(overview))));
     out.push_str(&format!(
-        "<div class=\"scroll picture\" role=\"region\" tabindex=\"0\" aria-label=\"Picture of the topology\">{}</div>\n{}",
+        "<div class=\"scroll picture\" role=\"region\" tabindex=\"0\" aria-label=\"Picture of the topology\">{}</div>\n{}{}",
         Picture::of(overview).draw(),
+        legend(overview),
         table(overview)
     ));
     out.push_str("</section>\n");
@@ -45,16 +47,27 @@ pub(super) fn section(overview: &Overview) -> String {
 
 fn sentence(overview: &Overview) -> String {
     let count = |state| overview.routes.count(state);
-    let (broken, unknown, well) = (count(RouteState::Broken), count(RouteState::Unknown), count(RouteState::Well));
-    let all = broken + unknown + well + overview.routes.to_other_vaults;
-    let told = [(broken, "broken"), (unknown, "not seen"), (well, "well"), (overview.routes.to_other_vaults, "to further vaults")];
+    let states = [RouteState::Broken, RouteState::Stopped, RouteState::Unknown, RouteState::Well];
+    let mut told = states.map(|state| (count(state), word(state))).to_vec();
+    told.push((overview.routes.to_other_vaults, "to further vaults"));
+    let all = told.iter().map(|(n, _)| n).sum::<u64>();
     let told = told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(n))).collect::<Vec<_>>();
     format!("{} from source accounts to vaults: {}.", counted(all, "route"), told.join(", "))
+}
+
+fn word(state: RouteState) -> &'static str {
+    match state {
+        RouteState::Broken => "broken",
+        RouteState::Stopped => "to be stopped",
+        RouteState::Unknown => "not seen",
+        RouteState::Well => "well",
+    }
 }
 
 fn class(state: RouteState) -> &'static str {
     match state {
         RouteState::Broken => "broken",
+        RouteState::Stopped => "stopped",
         RouteState::Unknown => "unseen",
         RouteState::Well => "well",
     }
@@ -159,9 +172,7 @@ fn others(rest: &BTreeMap<Arn, BTreeMap<RouteState, u64>>, place: impl Fn(&Arn) 
     let mut all = 0_u64;
     for (vault, states) in rest {
         let told = states.iter().filter(|(_, n)| **n > 0);
-        let label = told
-            .clone()
-            .map(|(state, n)| format!("{} {}", number(*n), if *state == RouteState::Unknown { "not seen" } else { class(*state) }));
+        let label = told.clone().map(|(state, n)| format!("{} {}", number(*n), word(*state)));
         let label = label.collect::<Vec<_>>().join(", ");
         all += states.values().sum::<u64>();
         if let (Some(to), Some((state, _))) = (place(vault), told.clone().next()) {
@@ -215,17 +226,63 @@ fn keeper(overview: &Overview, vault: &Arn) -> String {
 fn draw_edge(edge: &Edge, from: usize, to: usize) -> String {
     let class = class(edge.state);
     let bend = (BOX + RIGHT) / 2;
-    let mut out = format!("<path class=\"edge {class}\" d=\"M{BOX} {from}C{bend} {from} {bend} {to} {RIGHT} {to}\"/>");
-    if edge.state == RouteState::Broken {
-        // Three tenths of the way, where the ways to one vault are still apart.
-        let (x, y) = ((343 * BOX + 630 * bend + 27 * RIGHT) / 1000, (784 * from + 216 * to) / 1000);
-        out.push_str(&format!(
-            "<g class=\"mark\"><circle cx=\"{x}\" cy=\"{y}\" r=\"11\"/><path d=\"M{} {}l9 9m0 -9l-9 9\"/></g>",
-            x.saturating_sub(4),
-            y.saturating_sub(4)
-        ));
-    }
-    out
+    // Three tenths of the way, where the ways to one vault are still apart.
+    let (x, y) = ((343 * BOX + 630 * bend + 27 * RIGHT) / 1000, (784 * from + 216 * to) / 1000);
+    let mark = match edge.state {
+        RouteState::Broken => mark_broken(x, y),
+        RouteState::Stopped => mark_stopped(x, y),
+        RouteState::Unknown | RouteState::Well => String::new(),
+    };
+    format!("<path class=\"edge {class}\" d=\"M{BOX} {from}C{bend} {from} {bend} {to} {RIGHT} {to}\"/>{mark}")
+}
+
+/// A cross in a circle.
+fn mark_broken(x: usize, y: usize) -> String {
+    let (left, top) = (x.saturating_sub(4), y.saturating_sub(4));
+    format!("<g class=\"mark\"><circle cx=\"{x}\" cy=\"{y}\" r=\"11\"/><path d=\"M{left} {top}l9 9m0 -9l-9 9\"/></g>")
+}
+
+/// A bar across a square: told apart from a cross without its colour, too.
+fn mark_stopped(x: usize, y: usize) -> String {
+    let (left, top) = (x.saturating_sub(10), y.saturating_sub(10));
+    format!(
+        "<g class=\"mark\"><rect x=\"{left}\" y=\"{top}\" width=\"20\" height=\"20\" rx=\"4\"/><path d=\"M{} {y}h10\"/></g>",
+        x.saturating_sub(5)
+    )
+}
+
+/// What the lines and the codes mean.
+fn legend(overview: &Overview) -> String {
+    let sample = |state: RouteState, means: &str| {
+        let mark = match state {
+            RouteState::Broken => mark_broken(32, 13),
+            RouteState::Stopped => mark_stopped(32, 13),
+            RouteState::Unknown | RouteState::Well => String::new(),
+        };
+        format!(
+            "<li><svg viewBox=\"0 0 64 26\" width=\"64\" height=\"26\" aria-hidden=\"true\"><path class=\"edge {}\" d=\"M0 13h64\"/>{mark}</svg> \
+             <span><strong>{}</strong>: {means}</span></li>\n",
+            class(state),
+            word(state),
+        )
+    };
+    let all = [
+        (RouteState::Broken, "copies that should be there are not, are old, or lie under another key"),
+        (RouteState::Stopped, "copies are there so far, and a policy or a setting will stop the next one, or that of some types"),
+        (RouteState::Unknown, "nobody could look"),
+        (RouteState::Well, "copies land, and nothing that was seen will stop the next one"),
+    ];
+    let lines = all.into_iter().filter(|(state, _)| overview.routes.count(*state) > 0).map(|(state, means)| sample(state, means));
+    let codes = overview.routes.worst.iter().flat_map(|line| &line.stopped_by).collect::<BTreeSet<_>>();
+    let codes = codes.into_iter().map(|code| {
+        let title = find(code).map_or_else(String::new, |check| format!(" does not hold: {}", check.meta.title));
+        format!("<li><span class=\"code\">{}</span>{}</li>\n", t(code), t(&title))
+    });
+    format!(
+        "<ul class=\"legend\" aria-label=\"What the picture means\">\n{}{}</ul>\n",
+        lines.collect::<String>(),
+        codes.collect::<String>()
+    )
 }
 
 /// Beside the box that it belongs to, where the ways are still apart, and over all of them.
@@ -254,11 +311,7 @@ fn draw_box(x: usize, middle: usize, class: &str, title: &str, under: &str) -> S
 fn table(overview: &Overview) -> String {
     let rows = overview.routes.worst.iter().take(MOST_ROUTES).map(|line| {
         let state = line.state();
-        let word = match state {
-            RouteState::Broken => "broken",
-            RouteState::Unknown => "not seen",
-            RouteState::Well => "well",
-        };
+        let word = word(state);
         let why = if state == RouteState::Well { "copies land".to_owned() } else { line.label() };
         format!(
             "<tr><th scope=\"row\">{}</th><td><code>{}</code></td><td class=\"n\">{}</td><td><span class=\"answer route-{}\">{word}</span></td><td>{}</td></tr>\n",
