@@ -74,6 +74,7 @@ fn random_shape(seed: u64) -> Shape {
         tagged: draw(8, 250),
         page: 1 + draw(9, 40),
         policies: draw(10, 25),
+        central: None,
     }
 }
 

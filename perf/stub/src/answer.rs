@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::estate::{HOME, MANAGEMENT, ORGANIZATION, ROOT, Shape};
+use crate::backup::backup;
+use crate::documents;
+use crate::estate::{Fate, HOME, MANAGEMENT, ORGANIZATION, ROOT, Shape};
+use crate::points::Pages;
 
 /// A request, as far as it matters here.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct Request {
     pub target: String,
     pub authorization: String,
     pub body: Vec<u8>,
+    pub closes: bool,
 }
 
 /// Which call it is, by whom and where.
@@ -39,7 +43,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const XML: &str = "text/xml";
 
 impl Reply {
@@ -67,7 +71,7 @@ impl Reply {
 
 impl Request {
     /// A parameter of the query string, decoded.
-    fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         self.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| decode(value))
     }
 
@@ -102,7 +106,7 @@ impl Request {
     }
 }
 
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -140,18 +144,19 @@ fn backup_operation(path: &str) -> &'static str {
         ["restore-jobs"] => "ListRestoreJobs",
         ["backup-jobs"] => "ListBackupJobs",
         ["copy-jobs"] => "ListCopyJobs",
+        ["tags", ..] => "ListTags",
         _ => "Unknown",
     }
 }
 
 /// Answers a call.
-pub fn answer(shape: &Shape, request: &Request, call: &Call) -> Reply {
+pub fn answer(shape: &Shape, pages: &Pages, request: &Request, call: &Call) -> Reply {
     match call.service.as_str() {
         "sts" => assume(request),
         "organizations" => organizations(shape, request, &call.operation),
-        "backup" => backup(shape, request, call),
-        "kms" => keys(request, call),
-        "iam" => iam(request, &call.operation),
+        "backup" => backup(shape, pages, request, call),
+        "kms" => keys(shape, request, call),
+        "iam" => iam(shape, request, call),
         "ec2" => ec2(shape, call),
         "tag" => tagged(shape, request, call),
         "cloudtrail" => Reply::json(&json!({"trailList": []})),
@@ -177,14 +182,14 @@ fn assume(request: &Request) -> Reply {
 }
 
 /// A page of so many items: the items, and the token of the next page.
-fn page<T: Clone>(all: &[T], from: Option<String>, most: usize) -> (Vec<T>, Option<String>) {
+pub(crate) fn page<T: Clone>(all: &[T], from: Option<String>, most: usize) -> (Vec<T>, Option<String>) {
     let start = from.and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
     let end = start.saturating_add(most).min(all.len());
     let next = (end < all.len()).then(|| end.to_string());
     (all.get(start..end).map(<[T]>::to_vec).unwrap_or_default(), next)
 }
 
-fn listed(name: &str, items: Vec<Value>, token: &str, next: Option<String>) -> Reply {
+pub(crate) fn listed(name: &str, items: Vec<Value>, token: &str, next: Option<String>) -> Reply {
     let mut members = serde_json::Map::new();
     members.insert(name.to_owned(), Value::Array(items));
     if let Some(next) = next {
@@ -219,7 +224,7 @@ fn organizations(shape: &Shape, request: &Request, operation: &str) -> Reply {
         }
         "DescribePolicy" => {
             let id = request.member("PolicyId").unwrap_or_default();
-            let content = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}]}"#;
+            let content = if shape.central.is_some() && !id.starts_with("p-0-") { documents::bound() } else { documents::everything() };
             Reply::json(
                 &json!({"Policy": {"PolicySummary": {"Id": id, "Name": id, "Arn": format!("arn:aws:organizations::{MANAGEMENT}:policy/{ORGANIZATION}/{id}")}, "Content": content}}),
             )
@@ -236,133 +241,61 @@ fn organizations(shape: &Shape, request: &Request, operation: &str) -> Reply {
     }
 }
 
-fn backup(shape: &Shape, request: &Request, call: &Call) -> Reply {
-    let (account, region) = (call.account.as_str(), call.region.as_str());
-    let vaults = shape.vaults_of(account, region);
-    let parts = request.path.trim_matches('/').split('/').map(decode).collect::<Vec<_>>();
-    let part = |number: usize| parts.get(number).map_or("", String::as_str);
-    let next = || request.parameter("nextToken");
-    match call.operation.as_str() {
-        "ListBackupVaults" => {
-            let vault = |vault: &crate::estate::VaultShape| {
-                json!({
-                    "BackupVaultName": vault.name,
-                    "BackupVaultArn": format!("arn:aws:backup:{region}:{account}:backup-vault:{}", vault.name),
-                    "VaultType": "BACKUP_VAULT",
-                    "CreationDate": 1_700_000_000,
-                    "EncryptionKeyArn": format!("arn:aws:kms:{region}:{account}:key/{}", vault.key),
-                    "NumberOfRecoveryPoints": vault.points,
-                    "Locked": false,
-                })
-            };
-            let (page, next) = page(&vaults, next(), 1000);
-            listed("BackupVaultList", page.iter().map(vault).collect(), "NextToken", next)
-        }
-        "ListRecoveryPointsByBackupVault" => match vaults.iter().find(|vault| vault.name == part(1)) {
-            Some(vault) => points(shape, account, region, vault, next()),
-            None => Reply::error(400, "ResourceNotFoundException"),
-        },
-        "GetBackupVaultAccessPolicy" | "GetBackupVaultNotifications" => Reply::error(400, "ResourceNotFoundException"),
-        "ListBackupPlans" => {
-            let ids =
-                (0..shape.plans_of(account, region)).map(|number| json!({"BackupPlanId": format!("plan-{number}")})).collect::<Vec<_>>();
-            let (page, next) = page(&ids, next(), 1000);
-            listed("BackupPlansList", page, "NextToken", next)
-        }
-        "GetBackupPlan" => Reply::json(
-            &json!({"BackupPlanId": part(2), "CreationDate": 1_700_000_000, "BackupPlan": {"BackupPlanName": part(2), "Rules": [{
-                "RuleName": "daily", "RuleId": "daily", "TargetBackupVaultName": "vault-0", "ScheduleExpression": "cron(0 5 ? * * *)", "StartWindowMinutes": 60,
-                "Lifecycle": {"DeleteAfterDays": 35}
-            }]}}),
-        ),
-        "ListBackupSelections" => {
-            let plan = part(2).trim_start_matches("plan-").parse().unwrap_or(0);
-            let ids = (0..shape.selections_of(account, region, plan)).map(|number| json!({"SelectionId": format!("selection-{number}")}));
-            listed("BackupSelectionsList", ids.collect(), "NextToken", None)
-        }
-        "GetBackupSelection" => Reply::json(&json!({"SelectionId": part(4), "CreationDate": 1_700_000_000, "BackupSelection": {
-            "SelectionName": part(4), "IamRoleArn": format!("arn:aws:iam::{account}:role/BackupRole"),
-            "ListOfTags": [{"ConditionType": "STRINGEQUALS", "ConditionKey": "backup", "ConditionValue": "daily"}]
-        }})),
-        "DescribeRegionSettings" => {
-            Reply::json(&json!({"ResourceTypeOptInPreference": {"EBS": true}, "ResourceTypeManagementPreference": {}}))
-        }
-        "DescribeGlobalSettings" => Reply::json(&json!({"GlobalSettings": {"isCrossAccountBackupEnabled": "true"}})),
-        "ListRestoreTestingPlans" => Reply::json(&json!({"RestoreTestingPlans": []})),
-        "ListRestoreJobs" => Reply::json(&json!({"RestoreJobs": []})),
-        "ListBackupJobs" => Reply::json(&json!({"BackupJobs": []})),
-        "ListCopyJobs" => Reply::json(&json!({"CopyJobs": []})),
-        _ => Reply::error(400, "UnknownOperationException"),
-    }
-}
-
-/// About a kilobyte per point, as AWS sends it.
-fn points(shape: &Shape, account: &str, region: &str, vault: &crate::estate::VaultShape, from: Option<String>) -> Reply {
-    let start = from.and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
-    let end = start.saturating_add(shape.page.max(1)).min(vault.points);
-    let mut body = String::with_capacity((end - start) * 1100 + 64);
-    body.push_str("{\"RecoveryPoints\":[");
-    for number in start..end {
-        if number > start {
-            body.push(',');
-        }
-        let resource = number % shape.resources.max(1);
-        let created = 1_700_000_000 + number * 43_200;
-        let name = &vault.name;
-        let _ = write!(
-            body,
-            "{{\"RecoveryPointArn\":\"arn:aws:ec2:{region}::snapshot/snap-{account}{number:06}\",\"BackupVaultName\":\"{name}\",\
-             \"BackupVaultArn\":\"arn:aws:backup:{region}:{account}:backup-vault:{name}\",\
-             \"ResourceArn\":\"arn:aws:ec2:{region}:{account}:volume/vol-{name}-{resource:06}\",\"ResourceType\":\"EBS\",\"ResourceName\":\"volume {resource}\",\
-             \"CreatedBy\":{{\"BackupPlanId\":\"plan-0\",\"BackupPlanArn\":\"arn:aws:backup:{region}:{account}:backup-plan:plan-0\",\
-             \"BackupPlanVersion\":\"NmIwZjYxYzMtNzY4Yi00ZGQzLWJlNjAtMDA4NDg5ZjY2NzRh\",\"BackupRuleId\":\"daily\",\"BackupPlanName\":\"nightly\",\
-             \"BackupRuleName\":\"daily\",\"BackupRuleCron\":\"cron(0 5 ? * * *)\",\"BackupRuleTimezone\":\"Etc/UTC\"}},\
-             \"IamRoleArn\":\"arn:aws:iam::{account}:role/BackupRole\",\"Status\":\"COMPLETED\",\"CreationDate\":{created}.123,\
-             \"InitiationDate\":{created}.001,\"CompletionDate\":{created}.987,\"BackupSizeInBytes\":{},\"CalculatedLifecycle\":{{\"DeleteAt\":{}.0}},\
-             \"Lifecycle\":{{\"DeleteAfterDays\":35,\"OptInToArchiveForSupportedResources\":false}},\
-             \"EncryptionKeyArn\":\"arn:aws:kms:{region}:{account}:key/{}\",\"IsEncrypted\":true,\"VaultType\":\"BACKUP_VAULT\",\"IsParent\":false,\
-             \"EncryptionKeyType\":\"CUSTOMER_MANAGED_KMS_KEY\",\"IndexStatus\":\"DISABLED\"}}",
-            number * 4096,
-            created + 35 * 86_400,
-            vault.key,
-        );
-    }
-    body.push(']');
-    if end < vault.points {
-        let _ = write!(body, ",\"NextToken\":\"{end}\"");
-    }
-    body.push('}');
-    Reply { status: 200, content_type: JSON, error: None, body: body.into_bytes() }
-}
-
-fn keys(request: &Request, call: &Call) -> Reply {
+fn keys(shape: &Shape, request: &Request, call: &Call) -> Reply {
     let key = request.member("KeyId").unwrap_or_default();
     match call.operation.as_str() {
         "DescribeKey" => Reply::json(
             &json!({"KeyMetadata": {"AWSAccountId": call.account, "KeyId": key, "Arn": key, "KeyManager": "CUSTOMER", "KeyState": "Enabled", "Enabled": true}}),
         ),
-        "GetKeyPolicy" => Reply::json(&json!({"PolicyName": "default", "Policy": json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{}:root", call.account)}, "Action": "kms:*", "Resource": "*"}]}).to_string()})),
+        "GetKeyPolicy" => {
+            let policy = if shape.central.is_some() { documents::key(&call.account) } else { documents::plain_key(&call.account) };
+            Reply::json(&json!({"PolicyName": "default", "Policy": policy}))
+        }
         "GetKeyRotationStatus" => Reply::json(&json!({"KeyRotationEnabled": true, "KeyId": key})),
         _ => Reply::error(400, "UnknownOperationException"),
     }
 }
 
-fn iam(request: &Request, operation: &str) -> Reply {
-    let name = request.form("RoleName").unwrap_or_default();
+/// Of the estate with a backup account, the role of backups has one policy of its own; the service-linked role never has.
+fn iam(shape: &Shape, request: &Request, call: &Call) -> Reply {
+    let (name, account, operation) = (request.form("RoleName").unwrap_or_default(), &call.account, call.operation.as_str());
+    let linked = name.starts_with("AWSServiceRole");
+    let real = shape.central.is_some();
     match operation {
-        "GetRole" => Reply::xml(
-            operation,
-            &format!(
-                "<Role><Path>/</Path><RoleName>{name}</RoleName><RoleId>AROASTUB</RoleId><Arn>arn:aws:iam::100000000000:role/{name}</Arn>\
-             <CreateDate>2024-01-01T00:00:00Z</CreateDate><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role>"
-            ),
-        ),
-        "ListRolePolicies" => Reply::xml(operation, "<IsTruncated>false</IsTruncated><PolicyNames></PolicyNames>"),
+        "GetRole" => {
+            let trust = if real { encode(&documents::trust("backup.amazonaws.com")) } else { "%7B%7D".to_owned() };
+            let inside = format!(
+                "<Role><Path>/</Path><RoleName>{name}</RoleName><RoleId>AROASTUB</RoleId><Arn>arn:aws:iam::{account}:role/{name}</Arn>\
+                 <CreateDate>2024-01-01T00:00:00Z</CreateDate><AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument></Role>"
+            );
+            Reply::xml(operation, &inside)
+        }
+        "ListRolePolicies" => {
+            let names = if real && !linked { "<member>backups</member>" } else { "" };
+            Reply::xml(operation, &format!("<IsTruncated>false</IsTruncated><PolicyNames>{names}</PolicyNames>"))
+        }
+        "GetRolePolicy" => {
+            let document = encode(&documents::role(account));
+            let inside = format!("<RoleName>{name}</RoleName><PolicyName>backups</PolicyName><PolicyDocument>{document}</PolicyDocument>");
+            Reply::xml(operation, &inside)
+        }
         "ListAttachedRolePolicies" => Reply::xml(operation, "<IsTruncated>false</IsTruncated><AttachedPolicies></AttachedPolicies>"),
         "ListRoles" => Reply::xml(operation, "<IsTruncated>false</IsTruncated><Roles></Roles>"),
         _ => Reply::xml_error(400, "InvalidAction"),
     }
+}
+
+/// As IAM sends documents.
+fn encode(document: &str) -> String {
+    let mut out = String::with_capacity(document.len() * 2);
+    for byte in document.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 fn ec2(shape: &Shape, call: &Call) -> Reply {
@@ -381,11 +314,29 @@ fn ec2(shape: &Shape, call: &Call) -> Reply {
 }
 
 fn tagged(shape: &Shape, request: &Request, call: &Call) -> Reply {
-    let all = (0..shape.tagged_of(&call.account, &call.region)).collect::<Vec<_>>();
+    let (account, region) = (&call.account, &call.region);
+    let all = (0..shape.tagged_of(account, region)).collect::<Vec<_>>();
     let (numbers, next) = page(&all, request.member("PaginationToken").filter(|token| !token.is_empty()), 100);
-    let resource = |number: &usize| {
-        json!({"ResourceARN": format!("arn:aws:ec2:{}:{}:volume/vol-vault-0-{number:06}", call.region, call.account),
-               "Tags": [{"Key": "backup", "Value": "daily"}]})
-    };
-    listed("ResourceTagMappingList", numbers.iter().map(resource).collect(), "PaginationToken", next)
+    let fate = shape.fate_of(account);
+    let mut body = String::from("{\"ResourceTagMappingList\":[");
+    for (at, number) in numbers.iter().enumerate() {
+        let (vault, resource) = match shape.central {
+            Some(_) if *number == shape.vaults * shape.resources => ("new".to_owned(), 0),
+            Some(_) => (format!("vault-{}", number / shape.resources), number % shape.resources),
+            None => ("vault-0".to_owned(), *number),
+        };
+        let value = if fate == Fate::Unprotected && *number == 0 { "none" } else { "daily" };
+        let comma = if at == 0 { "" } else { "," };
+        let _ = write!(
+            body,
+            "{comma}{{\"ResourceARN\":\"arn:aws:ec2:{region}:{account}:volume/vol-{vault}-{resource:06}\",\
+             \"Tags\":[{{\"Key\":\"backup\",\"Value\":\"{value}\"}}]}}"
+        );
+    }
+    body.push(']');
+    if let Some(next) = next {
+        let _ = write!(body, ",\"PaginationToken\":\"{next}\"");
+    }
+    body.push('}');
+    Reply { status: 200, content_type: JSON, error: None, body: body.into_bytes() }
 }

@@ -25,6 +25,35 @@ pub struct Shape {
     pub page: usize,
     /// Policies of each kind that the organization attaches at its root.
     pub policies: usize,
+    /// A backup account that keeps copies; without it nobody copies anything.
+    pub central: Option<Central>,
+}
+
+/// An account whose vaults keep copies of the recovery points of all others: one vault in each Region.
+///
+/// Plans copy there, policies and roles are those of a real estate, and a few resources are ill in known ways ([`Fate`]), so that there is something
+/// to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Central {
+    /// Seconds since 1970: recovery points are as old as a nightly plan would have them now.
+    pub now: u64,
+    /// Copies of each vault of the others.
+    pub copies: usize,
+}
+
+/// What is wrong with the first resource of the first vault of an account, in both Regions alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// Nothing.
+    Well,
+    /// Its newest recovery point, and the copy of it, are a month older than those of the others.
+    Stale,
+    /// Its copies never landed.
+    NeverCopied,
+    /// Its tag is not the one that the plan selects.
+    Unprotected,
+    /// Nothing; but there is one resource more that was never backed up.
+    NeverBackedUp,
 }
 
 impl Shape {
@@ -43,12 +72,13 @@ impl Shape {
             tagged: 20,
             page: 1000,
             policies: 1,
+            central: None,
         }
     }
 }
 
 /// A vault of a place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "named after what they are")]
 pub struct VaultShape {
     pub name: String,
@@ -75,6 +105,10 @@ pub const MANAGEMENT: &str = "900000000000";
 pub const HOME: &str = "900000000001";
 /// Id of the organization.
 pub const ORGANIZATION: &str = "o-stubstub01";
+/// The account that keeps the copies, where there is one.
+pub const BACKUP: &str = "900000000002";
+/// The vault there, in each Region.
+pub const CENTRAL_VAULT: &str = "central";
 /// Its root.
 pub const ROOT: &str = "r-stub";
 
@@ -86,7 +120,25 @@ impl Shape {
 
     /// All of them, the management account last.
     pub fn accounts(&self) -> Vec<String> {
-        (0..self.accounts).map(Self::account).chain([MANAGEMENT.to_owned()]).collect()
+        let central = self.central.map(|_| BACKUP.to_owned());
+        (0..self.accounts).map(Self::account).chain(central).chain([MANAGEMENT.to_owned()]).collect()
+    }
+
+    /// What is wrong in an account.
+    pub fn fate_of(&self, account: &str) -> Fate {
+        match account.parse::<u64>().unwrap_or(0) % 8 {
+            _ if self.central.is_none() || Self::is_special(account) => Fate::Well,
+            1 => Fate::Stale,
+            3 => Fate::NeverCopied,
+            5 => Fate::Unprotected,
+            7 => Fate::NeverBackedUp,
+            _ => Fate::Well,
+        }
+    }
+
+    /// Whether an account has no resources: it manages the organization, or it keeps the copies.
+    pub fn is_special(account: &str) -> bool {
+        account == MANAGEMENT || account == BACKUP
     }
 
     fn drawn(&self, most: usize, what: u64, account: &str, region: &str, more: u64) -> usize {
@@ -103,6 +155,11 @@ impl Shape {
         if account == MANAGEMENT {
             return Vec::new();
         }
+        if account == BACKUP {
+            let points = self.central.map(|central| central.copies * self.accounts * self.vaults);
+            let central = |points| VaultShape { name: CENTRAL_VAULT.to_owned(), points, key: CENTRAL_VAULT.to_owned() };
+            return points.map(central).into_iter().collect();
+        }
         (0..self.drawn(self.vaults, 1, account, region, 0))
             .map(|number| {
                 let shared = self.uneven && mix(&[self.seed, 7, number as u64, account.parse().unwrap_or(0)]).is_multiple_of(2);
@@ -114,7 +171,7 @@ impl Shape {
 
     /// How many plans a place has.
     pub fn plans_of(&self, account: &str, region: &str) -> usize {
-        if account == MANAGEMENT { 0 } else { self.drawn(self.plans, 3, account, region, 0) }
+        if Self::is_special(account) { 0 } else { self.drawn(self.plans, 3, account, region, 0) }
     }
 
     /// How many selections a plan has.
@@ -122,9 +179,13 @@ impl Shape {
         self.drawn(self.selections, 4, account, region, plan as u64)
     }
 
-    /// How many tagged resources a place has.
+    /// How many tagged resources a place has: where copies are kept, every one that has recovery points.
     pub fn tagged_of(&self, account: &str, region: &str) -> usize {
-        if account == MANAGEMENT { 0 } else { self.drawn(self.tagged, 5, account, region, 0) }
+        match self.central {
+            _ if Self::is_special(account) => 0,
+            Some(_) => self.vaults * self.resources + usize::from(self.fate_of(account) == Fate::NeverBackedUp),
+            None => self.drawn(self.tagged, 5, account, region, 0),
+        }
     }
 
     /// Whether new EBS volumes of a place are encrypted by default.

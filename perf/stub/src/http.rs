@@ -1,6 +1,7 @@
-//! HTTP/1.1 on loopback, as little of it as an SDK needs: one thread per connection, kept alive.
+//! HTTP/1.1 on loopback, as little of it as an SDK needs: one thread per connection, kept alive, one buffer per connection and one write per answer.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +21,10 @@ pub(crate) fn serve(listener: &TcpListener, stub: &Arc<Stub>) {
     }
 }
 
-fn connection(stream: TcpStream, stub: &Stub) -> std::io::Result<()> {
+fn connection(mut stream: TcpStream, stub: &Stub) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::new(stream);
-    while let Some(request) = read(&mut reader)? {
+    let mut received = Vec::new();
+    while let Some(request) = read(&mut stream, &mut received)? {
         let (reply, fault) = stub.reply(&request);
         if fault == Some(Fault::Hang) {
             std::thread::sleep(Duration::from_secs(30));
@@ -36,46 +36,67 @@ fn connection(stream: TcpStream, stub: &Stub) -> std::io::Result<()> {
         let mut head =
             format!("HTTP/1.1 {} S\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status, reply.content_type, reply.body.len());
         if let Some(error) = &reply.error {
-            head.push_str(&format!("x-amzn-ErrorType: {error}\r\n"));
+            let _ = write!(head, "x-amzn-ErrorType: {error}\r\n");
         }
         head.push_str("\r\n");
-        writer.write_all(head.as_bytes())?;
         if fault == Some(Fault::Truncated) {
-            writer.write_all(reply.body.get(..reply.body.len() / 2).unwrap_or_default())?;
+            stream.write_all(head.as_bytes())?;
+            stream.write_all(reply.body.get(..reply.body.len() / 2).unwrap_or_default())?;
             return Ok(());
         }
-        writer.write_all(&reply.body)?;
+        let mut whole = reply.body;
+        // In front: a page has room behind, and moving it costs less than a second write.
+        whole.splice(0..0, head.bytes());
+        stream.write_all(&whole)?;
+        if request.closes {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
-    let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    let mut words = line.split_whitespace();
-    let method = words.next().unwrap_or_default().to_owned();
-    let (path, query) = match words.next().unwrap_or_default().split_once('?') {
-        Some((path, query)) => (path.to_owned(), query.to_owned()),
-        None => (line.split_whitespace().nth(1).unwrap_or_default().to_owned(), String::new()),
+/// The next request, from what was received before and what comes; `None` where the client is gone.
+fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> std::io::Result<Option<Request>> {
+    let end = loop {
+        if let Some(end) = received.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if !more(stream, received)? {
+            return Ok(None);
+        }
     };
+    let head = String::from_utf8_lossy(received.get(..end).unwrap_or_default()).into_owned();
+    received.drain(..end + 4);
+    let mut lines = head.split("\r\n");
+    let mut words = lines.next().unwrap_or_default().split_whitespace();
+    let method = words.next().unwrap_or_default().to_owned();
+    let target = words.next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, query) = (path.to_owned(), query.to_owned());
+    // Who speaks the old version waits for the end of the connection.
+    let closes = words.next() == Some("HTTP/1.0");
     let (mut length, mut target, mut authorization) = (0, String::new(), String::new());
-    loop {
-        let mut header = String::new();
-        if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = header.split_once(':') {
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.trim().parse().unwrap_or(0),
-                "x-amz-target" => target = value.trim().to_owned(),
-                "authorization" => authorization = value.trim().to_owned(),
-                _ => {}
-            }
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        } else if name.eq_ignore_ascii_case("x-amz-target") {
+            value.trim().clone_into(&mut target);
+        } else if name.eq_ignore_ascii_case("authorization") {
+            value.trim().clone_into(&mut authorization);
         }
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok(Some(Request { method, path, query, target, authorization, body }))
+    while received.len() < length {
+        if !more(stream, received)? {
+            return Ok(None);
+        }
+    }
+    let body = received.drain(..length).collect();
+    Ok(Some(Request { method, path, query, target, authorization, body, closes }))
+}
+
+fn more(stream: &mut TcpStream, received: &mut Vec<u8>) -> std::io::Result<bool> {
+    let mut chunk = [0; 8192];
+    let count = stream.read(&mut chunk)?;
+    received.extend_from_slice(chunk.get(..count).unwrap_or_default());
+    Ok(count > 0)
 }

@@ -4,10 +4,13 @@
 //! is decided by policies here. The lab does that.
 
 pub mod answer;
+mod backup;
+mod documents;
 pub mod estate;
 pub mod faults;
 mod http;
 pub mod limits;
+mod points;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -18,6 +21,7 @@ use answer::{Call, Reply, Request};
 use estate::{Shape, mix};
 use faults::Fault;
 use limits::Buckets;
+use points::Pages;
 
 /// How the stub behaves.
 #[derive(Debug)]
@@ -57,6 +61,15 @@ impl Log {
     pub fn total(&self) -> u64 {
         self.answered.values().sum::<u64>() + self.failed + self.throttled
     }
+
+    /// Calls that were answered, by service and operation: `backup:ListBackupVaults`.
+    pub fn by_operation(&self) -> BTreeMap<String, u64> {
+        let mut calls = BTreeMap::<String, u64>::new();
+        for (call, count) in &self.answered {
+            *calls.entry(format!("{}:{}", call.service, call.operation)).or_default() += count;
+        }
+        calls
+    }
 }
 
 /// A running stub. Its thread ends with the process.
@@ -64,6 +77,7 @@ impl Log {
 pub struct Stub {
     settings: Settings,
     buckets: Buckets,
+    pages: Pages,
     log: Mutex<Log>,
     tries: Mutex<BTreeMap<u64, u64>>,
 }
@@ -73,7 +87,13 @@ impl Stub {
     pub fn start(settings: Settings, port: u16) -> std::io::Result<(Arc<Self>, String)> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let address = format!("http://{}", listener.local_addr()?);
-        let stub = Arc::new(Self { settings, buckets: Buckets::default(), log: Mutex::default(), tries: Mutex::default() });
+        let stub = Arc::new(Self {
+            settings,
+            buckets: Buckets::default(),
+            pages: Pages::default(),
+            log: Mutex::default(),
+            tries: Mutex::default(),
+        });
         let serving = Arc::clone(&stub);
         std::thread::spawn(move || http::serve(&listener, &serving));
         Ok((stub, address))
@@ -99,10 +119,15 @@ impl Stub {
             if fault.is_some() {
                 log.failed += 1;
             } else {
-                *log.answered.entry(call.clone()).or_default() += 1;
+                match log.answered.get_mut(&call) {
+                    Some(count) => *count += 1,
+                    None => {
+                        log.answered.insert(call.clone(), 1);
+                    }
+                }
             }
         }
-        let reply = answer::answer(&self.settings.shape, request, &call);
+        let reply = answer::answer(&self.settings.shape, &self.pages, request, &call);
         match fault {
             Some(fault) => (faults::instead(fault, &call, reply), Some(fault)),
             None => (reply, None),
