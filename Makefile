@@ -28,12 +28,14 @@ limit = $(if $(shell command -v timeout),timeout --kill-after=30 $(1))
 
 # Port of `make lab`; 0 takes a free one and prints it.
 PORT ?= 0
+# Options of the sweep in `make bench`.
+SWEEP ?=
 # Processor of `make build`: x86_64 or arm64.
 ARCH ?= x86_64
 PROPTEST_CASES_SOAK ?= 20000
 
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml)))
-PYTHON_SOURCES := $(wildcard scripts tests)
+PYTHON_SOURCES := $(wildcard scripts tests perf)
 PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/reports)
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
@@ -137,8 +139,11 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 	GUARDIAN_SOAK=1 PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
 
-bench: ## how fast: the policy engine up to the largest legal policy, coverage up to the largest account
+# With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
+bench: .venv/.stamp ## how fast: policies and coverage by themselves, and a whole sweep beside a boto3 program and beside the limits (half an hour)
 	cargo bench --locked -p guardian-core --bench policy --bench coverage
+	cargo build --release --locked --workspace --bin guardian --bin guardian-stub
+	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.sweep $(SWEEP)
 
 docs: .venv/.stamp ## write the generated pages of docs/ again
 	$(PY) scripts/generate_permissions.py

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 HOME, MANAGEMENT, BACKUP = "900000000001", "900000000000", "900000000002"
-# ListAccounts gives so many accounts a page, whatever is asked for.
-ACCOUNTS_PAGE = 20
+# AWS Organizations gives so many a page, whatever is asked for.
+ORGANIZATION_PAGE = 20
 POLICIES = 2
 KINDS = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 
@@ -75,11 +75,13 @@ def calls(estate: Estate) -> Counter[Call]:
     for operation in once:
         add(MANAGEMENT, "", f"organizations:{operation}")
     add(MANAGEMENT, estate.regions[0], "backup:DescribeGlobalSettings")
-    add(MANAGEMENT, "", "organizations:ListAccounts", math.ceil(len(everybody) / ACCOUNTS_PAGE))
+    add(MANAGEMENT, "", "organizations:ListAccounts", math.ceil(len(everybody) / ORGANIZATION_PAGE))
     for _ in KINDS:
         add(MANAGEMENT, "", "organizations:ListPolicies")
         add(MANAGEMENT, "", "organizations:DescribePolicy", POLICIES)
-        add(MANAGEMENT, "", "organizations:ListTargetsForPolicy", POLICIES)
+        # One is attached to the root; what allows everything is attached to every account, too.
+        pages = math.ceil((1 + len(everybody)) / ORGANIZATION_PAGE)
+        add(MANAGEMENT, "", "organizations:ListTargetsForPolicy", pages + POLICIES - 1)
     for account in everybody:
         source = account not in (BACKUP, MANAGEMENT)
         vaults, points = (estate.vaults, estate.own) if source else (0, 0)
@@ -160,7 +162,7 @@ def bounds(estate: Estate, latency: float) -> list[Bound]:
         if service == "backup":
             together[account, region] += count
     fullest["all calls of AWS Backup"] = max(max(0.0, (count - 50.0) / 50.0) + latency for count in together.values())
-    pages = math.ceil((estate.accounts + 2) / ACCOUNTS_PAGE)
+    pages = math.ceil((estate.accounts + 2) / ORGANIZATION_PAGE)
     listed = 1 + pages
     # The last account that is listed: session, plans, selections, a selection, its role, the policy of that.
     chains = {

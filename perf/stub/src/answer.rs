@@ -229,7 +229,17 @@ fn organizations(shape: &Shape, request: &Request, operation: &str) -> Reply {
                 &json!({"Policy": {"PolicySummary": {"Id": id, "Name": id, "Arn": format!("arn:aws:organizations::{MANAGEMENT}:policy/{ORGANIZATION}/{id}")}, "Content": content}}),
             )
         }
-        "ListTargetsForPolicy" => Reply::json(&json!({"Targets": [{"TargetId": ROOT, "Type": "ROOT"}]})),
+        "ListTargetsForPolicy" => {
+            let policy = request.member("PolicyId").unwrap_or_default();
+            // What allows everything is attached to whatever there is, or nothing would be allowed there.
+            let everywhere = shape.central.is_some() && policy.starts_with("p-0-");
+            let accounts = if everywhere { shape.accounts() } else { Vec::new() };
+            let targets = std::iter::once(ROOT.to_owned()).chain(accounts).collect::<Vec<_>>();
+            let (targets, next) = page(&targets, next(), 20);
+            let kind = |target: &str| if target == ROOT { "ROOT" } else { "ACCOUNT" };
+            let targets = targets.iter().map(|target| json!({"TargetId": target, "Type": kind(target)})).collect();
+            listed("Targets", targets, "NextToken", next)
+        }
         "ListAWSServiceAccessForOrganization" => {
             Reply::json(&json!({"EnabledServicePrincipals": [{"ServicePrincipal": "backup.amazonaws.com"}]}))
         }

@@ -37,15 +37,20 @@ pub(crate) fn key(account: &str) -> String {
     ])
 }
 
-/// The policy of a vault: nobody deletes, and the vault of the backup account takes copies of the organization.
+/// The policy of a vault: nobody deletes, the vault of the backup account takes copies of the organization, and the others take them back.
 pub(crate) fn vault(account: &str) -> String {
     let deny = json!({"Sid": "NobodyDeletes", "Effect": "Deny", "Principal": "*", "Resource": "*",
                       "Action": ["backup:DeleteRecoveryPoint", "backup:DeleteBackupVault", "backup:UpdateRecoveryPointLifecycle",
                                  "backup:DeleteBackupVaultAccessPolicy", "backup:PutBackupVaultAccessPolicy"],
                       "Condition": {"ArnNotLike": {"aws:PrincipalArn": format!("arn:aws:iam::{account}:role/break-glass")}}});
-    let take = json!({"Sid": "TakeCopies", "Effect": "Allow", "Principal": "*", "Resource": "*", "Action": "backup:CopyIntoBackupVault",
-                      "Condition": {"StringEquals": {"aws:PrincipalOrgID": ORGANIZATION}}});
-    if account == BACKUP { document(&[deny, take]) } else { document(&[deny]) }
+    let (sid, principal, condition) = if account == BACKUP {
+        ("TakeCopies", json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": ORGANIZATION}}))
+    } else {
+        ("TakeBack", json!({"AWS": format!("arn:aws:iam::{BACKUP}:root")}), json!({}))
+    };
+    let take = json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Resource": "*", "Action": "backup:CopyIntoBackupVault",
+                      "Condition": condition});
+    document(&[deny, take])
 }
 
 /// A service control policy, or a resource control policy, beside the one that allows everything.

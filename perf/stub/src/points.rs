@@ -182,7 +182,7 @@ impl Point<'_> {
              \"BackupPlanVersion\":\"NmIwZjYxYzMtNzY4Yi00ZGQzLWJlNjAtMDA4NDg5ZjY2NzRh\",\"BackupRuleId\":\"daily\",\"BackupPlanName\":\"nightly\",\
              \"BackupRuleName\":\"daily\",\"BackupRuleCron\":\"cron(0 5 ? * * *)\",\"BackupRuleTimezone\":\"Etc/UTC\"}},\
              \"IamRoleArn\":\"arn:aws:iam::{account}:role/BackupRole\",\"Status\":\"COMPLETED\",\"CreationDate\":{created}.123,\
-             \"InitiationDate\":{created}.001,\"CompletionDate\":{created}.987,\"BackupSizeInBytes\":{},\"CalculatedLifecycle\":{{\"DeleteAt\":{}.0}},\
+             \"InitiationDate\":{created}.001,\"CompletionDate\":{created}.987,\"BackupSizeInBytes\":{},\"CalculatedLifecycle\":{{\"DeleteAt\":{}.987}},\
              \"Lifecycle\":{{\"DeleteAfterDays\":35,\"OptInToArchiveForSupportedResources\":false}},\
              \"EncryptionKeyArn\":\"arn:aws:kms:{region}:{owner}:key/{}\",\"IsEncrypted\":true,\"VaultType\":\"BACKUP_VAULT\",\"IsParent\":false,\
              \"EncryptionKeyType\":\"CUSTOMER_MANAGED_KMS_KEY\",\"IndexStatus\":\"DISABLED\"}}",
