@@ -173,7 +173,8 @@ fn option(raw: Option<&String>) -> Option<String> {
 
 /// INVARIANT: an ARN made inert is an ARN: no field of it becomes empty and no colon goes (tested), so the second arm is never taken.
 fn arn(raw: &Arn) -> Arn {
-    Arn::parse(&text(raw.as_str())).unwrap_or_else(|_| raw.clone())
+    let inert = text(raw.as_str());
+    if inert == raw.as_str() { raw.clone() } else { Arn::parse(&inert).unwrap_or_else(|_| raw.clone()) }
 }
 
 #[cfg(test)]
