@@ -24,7 +24,28 @@ const SLOWEST: f64 = 0.1;
 pub(crate) struct Patience {
     /// How many times the published rates; more than 1 where AWS raised the quotas.
     times: f64,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
+    buckets: Mutex<Buckets>,
+}
+
+/// Buckets by name. A full one is like a new one, so that it need not be kept: a sweep goes through the buckets of thousands of accounts.
+#[derive(Debug, Default)]
+struct Buckets {
+    by_name: BTreeMap<String, Bucket>,
+    /// How many were left when it was last looked for full ones.
+    left: usize,
+}
+
+/// Buckets before it is worth to look for full ones.
+const WORTH_A_LOOK: usize = 1_024;
+
+impl Buckets {
+    fn named(&mut self, name: String, limit: Limit, now: Instant) -> &mut Bucket {
+        if self.by_name.len() > self.left.saturating_mul(2).max(WORTH_A_LOOK) {
+            self.by_name.retain(|_, bucket| !bucket.is_full(now));
+            self.left = self.by_name.len();
+        }
+        self.by_name.entry(name).or_insert_with(|| Bucket::new(limit, now))
+    }
 }
 
 /// Calls per second, and how many at once.
@@ -90,6 +111,12 @@ impl Bucket {
         if self.tokens >= 0.0 { now } else { now + Duration::from_secs_f64(-self.tokens / rate) }
     }
 
+    /// Whether it is as it was when it was new.
+    fn is_full(&self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.part >= 1.0 && self.tokens + passed * self.limit.rate >= self.limit.burst
+    }
+
     fn slow_down(&mut self) {
         self.part = (self.part / 2.0).max(SLOWEST);
     }
@@ -120,7 +147,7 @@ impl Patience {
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
             let turns = Self::names(question).map(|(name, limit)| {
                 let limit = Limit { rate: limit.rate * self.times, burst: limit.burst * self.times };
-                buckets.entry(name).or_insert_with(|| Bucket::new(limit, now)).take(now)
+                buckets.named(name, limit, now).take(now)
             });
             turns.max().unwrap_or(now)
         };
@@ -137,7 +164,7 @@ impl Patience {
         if failure.reason == GapReason::Throttled {
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, _) in Self::names(question) {
-                if let Some(bucket) = buckets.get_mut(&name) {
+                if let Some(bucket) = buckets.by_name.get_mut(&name) {
                     bucket.slow_down();
                 }
             }
@@ -197,6 +224,31 @@ mod tests {
         }
         let took = start.elapsed().as_secs_f64();
         assert!(took >= (200.0 - 50.0) / 50.0 - 0.01, "200 calls at 50 a second took {took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_buckets_are_not_kept_and_the_others_are() {
+        let patience = Patience::at(1.0);
+        let busy = question("999999999999", "ListBackupVaults");
+        for account in 0..3 * WORTH_A_LOOK {
+            patience.turn(&question(&format!("{account:012}"), "ListBackupVaults")).await;
+            tokio::time::advance(Duration::from_millis(60)).await;
+            patience.turn(&busy).await;
+        }
+        assert!(patience.buckets.lock().unwrap().by_name.len() <= WORTH_A_LOOK + 2);
+        // It was drawn from in every step, and still knows it.
+        seconds(&patience, 20, &busy).await;
+        let throttled = Failure::new(GapReason::Throttled, "ThrottlingException");
+        assert!(patience.once_more(&busy, &throttled, 1).await);
+        let parts = || patience.buckets.lock().unwrap().by_name.values().filter(|bucket| bucket.part < 1.0).count();
+        let slowed = parts();
+        assert!(slowed > 0);
+        for account in 0..2 * WORTH_A_LOOK {
+            patience.turn(&question(&format!("{account:012}"), "ListBackupPlans")).await;
+        }
+        tokio::time::advance(Duration::from_secs(60)).await;
+        patience.turn(&question("888888888888", "ListBackupPlans")).await;
+        assert_eq!(parts(), slowed, "what was told to slow down is remembered");
     }
 
     #[tokio::test(start_paused = true)]

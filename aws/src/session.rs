@@ -2,7 +2,6 @@
 //!
 //! The guardian's own account is read through the same reader role, so that one list of permissions holds everywhere.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -17,14 +16,21 @@ use tokio::time::Instant;
 
 use crate::answers::Senders;
 use crate::classify;
+use crate::connections::shared;
 use crate::pace::Pace;
 use crate::patience::Patience;
+use crate::recent::Recent;
 use crate::turns::{Turn, TurnTable};
 
 /// A session is renewed this long before it ends.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// A refused session is not asked for again within this time: one diagnosis makes many reads in the same account.
 const REFUSAL_KEPT: Duration = Duration::from_secs(10);
+
+/// Accounts and Regions whose clients are kept, and sessions: a sweep goes through thousands of accounts, and is done with each before long.
+/// Clients are large and made again in no time; a session costs a call.
+const CLIENTS_KEPT: usize = 128;
+const SESSIONS_KEPT: usize = 1_024;
 
 /// The roles that read the other accounts.
 #[derive(Clone, Debug)]
@@ -50,8 +56,8 @@ struct Inner {
     sts: aws_sdk_sts::Client,
     reader: ReaderRole,
     /// By the ARN of the role.
-    sessions: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<Session>>>>>,
-    clients: Mutex<BTreeMap<(AccountId, Region), (SystemTime, Clients)>>,
+    sessions: Mutex<Recent<String, Arc<tokio::sync::Mutex<Option<Session>>>>>,
+    clients: Mutex<Recent<(AccountId, Region), (SystemTime, Clients)>>,
     pace: Pace,
     senders: Senders,
 }
@@ -79,14 +85,15 @@ impl Cloud {
 
     /// Access through a given configuration.
     pub fn new(base: SdkConfig, reader: ReaderRole) -> Self {
+        let base = shared(base);
         let sts = aws_sdk_sts::Client::new(&base);
         Self {
             inner: Arc::new(Inner {
                 base,
                 sts,
                 reader,
-                sessions: Mutex::default(),
-                clients: Mutex::default(),
+                sessions: Mutex::new(Recent::of(SESSIONS_KEPT)),
+                clients: Mutex::new(Recent::of(CLIENTS_KEPT)),
                 pace: Pace::lookup_events(),
                 senders: Senders::default(),
             }),
@@ -149,7 +156,7 @@ impl Cloud {
     pub(crate) async fn clients(&self, account: &AccountId, region: &Region) -> Result<Clients, Gap> {
         let key = (account.clone(), region.clone());
         {
-            let clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((until, clients)) = clients.get(&key)
                 && SystemTime::now() < *until
             {
@@ -203,7 +210,12 @@ impl Cloud {
     async fn credentials(&self, account: &AccountId, role: &str) -> Result<Credentials, Gap> {
         let slot = {
             let mut sessions = self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(sessions.entry(role.to_owned()).or_default())
+            let known = sessions.get(&role.to_owned()).cloned();
+            known.unwrap_or_else(|| {
+                let slot = Arc::default();
+                sessions.insert(role.to_owned(), Arc::clone(&slot));
+                slot
+            })
         };
         let mut session = slot.lock().await;
         match session.as_ref() {
