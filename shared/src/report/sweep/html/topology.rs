@@ -272,22 +272,21 @@ fn legend(overview: &Overview) -> String {
         (RouteState::Unknown, "nobody could look"),
         (RouteState::Well, "copies land, and nothing that was seen will stop the next one"),
     ];
-    let lines = all.into_iter().filter(|(state, _)| overview.routes.count(*state) > 0).map(|(state, means)| sample(state, means));
+    // Accounts that could not be read are drawn, too, though nobody knows their ways.
+    let unread = overview.not_evaluated.iter().any(|part| part.region.is_none());
+    let drawn = |state| overview.routes.count(state) > 0 || state == RouteState::Unknown && unread;
+    let lines = all.into_iter().filter(|(state, _)| drawn(*state)).map(|(state, means)| sample(state, means));
     let codes = overview.routes.worst.iter().flat_map(|line| &line.stopped_by).collect::<BTreeSet<_>>();
     let codes = codes.into_iter().map(|code| {
         let title = find(code).map_or_else(String::new, |check| format!(" does not hold: {}", check.meta.title));
-        format!("<li><span class=\"code\">{}</span>{}</li>\n", t(code), t(&title))
+        format!("<li><span><span class=\"code\">{}</span>{}</span></li>\n", t(code), t(&title))
     });
-    format!(
-        "<ul class=\"legend\" aria-label=\"What the picture means\">\n{}{}</ul>\n",
-        lines.collect::<String>(),
-        codes.collect::<String>()
-    )
+    format!("<ul class=\"signs\" aria-label=\"What the picture means\">\n{}{}</ul>\n", lines.collect::<String>(), codes.collect::<String>())
 }
 
 /// Beside the box that it belongs to, where the ways are still apart, and over all of them.
 fn draw_label(edge: &Edge, from: usize, number: usize) -> String {
-    let y = (from + 16 * number).saturating_sub(8);
+    let y = (from + 16 * number).saturating_sub(14);
     match edge.label.as_str() {
         "" => String::new(),
         label => format!("<text class=\"label {}\" x=\"{}\" y=\"{y}\">{}</text>", class(edge.state), BOX + 12, t(&cut(label, 52))),
