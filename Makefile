@@ -95,12 +95,13 @@ else
 	$(call limit,40m) cargo test --workspace --locked
 endif
 
-# One process each: the lab patches moto, whose state is global.
+# A folder in a process of its own: the lab patches moto, whose state is global. The suite talks to labs that are processes of their own, so two
+# processors share its files.
+spread = $(if $(filter tests/suite,$(1)),-n 2 --dist loadfile)
 test-python: .venv/.stamp binaries samples browser
 	command -v chromium >/dev/null || echo 'no chromium, and none could be installed: the page of the sweep is not looked at in a browser' >&2
-	for tests in $(PYTESTS); do \
-		$(call limit,30m) $(PY) -m pytest $$tests $$(command -v chromium >/dev/null || echo --ignore=tests/reports/test_html.py); \
-	done
+	$(foreach tests,$(PYTESTS),$(call limit,30m) $(PY) -m pytest $(call spread,$(tests)) $(tests) \
+		$$(command -v chromium >/dev/null || echo --ignore=tests/reports/test_html.py); ) true
 
 binaries:
 	mkdir -p target
@@ -137,7 +138,7 @@ lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; pr
 
 soak: .venv/.stamp binaries samples browser ## the tests with the full counts (long)
 	GUARDIAN_SOAK=1 PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
-	for tests in $(PYTESTS); do GUARDIAN_SOAK=1 $(PY) -m pytest $$tests; done
+	$(foreach tests,$(PYTESTS),GUARDIAN_SOAK=1 $(PY) -m pytest $(call spread,$(tests)) $(tests); ) true
 
 # With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
 bench: .venv/.stamp ## how fast: policies and coverage by themselves, and a whole sweep beside a boto3 program and beside the limits (half an hour)

@@ -135,7 +135,8 @@ class Lab:
 def running_lab(log_name: str) -> Iterator[Lab]:
     """Starts the lab with the real function binaries, and ends it."""
     functions = os.environ.get("GUARDIAN_FUNCTIONS_DIR", str(ROOT / "target" / "debug"))
-    log = ROOT / "target" / log_name
+    # Each process of the suite has labs of its own.
+    log = ROOT / "target" / f"{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-{log_name}"
     log.parent.mkdir(exist_ok=True)
     with open(log, "w") as errors:
         process = subprocess.Popen(
