@@ -36,9 +36,9 @@ class Ended:
 class Sweeps:
     """The deployed sweep of an organization, with the agreements of the estate."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, lab: Lab, estate: Estate | None = None) -> None:
+        self.lab = lab
         self.estate = estate
-        self.lab: Lab = estate.lab
         self.guardian = Guardian(self.lab)
         self.s3 = self.lab.client(self.lab.guardian, "s3")
         self.states = self.lab.client(self.lab.guardian, "stepfunctions")
@@ -78,13 +78,18 @@ class Sweeps:
 
 
 @pytest.fixture(scope="module")
-def sweeps() -> Iterator[Sweeps]:
+def lab() -> Iterator[Lab]:
     with running_lab("sweep-functions-lab.log") as lab:
-        sweeps = Sweeps(demo_estate(lab))
-        sweeps.s3.put_object(Bucket=sweeps.bucket, Key="agreed/baseline.json", Body=json.dumps(BASELINE))
-        agreed = f"s3://{sweeps.bucket}/agreed/baseline.json"
-        with sweeps.guardian.configured(REPORT, GUARDIAN_BASELINE=agreed):
-            yield sweeps
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def sweeps(lab: Lab) -> Iterator[Sweeps]:
+    sweeps = Sweeps(lab, demo_estate(lab))
+    sweeps.s3.put_object(Bucket=sweeps.bucket, Key="agreed/baseline.json", Body=json.dumps(BASELINE))
+    agreed = f"s3://{sweeps.bucket}/agreed/baseline.json"
+    with sweeps.guardian.configured(REPORT, GUARDIAN_BASELINE=agreed):
+        yield sweeps
 
 
 @pytest.fixture
@@ -117,6 +122,16 @@ def by_hand(sweeps: Sweeps, folder: Path) -> Json:
     return Terminal(lab).run("sweep", *arguments, **given).json
 
 
+def test_an_organization_without_any_copy_is_swept_too(lab: Lab) -> None:
+    sweeps = Sweeps(lab)
+    ended = sweeps.run()
+    report = sweeps.report(ended)
+    assert protection(report) == {} and grave(report) != [] and unread(report) == []
+    assert json.loads(sweeps.read(f"sweeps/{ended.answer['sweep']}/batches/vaults.json")) == []
+    # The next tests begin with a first sweep.
+    sweeps.s3.delete_object(Bucket=sweeps.bucket, Key="sweeps/latest.json")
+
+
 def test_the_deployed_sweep_says_what_the_command_says_and_tells_it_once(
     sweeps: Sweeps, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -135,7 +150,7 @@ def test_the_deployed_sweep_says_what_the_command_says_and_tells_it_once(
     assert [name for name in names if name in REPORTS] == REPORTS
     assert not [name for name in names if "asff" in name], "nobody named a product"
     assert sweeps.latest()["sweep"] == ended.answer["sweep"] and "since" not in ended.answer
-    assert sweeps.beats() == 1
+    assert sweeps.beats() == 2
 
 
 def test_what_a_sweep_read_is_marked_to_go_soon_and_its_reports_are_not(sweeps: Sweeps) -> None:
@@ -160,7 +175,7 @@ def test_an_unchanged_day_is_silent_and_the_report_says_so(sweeps: Sweeps, inbox
     assert inbox.drain() == []
     page = sweeps.read(f"sweeps/{ended.answer['sweep']}/report.html").decode()
     assert "Nothing: every check and every resource is as it was." in page
-    assert sweeps.latest()["previous"] == before and sweeps.beats() == 2
+    assert sweeps.latest()["previous"] == before and sweeps.beats() == 3
 
 
 def test_whoever_wants_it_every_day_gets_it(sweeps: Sweeps, inbox: Inbox) -> None:
@@ -184,12 +199,13 @@ def test_a_batch_that_dies_is_taken_up_where_it_was(sweeps: Sweeps, inbox: Inbox
     before = json.loads(sweeps.read(f"sweeps/{sweeps.latest()['sweep']}/report.json"))
     lists = {"service": "backup", "operation": "ListBackupPlans"}
     asked = len(sweeps.guardian.requests(sweeps.run, READ, **lists))
-    # Each account is four objects or so: by then some were read, and some were not.
-    sweeps.guardian.fault("kill-after", function=READ, service="s3", operation="PutObject", nth=9)
+    # Two objects for each of six accounts, the second of which says that it was read: by then one was, at least.
+    sweeps.guardian.fault("kill-after", function=READ, service="s3", operation="PutObject", nth=7)
     ended: list[Ended] = []
     again = len(sweeps.guardian.requests(lambda: ended.append(sweeps.run()), READ, **lists))
     assert sweeps.guardian.met() == 1
-    assert asked < again < 2 * asked, "what is there is not read again"
+    # How many it were decides the race of the others; that none is read twice is shown in memory (`sweep_batches.rs`).
+    assert asked <= again < 2 * asked, "what is there is not read again"
     assert timeless(sweeps.report(ended[0])) == timeless(before) and inbox.drain() == []
 
 
@@ -326,6 +342,7 @@ def test_what_is_broken_is_told_with_nothing_else_and_what_stays_unseen_is_told_
     sweeps: Sweeps, inbox: Inbox, tmp_path: Path
 ) -> None:
     estate = sweeps.estate
+    assert estate
     broken = estate.break_everything()
     # Yesterday's environments are gone, and their sessions with them.
     sweeps.guardian.restart(READ)

@@ -245,6 +245,17 @@ def test_no_batch_that_fails_ends_the_sweep_and_what_maps_answer_stays_small() -
         assert state["MaxConcurrency"] == functions()[function]["ReservedConcurrentExecutions"], "none is throttled"
 
 
+def test_a_map_is_only_begun_where_there_is_something_to_read() -> None:
+    states = sweep()["States"]
+    assert (
+        states["PlanVaults"]["Next"] == "AnyVaults"
+        and states["PlanVaults"]["ResultSelector"]["count.$"] == "$.Payload.count"
+    )
+    (choice,) = states["AnyVaults"]["Choices"]
+    assert choice == {"Variable": "$.count", "NumericGreaterThan": 0, "Next": "ReadVaults"}
+    assert states["AnyVaults"]["Default"] == states["ReadVaults"]["Next"] == "Report"
+
+
 def test_a_sweep_has_time_for_its_longest_step_and_ends_before_the_next() -> None:
     longest = max(settings["Timeout"] for settings in of_the_sweep().values())
     assert 4 * longest <= sweep()["TimeoutSeconds"] < 86400
