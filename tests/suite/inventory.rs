@@ -30,7 +30,7 @@ struct Swept {
     accounts: BTreeMap<String, AccountInventory>,
 }
 
-fn cloud(address: &str, times: f64) -> Cloud {
+pub(crate) fn cloud(address: &str, times: f64) -> Cloud {
     let base = SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(aws_config::Region::new("eu-central-1"))
@@ -44,7 +44,7 @@ fn cloud(address: &str, times: f64) -> Cloud {
 }
 
 /// The stub has no limits of its own unless it was told so; then nobody needs to wait.
-const UNHURRIED: f64 = 1000.0;
+pub(crate) const UNHURRIED: f64 = 1000.0;
 
 async fn sweep(shape: &Shape, address: &str, times: f64) -> Swept {
     let readers = Arc::new(Readers::over(cloud(address, times)));
@@ -59,7 +59,7 @@ async fn sweep(shape: &Shape, address: &str, times: f64) -> Swept {
     Swept { organization, accounts }
 }
 
-fn random_shape(seed: u64) -> Shape {
+pub(crate) fn random_shape(seed: u64) -> Shape {
     let draw = |what: u64, most: u64| usize::try_from(mix(&[seed, what]) % (most + 1)).unwrap();
     Shape {
         seed,

@@ -19,3 +19,4 @@ mod reconcile;
 mod setting;
 mod storms;
 mod strangers;
+mod sweep_batches;
