@@ -459,6 +459,7 @@ const UNORDERED: &[&str] = &[
     "criteria",
     "providers",
     "messages",
+    "troubles",
 ];
 
 fn turned(value: &mut Value, name: &str) {

@@ -65,6 +65,8 @@ impl<A: Answers> Readers<A> {
             policy_types: Fact::NotAsked,
             global_settings: Fact::NotAsked,
             opt_in: BTreeMap::new(),
+            // Whoever runs where the guardian is deployed puts it in.
+            alarm_path: Fact::NotAsked,
         };
         let mut bounds = Bounds::default();
         let Some(owner) = self.answers().organization_account() else { return (inventory, bounds) };

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{Check, Notice, Trouble, TroubleKind};
 use crate::arn::Arn;
 
 /// A trouble as it is remembered between looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// [`Trouble::id`].
     pub id: String,
@@ -19,7 +20,15 @@ pub struct Kept {
     /// Since when.
     pub since: Timestamp,
     /// When people were told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<Timestamp>,
+}
+
+impl Kept {
+    /// Whether nothing is known to be wrong, and something could not be looked at.
+    pub fn is_unchecked(&self) -> bool {
+        self.id.strip_prefix(&self.subject).is_some_and(|rest| rest.starts_with(&format!("#{}#", TroubleKind::NotChecked.as_str())))
+    }
 }
 
 /// What a look leads to.

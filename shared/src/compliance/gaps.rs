@@ -36,6 +36,8 @@ pub(super) fn of_organization(organization: &OrganizationInventory) -> Vec<Gap> 
     gaps.see(&organization.policy_types);
     gaps.see(&organization.global_settings);
     organization.opt_in.values().for_each(|settings| gaps.see(settings));
+    gaps.see(&organization.alarm_path);
+    gaps.0.extend(organization.alarm_path.known().and_then(|path| path.looked.gap()).cloned());
     gaps.told()
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     BackupPlan, Fact, GlobalSettings, Key, KeyPolicy, Organization, PolicyLevels, Role, Selection, Vault, VaultPolicy, WantedPlan,
 };
+use crate::alarm_path::Kept;
 use crate::arn::{AccountId, Arn, Region};
 
 /// The organization, as its management account or a delegated administrator tells it.
@@ -44,6 +45,28 @@ pub struct OrganizationInventory {
     /// that backup policies of the organization make in every account.
     #[serde(default)]
     pub opt_in: BTreeMap<Region, Fact<RegionSettings>>,
+    /// What the guardian knows of its own alarm path. Only one that is deployed looks at it.
+    #[serde(default, skip_serializing_if = "is_not_asked")]
+    pub alarm_path: Fact<AlarmPath>,
+}
+
+fn is_not_asked<T>(fact: &Fact<T>) -> bool {
+    matches!(fact, Fact::NotAsked)
+}
+
+/// What the last looks at the alarm path came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmPath {
+    /// The account of the guardian.
+    pub account_id: AccountId,
+    /// When a look at all parts last ended.
+    #[serde(default)]
+    pub looked: Fact<Timestamp>,
+    /// So old that may be, in hours.
+    pub limit_hours: u64,
+    /// What is wrong, or could not be looked at.
+    #[serde(default)]
+    pub troubles: Vec<Kept>,
 }
 
 /// An account of the organization (`organizations:ListAccounts`).

@@ -18,9 +18,9 @@ use crate::event::Job;
 pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
 pub use inventory::{
-    AccountInventory, AllowedImages, Copies, Counted, Destination, EbsDefaults, ImageCriterion, JobMessage, JobMessages, KeyInventory,
-    ManagementEvents, Member, OrganizationInventory, PlanInventory, Point, RegionInventory, RegionSettings, Resource, ResourcePoints,
-    RestoreTesting, RoleTrust, Trail, VaultInventory, VaultNotifications,
+    AccountInventory, AlarmPath, AllowedImages, Copies, Counted, Destination, EbsDefaults, ImageCriterion, JobMessage, JobMessages,
+    KeyInventory, ManagementEvents, Member, OrganizationInventory, PlanInventory, Point, RegionInventory, RegionSettings, Resource,
+    ResourcePoints, RestoreTesting, RoleTrust, Trail, VaultInventory, VaultNotifications,
 };
 pub use plan::{
     BackupPlan, CopyAction, Lifecycle, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule,

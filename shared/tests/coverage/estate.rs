@@ -208,6 +208,7 @@ impl Estate {
                 policy_types: Fact::NotAsked,
                 global_settings: Fact::NotAsked,
                 opt_in: BTreeMap::new(),
+                alarm_path: Fact::NotAsked,
             },
             scope: Scope::default(),
         }

@@ -88,6 +88,7 @@ checks! {
     copies_in_another_region,
     allowed_images_admit_backups,
     completed_jobs_made_their_copies,
+    alarm_path_whole,
 }
 
 /// The check of a code or a name.
