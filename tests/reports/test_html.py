@@ -281,9 +281,7 @@ def test_the_page_says_first_what_matters_most(sample, browser: Browser) -> None
         assert word in first, word
     # The broken way is marked and told, in the picture and in the table under it.
     assert page.evaluate("document.querySelectorAll('.topology .mark').length") == 2
-    assert "2 never copied, 68 recovery p" in page.evaluate(
-        "document.querySelector('.topology').textContent"
-    )
+    assert "2 never copied, 68 recovery p" in page.evaluate("document.querySelector('.topology').textContent")
     assert "stopped by BKC-038, 2 never copied" in page.evaluate("document.querySelector('.topology').textContent")
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(one => +one.tagName[1])")
     assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels))
@@ -299,7 +297,11 @@ def test_a_way_that_a_policy_will_stop_is_marked_before_a_copy_fails(sample, bro
     assert page.evaluate("document.querySelectorAll('.picture .mark rect').length") == 1
     assert page.evaluate("document.querySelectorAll('.picture .mark circle').length") == 2
     legend = page.evaluate("document.querySelector('.signs').innerText")
-    for words in ("to be stopped: ", "broken: ", "BKC-022 does not hold: The vaults that an account copies into admit it"):
+    for words in (
+        "to be stopped: ",
+        "broken: ",
+        "BKC-022 does not hold: The vaults that an account copies into admit it",
+    ):
         assert words in legend, legend
     rows = page.evaluate("[...document.querySelectorAll('#topology tbody tr')].map(one => one.textContent)")
     assert ["to be stoppedstopped by BKC-022" in row for row in rows].count(True) == 1, rows
