@@ -96,11 +96,12 @@ def calls(estate: Estate) -> Counter[Call]:
         if source:
             add(account, "", "iam:GetRolePolicy")
         for region in estate.regions:
-            lists = ("ListBackupVaults", "ListBackupPlans", "ListRestoreTestingPlans", "ListRestoreJobs")
-            for operation in (*lists, "DescribeRegionSettings"):
+            lists = ("ListBackupVaults", "ListBackupPlans", "ListRestoreTestingPlans")
+            for operation in (*lists, "ListBackupJobs", "ListCopyJobs", "ListRestoreJobs", "DescribeRegionSettings"):
                 add(account, region, f"backup:{operation}")
-            for name in ("cloudtrail:DescribeTrails", "ec2:GetEbsEncryptionByDefault", "ec2:GetEbsDefaultKmsKeyId"):
-                add(account, region, name)
+            for operation in ("GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "GetAllowedImagesSettings"):
+                add(account, region, f"ec2:{operation}")
+            add(account, region, "cloudtrail:DescribeTrails")
             # One resource more in some accounts never fills a page of its own here.
             add(
                 account,

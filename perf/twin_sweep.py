@@ -161,6 +161,7 @@ class Sweep:
         place.opted_in = backup.describe_region_settings()["ResourceTypeOptInPreference"]
         if ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"]:
             place.keys.add(ec2.get_ebs_default_kms_key_id()["KmsKeyId"])
+        ec2.get_allowed_images_settings()
         for vault in pages(backup, "list_backup_vaults", "BackupVaultList"):
             name, arn = vault["BackupVaultName"], vault["BackupVaultArn"]
             place.keys.add(vault["EncryptionKeyArn"])
@@ -179,6 +180,9 @@ class Sweep:
             place.tags[resource["ResourceARN"]] = {tag["Key"]: tag["Value"] for tag in resource["Tags"]}
         list(pages(backup, "list_restore_testing_plans", "RestoreTestingPlans"))
         list(pages(backup, "list_restore_jobs", "RestoreJobs", ByStatus="COMPLETED"))
+        done: Json = {"ByState": "COMPLETED", "ByCompleteAfter": self.now - timedelta(days=1)}
+        list(pages(backup, "list_backup_jobs", "BackupJobs", **done))
+        list(pages(backup, "list_copy_jobs", "CopyJobs", **done))
         clients.client("cloudtrail", region).describe_trails()
         for key in sorted(place.keys):
             if key.startswith(f"arn:aws:kms:{region}:{account}:"):
