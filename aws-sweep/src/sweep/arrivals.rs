@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
+use futures_util::TryStreamExt as _;
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::{Fold, Holdings};
 use guardian_core::arn::{AccountId, Arn};
@@ -100,12 +101,12 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         let mut vaults = BTreeSet::new();
         let mut looked_at = BTreeMap::new();
         let mut named = BTreeSet::new();
-        for account in &begun.accounts {
-            let Some(collected) = self.collected(account).await? else { continue };
+        let mut all = self.all_collected(begun);
+        while let Some(collected) = all.try_next().await? {
             vaults.extend(collected.vaults);
             named.extend(collected.destinations);
             // Of an account that lets nobody in, no vault is asked for either.
-            looked_at.insert(account.clone(), collected.read.then_some(collected.regions));
+            looked_at.insert(collected.account_id, collected.read.then_some(collected.regions));
         }
         let apart = |arn: &Arn| match arn.account().map(|owner| looked_at.get(&owner)) {
             None | Some(Some(None)) => false,

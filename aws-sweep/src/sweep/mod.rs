@@ -16,6 +16,8 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
+use futures_util::future::ready;
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::{Bounds, Readers, Reading, closed};
 use guardian_core::arn::{AccountId, Arn, Region};
@@ -102,6 +104,9 @@ pub enum SweepError {
     Part(#[from] PartError),
 }
 
+/// Parts that are fetched at the same time: in a bucket each takes some hundredths of a second, and there are thousands.
+const PARTS_AT_ONCE: usize = 32;
+
 const BEGUN: &str = "organization.json";
 
 fn of_account(account: &AccountId) -> String {
@@ -186,6 +191,12 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
 
     async fn collected(&self, account: &AccountId) -> Result<Option<Collected>, PartError> {
         get_json(&self.parts, &collected(account)).await
+    }
+
+    /// What was read of every account, by id; of one that nobody read there is nothing.
+    fn all_collected<'a>(&'a self, begun: &'a Begun) -> impl Stream<Item = Result<Collected, PartError>> + Unpin {
+        let parts = stream::iter(&begun.accounts).map(|account| self.collected(account)).buffered(PARTS_AT_ONCE);
+        Box::pin(parts.try_filter_map(|collected| ready(Ok(collected))))
     }
 
     async fn inventory(&self, account: &AccountId) -> Result<Option<AccountInventory>, PartError> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::TryStreamExt as _;
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::closed;
 use guardian_core::arn::{AccountId, Arn, Region};
@@ -39,8 +40,8 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
     pub async fn ready(&self, begun: Begun) -> Result<Ready, PartError> {
         let mut by_owner = BTreeMap::<AccountId, BTreeSet<Arn>>::new();
         let mut arrived = BTreeMap::<Arn, Segments>::new();
-        for account in &begun.accounts {
-            let Some(collected) = self.collected(account).await? else { continue };
+        let mut all = self.all_collected(&begun);
+        while let Some(collected) = all.try_next().await? {
             arrived.extend(collected.arrived);
             for arn in collected.destinations {
                 if let Some(owner) = arn.account() {
@@ -48,6 +49,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
                 }
             }
         }
+        drop(all);
         let Begun { organization, accounts, .. } = begun;
         let mut ready = Ready { organization, accounts, destinations: BTreeMap::new(), listed: BTreeMap::new() };
         for (owner, arns) in by_owner {

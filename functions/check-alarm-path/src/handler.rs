@@ -11,7 +11,8 @@ use guardian_core::alarm_path::{Check, not_looked_at};
 use guardian_core::arn::AccountId;
 use guardian_core::evidence::{Gap, GapReason};
 use guardian_core::ports::{
-    AlertSink, JobLists, KeyReader, Operations, Outbox, PortError, Pulse, QueueReader, RoleReader, RuleReader, TopicReader, TroubleMemory,
+    AlertSink, Heart, JobLists, KeyReader, Operations, Outbox, PortError, Pulse, QueueReader, RoleReader, RuleReader, TopicReader,
+    TroubleMemory,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub struct Ports<T, H, R, K, P, M, Q, O, A> {
     pub rules: R,
     /// Lists the accounts; reads keys and roles.
     pub readers: K,
-    /// Heartbeats.
+    /// Heartbeats, ours too: the report of a sweep tells how old the last look is.
     pub pulse: P,
     /// What was told.
     pub memory: M,
@@ -114,7 +115,7 @@ where
     H: RuleReader + 'static,
     R: RuleReader + 'static,
     K: JobLists + KeyReader + RoleReader + 'static,
-    P: Pulse + 'static,
+    P: Pulse + Heart + 'static,
     M: TroubleMemory + 'static,
     Q: Outbox + 'static,
     O: Operations + 'static,
@@ -169,6 +170,9 @@ where
         // Who cannot tell anybody is as good as dead: then the alarm on the heartbeat has to speak.
         if left == 0 && told.done {
             self.count("heartbeat", "complete");
+            if let Err(error) = self.ports.pulse.beat(FUNCTION, (self.ports.now)()).await {
+                tracing::error!(operation = error.operation, code = %error.code, "the heartbeat was not kept");
+            }
         }
         tracing::info!(found, left, told = told.done, "looked");
         Ok(Outcome::Looked { found, left, told: told.done })

@@ -8,9 +8,9 @@ use guardian_aws::lambda::count;
 use guardian_aws_sweep::sweep::{Forms, PartError, Parts, ReportError, Sweep, changes, judge_to, write_forms};
 use guardian_aws_sweep::{Kind, ReportBucket, SweepId};
 use guardian_core::arn::{AccountId, Region};
-use guardian_core::evidence::{Gap, GapReason};
+use guardian_core::evidence::{AlarmPath, Fact, Gap, GapReason};
 use guardian_core::incident::pace::{Permit, Sender};
-use guardian_core::ports::{AlertSink, Heart, Pace, PortError};
+use guardian_core::ports::{AlertSink, Heart, Pace, PortError, Pulse, TroubleMemory};
 use guardian_core::report::sweep::{Changes, Overview, Product, digest};
 use guardian_core::report::{Alert, render};
 use jiff::Timestamp;
@@ -24,6 +24,9 @@ use crate::latest::Latest;
 
 /// Name of the function in metrics.
 const FUNCTION: &str = "report-sweep";
+/// Who looks at the alarm path, every hour, and how old its last look may be.
+const LOOKER: &str = "check-alarm-path";
+const LOOKED_WITHIN_HOURS: u64 = 3;
 /// The part that says that people were told.
 const TOLD: &str = "told.json";
 /// What is left of an invocation for telling and noting when findings are handed over.
@@ -85,11 +88,13 @@ fn with_source(error: &ReportError) -> String {
 }
 
 /// The outside of the handler.
-pub struct Ports<W, H, S, I> {
+pub struct Ports<W, H, T, S, I> {
     /// The pace of messages.
     pub pace: W,
-    /// Our heartbeat.
+    /// Our heartbeat, and that of check-alarm-path.
     pub heart: H,
+    /// What check-alarm-path keeps.
+    pub troubles: T,
     /// Where messages go.
     pub alerts: S,
     /// Security Hub, and the product in whose name findings are.
@@ -101,8 +106,8 @@ pub struct Ports<W, H, S, I> {
 }
 
 /// The function.
-pub struct Handler<W, H, S, I> {
-    ports: Ports<W, H, S, I>,
+pub struct Handler<W, H, T, S, I> {
+    ports: Ports<W, H, T, S, I>,
     told: Told,
     account: AccountId,
     region: Option<Region>,
@@ -162,15 +167,16 @@ impl Drop for Files {
     }
 }
 
-impl<W, H, S, I> Handler<W, H, S, I>
+impl<W, H, T, S, I> Handler<W, H, T, S, I>
 where
     W: Pace,
-    H: Heart,
+    H: Heart + Pulse,
+    T: TroubleMemory,
     S: AlertSink,
     I: Importer,
 {
     /// A handler over these ports, in this account and Region.
-    pub fn new(ports: Ports<W, H, S, I>, told: Told, account: AccountId, region: Option<Region>) -> Self {
+    pub fn new(ports: Ports<W, H, T, S, I>, told: Told, account: AccountId, region: Option<Region>) -> Self {
         Self { ports, told, account, region }
     }
 
@@ -184,8 +190,9 @@ where
         deadline: Instant,
     ) -> Result<Answer, ReportSweepError> {
         let begun = opened(sweep, parts, id).await?;
-        let ready = Box::pin(sweep.ready(begun)).await?;
+        let mut ready = Box::pin(sweep.ready(begun)).await?;
         let at = ready.organization.at;
+        ready.organization.alarm_path = self.alarm_path().await;
         let files = Files::new(id)?;
         let overview = Box::pin(judge_to(sweep, &ready, &files.at(MACHINE))).await?;
         drop(ready);
@@ -205,6 +212,25 @@ where
         }
         self.beat().await;
         Ok(Answer { sweep: id.clone(), report: page, since, told, imported: imported.imported })
+    }
+
+    /// What check-alarm-path came to: found there, and told here.
+    async fn alarm_path(&self) -> Fact<AlarmPath> {
+        let now = (self.ports.now)();
+        let looked = self.ports.heart.last_beat(LOOKER, now).await;
+        match self.ports.troubles.kept().await {
+            Ok(troubles) => {
+                let value = AlarmPath { account_id: self.account.clone(), looked, limit_hours: LOOKED_WITHIN_HOURS, troubles };
+                Fact::Known { value, source: "dynamodb:Query".to_owned(), at: now }
+            }
+            Err(error) => Fact::Gap(Gap {
+                action: error.operation.to_owned(),
+                account_id: self.account.clone(),
+                region: self.region.clone(),
+                reason: GapReason::Unavailable,
+                detail: Some(error.code),
+            }),
+        }
     }
 
     /// The newest sweep so far. What cannot be understood is none: then everything is told.

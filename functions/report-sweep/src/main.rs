@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use guardian_aws::{Cloud, HeartbeatTable, Topics, WorkTable, lambda};
+use guardian_aws::{Cloud, HeartbeatTable, Topics, TroubleTable, WorkTable, lambda};
 use guardian_aws_sweep::ReportBucket;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::compliance::Baseline;
@@ -36,15 +36,20 @@ async fn main() -> Result<(), Error> {
             let request = serde_json::from_value::<Request>(event.payload).map_err(ReportSweepError::from)?;
             let id = request.sweep;
             let base = sweeps.cloud().base().clone();
+            let region = base.region().and_then(|region| Region::parse(region.as_ref()).ok());
+            let heart = HeartbeatTable::new(&base, config.table.clone());
             let ports = Ports {
                 pace: WorkTable::new(&base, config.table.clone()),
-                heart: HeartbeatTable::new(&base, config.table.clone()),
+                heart: match &region {
+                    Some(region) => heart.at(ours.clone(), region.clone()),
+                    None => heart,
+                },
+                troubles: TroubleTable::new(&base, config.table.clone()),
                 alerts: Topics::new(&base, config.alert_topic_arn.clone(), config.chat_topic_arn.clone()),
                 findings: config.product.clone().map(|product| (SecurityHub(sweeps.cloud().clone(), product.region().clone()), product)),
                 now: Box::new(jiff::Timestamp::now),
                 metrics: Box::new(lambda::emit),
             };
-            let region = base.region().and_then(|region| Region::parse(region.as_ref()).ok());
             let handler = Handler::new(ports, config.told, ours.clone(), region);
             let baseline = baseline(&config, &sweeps, &ours).await?;
             let sweep = sweeps.sweep(&ours, &id, baseline, jiff::Timestamp::now());

@@ -11,8 +11,8 @@ use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::JobType;
 use guardian_core::evidence::{Fact, Gap, GapReason, Key, KeyGrants, KeyManager, KeyPolicy, NamedPolicy, Role};
 use guardian_core::ports::{
-    AlertSink, JobLists, JobPage, KeyReader, Operations, Outbox, PortError, Pulse, QueueReader, RoleReader, RuleReader, Slice, TopicReader,
-    TroubleMemory, Whose,
+    AlertSink, Heart, JobLists, JobPage, KeyReader, Operations, Outbox, PortError, Pulse, QueueReader, RoleReader, RuleReader, Slice,
+    TopicReader, TroubleMemory, Whose,
 };
 use guardian_core::report::Message;
 use jiff::{SignedDuration, Timestamp};
@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) queues: BTreeMap<String, u64>,
     pub(super) beat: Timestamp,
+    /// Our own heartbeats.
+    pub(super) beats: Vec<(&'static str, Timestamp)>,
     pub(super) accounts: Vec<AccountId>,
     /// Calls that fail, as `action of object`.
     pub(super) refused: BTreeMap<String, GapReason>,
@@ -133,6 +135,7 @@ pub(super) fn world() -> World {
         rules: BTreeMap::new(),
         queues: [UNDELIVERED, DEAD].map(|queue| (queue.to_owned(), 0)).into(),
         beat: start() - SignedDuration::from_mins(30),
+        beats: Vec::new(),
         accounts: vec![account(MEMBER)],
         refused: BTreeMap::new(),
         slow: false,
@@ -332,6 +335,18 @@ impl JobLists for World {
 impl Pulse for World {
     async fn last_beat(&self, _: &str, _: Timestamp) -> Fact<Timestamp> {
         self.answer("dynamodb:UpdateItem", &arn("arn:aws:dynamodb:eu-central-1:444444444444:table/guardian"), |state| Some(state.beat))
+    }
+}
+
+impl Heart for World {
+    async fn beat(&self, function: &'static str, now: Timestamp) -> Result<(), PortError> {
+        self.set(|state| {
+            if state.memory_is_down {
+                return Err(down("dynamodb:UpdateItem"));
+            }
+            state.beats.push((function, now));
+            Ok(())
+        })
     }
 }
 
