@@ -45,7 +45,7 @@ impl<A: Answers> Readers<A> {
     ) -> Fact<JobMessages> {
         let since = now.checked_sub(SignedDuration::from_hours(JobMessages::HOURS)).unwrap_or(now);
         let request = json!({"ByState": "COMPLETED", "ByCompleteAfter": since.to_string()});
-        self.ask(&in_place(account, region, operation, request), |answer| Some(messages(answer, list, id))).await
+        self.ask(&in_place(account, region, operation, request), |answer| Some(messages(answer, since, list, id))).await
     }
 }
 
@@ -67,11 +67,13 @@ fn allowed_images(answer: &Value) -> Option<AllowedImages> {
 }
 
 /// Messages class by class, so that ten thousand jobs that say the same are one, and the one that says something else is not lost among them.
-fn messages(answer: &Value, list: &str, id: &str) -> JobMessages {
+fn messages(answer: &Value, since: Timestamp, list: &str, id: &str) -> JobMessages {
     type Said = Vec<(Option<Timestamp>, String, String)>;
     let mut by_class = BTreeMap::<(String, Option<String>, Option<String>), Said>::new();
     let mut jobs = 0;
-    for job in items(answer, list) {
+    // A recorded list may reach further back.
+    let lately = |job: &&Value| time_of(job, "CompletionDate").is_none_or(|at| at >= since);
+    for job in items(answer, list).filter(lately) {
         jobs += 1;
         let category = text(job, "MessageCategory").filter(|category| !category.eq_ignore_ascii_case("SUCCESS"));
         let message = text(job, "StatusMessage").unwrap_or_default();
@@ -131,13 +133,16 @@ mod tests {
         };
         let mut jobs = (0..30).map(|number| job(number, "The tag of vol-1 could not be copied", "MISCELLANEOUS")).collect::<Vec<_>>();
         jobs.extend([job(40, "", "SUCCESS"), job(41, "Given key ID is not accessible", "AccessDenied"), json!({"CopyJobId": "b"})]);
-        let read = |jobs: &[Value]| messages(&json!({"CopyJobs": jobs}), "CopyJobs", "CopyJobId");
+        let read = |jobs: &[Value]| messages(&json!({"CopyJobs": jobs}), Timestamp::UNIX_EPOCH, "CopyJobs", "CopyJobId");
         let told = read(&jobs);
         assert_eq!((told.jobs, told.messages.len()), (33, 2));
         let same = told.messages.iter().find(|message| message.jobs == 30).unwrap();
         assert_eq!((same.newest.len(), same.newest[0].as_str(), same.resource_type.as_deref()), (20, "a-0029", Some("EBS")));
         jobs.reverse();
         assert_eq!(read(&jobs), told, "the order of the list says nothing");
+        let since = Timestamp::new(1_700_000_040, 0).unwrap();
+        let of_late = messages(&json!({"CopyJobs": jobs}), since, "CopyJobs", "CopyJobId");
+        assert_eq!((of_late.jobs, of_late.messages.len()), (3, 1), "a job without a date may be of late");
     }
 
     #[test]

@@ -128,8 +128,12 @@ impl Recorded {
     }
 }
 
-/// Whether a request names an object: by the same text, or by the last part of its ARN, as people call AWS by hand.
+/// Whether a request names an object: by the same text, or by the last part of its ARN, as people call AWS by hand. A list since a moment answers a
+/// question since a later one, too: whoever asks leaves out what is older.
 fn same(given: &str, value: &str) -> bool {
+    if let (Ok(given), Ok(value)) = (given.parse::<Timestamp>(), value.parse::<Timestamp>()) {
+        return given <= value;
+    }
     given.eq_ignore_ascii_case(value)
         || (value.starts_with("arn:") && value.rsplit('/').next().is_some_and(|id| id.eq_ignore_ascii_case(given)))
 }
@@ -196,5 +200,18 @@ fn failure(error: &Value) -> Failure {
         action: error.get("action").and_then(Value::as_str).map(str::to_owned),
         reason: reason.unwrap_or_else(|| reason_of_code(&code)),
         code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_since_a_moment_answers_a_question_since_a_later_one() {
+        let (earlier, later) = ("2026-11-25T00:00:00Z", "2026-11-25T00:00:07Z");
+        assert!(same(earlier, later) && same(later, later));
+        assert!(!same(later, earlier), "something of before may be missing");
+        assert!(same("ABC", "abc") && !same("abd", "abc"));
     }
 }
