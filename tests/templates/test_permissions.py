@@ -105,7 +105,7 @@ for name, role in (
         ("sts:AssumeRole", "OrganizationRoleArn"),
     }
 EXPECTED["ReportSweepRole"] |= {
-    *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "PutItem", "UpdateItem")),
+    *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "PutItem", "Query", "UpdateItem")),
     ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
     ("s3:GetObject", "${ReportBucket.Arn}/${Baseline}"),
     ("securityhub:BatchImportFindings", "SecurityHubProductArn"),
