@@ -76,11 +76,20 @@ def main() -> None:
     )
     try:
         print(json.dumps(running.info(), sort_keys=True), file=out, flush=True)
-        stop.get()
+        _until_told(stop)
     except BaseException:
         running.close()
         raise
     _end(running.close)
+
+
+def _until_told(stop: queue.SimpleQueue[None]) -> None:
+    """Waits in turns: a signal that comes when the wait is about to begin does not interrupt it, and its handler runs only after it."""
+    while True:
+        try:
+            return stop.get(timeout=0.5)
+        except queue.Empty:
+            continue
 
 
 def _end(close: Callable[[], None]) -> None:
