@@ -311,7 +311,10 @@ async fn where_nobody_can_be_told_the_heartbeat_stops_and_it_is_told_later() {
     world.set(|state| (state.operations_refuse, state.alerts_refuse) = (false, false));
     let told = world.look().await;
     assert!(told.len() == 1 && told[0].contains("since 2026-11-02T12:00:00Z"), "the first time it was seen: {told:?}");
-    assert_eq!((world.beats(), world.set(|state| state.beats.iter().map(|(function, _)| *function).collect::<Vec<_>>())), (1, vec!["check-alarm-path"]));
+    assert_eq!(
+        (world.beats(), world.set(|state| state.beats.iter().map(|(function, _)| *function).collect::<Vec<_>>())),
+        (1, vec!["check-alarm-path"])
+    );
     // The end is told, too, however long that takes.
     world.set(|state| {
         (state.operations_refuse, state.alerts_refuse) = (true, true);
