@@ -109,7 +109,7 @@ def timeless(report: Json) -> Json:
     """A report without its moment, what the command does not ask for, and the hash and sums that follow from them."""
     report = {name: value for name, value in report.items() if name not in ("sha256", "totals")}
     organization = report["organization"]
-    outcomes = [one for one in organization["outcomes"] if one["check"] != ALARM_PATH]
+    outcomes = [one for one in organization["outcomes"] if one["code"] != ALARM_PATH]
     report["organization"] = {**organization, "outcomes": outcomes}
     return {**report, "head": {name: value for name, value in report["head"].items() if name != "at"}}
 
@@ -327,13 +327,13 @@ def test_a_sweep_that_stopped_is_missed(sweeps: Sweeps) -> None:
     assert "state machine backup-guardian-sweep" in message
     # Whoever reads the report of the next one sees it there, too.
     report = sweeps.report(sweeps.run())
-    (told,) = [one for one in report["organization"]["outcomes"] if one["check"] == ALARM_PATH]
+    (told,) = [one for one in report["organization"]["outcomes"] if one["code"] == ALARM_PATH]
     assert told["status"] == "fail" and "report-sweep has not ended its work since" in told["seen"]
     guardian.check_alarm_path()
     (message,) = operations.drain()
     assert "report-sweep" in message and "works" in message
     report = sweeps.report(sweeps.run())
-    assert [one["status"] for one in report["organization"]["outcomes"] if one["check"] == ALARM_PATH] == ["pass"]
+    assert [one["status"] for one in report["organization"]["outcomes"] if one["code"] == ALARM_PATH] == ["pass"]
     operations.close()
 
 
