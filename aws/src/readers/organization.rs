@@ -19,13 +19,40 @@ const BACKUP: &str = "backup.amazonaws.com";
 /// The SCPs and RCPs of an organization, by what they are attached to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bounds {
-    scps: Fact<ByTarget>,
-    rcps: Fact<ByTarget>,
+    scps: Fact<Attached>,
+    rcps: Fact<Attached>,
     /// The units from the root to each account.
     paths: BTreeMap<AccountId, Vec<String>>,
 }
 
-type ByTarget = BTreeMap<String, Vec<NamedPolicy>>;
+/// The policies of a kind, each once: what allows everything is attached to every account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Attached {
+    /// By name.
+    policies: Vec<NamedPolicy>,
+    /// Their places in that list, by what they are attached to.
+    by_target: BTreeMap<String, Vec<usize>>,
+}
+
+impl Attached {
+    fn of(mut policies: Vec<(NamedPolicy, Vec<String>)>) -> Self {
+        policies.sort_by(|(a, _), (b, _)| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
+        let mut attached = Self::default();
+        for (policy, targets) in policies {
+            for target in targets {
+                attached.by_target.entry(target).or_default().push(attached.policies.len());
+            }
+            attached.policies.push(policy);
+        }
+        attached
+    }
+
+    /// What is attached to an account, a unit or the root.
+    fn to(&self, target: &str) -> Vec<NamedPolicy> {
+        let places = self.by_target.get(target).into_iter().flatten();
+        places.filter_map(|place| self.policies.get(*place)).cloned().collect()
+    }
+}
 
 impl Bounds {
     /// The policies of one kind that bound an account.
@@ -39,11 +66,7 @@ impl Bounds {
                 // The path of an account that is not listed is not known, and so is what bounds it.
                 let Some(path) = self.paths.get(account) else { return Fact::NotAsked };
                 let targets = path.iter().map(String::as_str).chain([account.as_str()]);
-                let levels = if value.is_empty() {
-                    Vec::new()
-                } else {
-                    targets.map(|target| value.get(target).cloned().unwrap_or_default()).collect()
-                };
+                let levels = if value.by_target.is_empty() { Vec::new() } else { targets.map(|target| value.to(target)).collect() };
                 Fact::Known { value: PolicyLevels { account_id: account.clone(), levels }, source: source.clone(), at: *at }
             }
             Fact::Gap(gap) => Fact::Gap(gap.clone()),
@@ -138,10 +161,10 @@ impl<A: Answers> Readers<A> {
 
     /// The policies of a kind by what they are attached to: one list, and for each policy its text and its targets. None bounds anybody where the kind
     /// is not switched on.
-    async fn policies_by_target(&self, owner: &AccountId, kind: &str, switched_on: &Fact<Vec<String>>) -> Fact<ByTarget> {
+    async fn policies_by_target(&self, owner: &AccountId, kind: &str, switched_on: &Fact<Vec<String>>) -> Fact<Attached> {
         let at = match switched_on {
             Fact::Known { value, source, at } if !value.iter().any(|on| on == kind) => {
-                return Fact::Known { value: ByTarget::new(), source: source.clone(), at: *at };
+                return Fact::Known { value: Attached::default(), source: source.clone(), at: *at };
             }
             Fact::Known { at, .. } => *at,
             Fact::Gap(gap) => return Fact::Gap(gap.clone()),
@@ -153,10 +176,10 @@ impl<A: Answers> Readers<A> {
         }
     }
 
-    async fn attached(&self, owner: &AccountId, kind: &str) -> Result<ByTarget, Gap> {
+    async fn attached(&self, owner: &AccountId, kind: &str) -> Result<Attached, Gap> {
         let list = organizations(owner, "ListPolicies", json!({"Filter": kind}));
         let (ids, _) = self.read(&list, |answer| items(answer, "Policies").map(|one| text(one, "Id")).collect::<Option<Vec<_>>>()).await?;
-        let mut by_target = ByTarget::new();
+        let mut policies = Vec::new();
         for id in ids {
             let describe = organizations(owner, "DescribePolicy", json!({"PolicyId": id}));
             let (policy, _) = self
@@ -172,14 +195,9 @@ impl<A: Answers> Readers<A> {
             let targets = organizations(owner, "ListTargetsForPolicy", json!({"PolicyId": id}));
             let read = |answer: &Value| items(answer, "Targets").map(|one| text(one, "TargetId")).collect::<Option<Vec<_>>>();
             let (targets, _) = self.read(&targets, read).await?;
-            for target in targets {
-                by_target.entry(target).or_default().push(policy.clone());
-            }
+            policies.push((policy, targets));
         }
-        for policies in by_target.values_mut() {
-            policies.sort_by(|a, b| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
-        }
-        Ok(by_target)
+        Ok(Attached::of(policies))
     }
 
     /// A fact from an answer.
@@ -199,4 +217,22 @@ fn member(account: &Value) -> Option<Member> {
         status: text(account, "State").or_else(|| text(account, "Status")),
         path: account.pointer("/Paths/0").and_then(Value::as_str).map(str::to_owned),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_kept_once_and_told_by_name_of_everything_that_it_is_attached_to() {
+        let policy = |name: &str| NamedPolicy { name: name.to_owned(), arn: None, document: json!({}) };
+        let names = |attached: &Attached, target: &str| attached.to(target).into_iter().map(|policy| policy.name).collect::<Vec<_>>();
+        let all = (0..100).map(|account| format!("{account:012}")).chain(["r-1".to_owned()]).collect::<Vec<_>>();
+        let attached =
+            Attached::of(vec![(policy("keep"), vec!["r-1".to_owned()]), (policy("everything"), all), (policy("unused"), vec![])]);
+        assert_eq!(names(&attached, "r-1"), ["everything", "keep"]);
+        assert_eq!(names(&attached, "000000000042"), ["everything"]);
+        assert!(names(&attached, "ou-1").is_empty());
+        assert_eq!(attached.policies.len(), 3);
+    }
 }
