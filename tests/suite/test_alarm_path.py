@@ -20,7 +20,10 @@ def clean(lab: Lab, inbox: Inbox, guardian: Guardian, operations: Operations) ->
     forget(guardian)
     for queue in guardian.should_be_empty():
         guardian.take(queue)
+    # What earlier tests let happen unannounced is told of before.
     guardian.reconcile()
+    guardian.forget_what_was_put_off()
+    inbox.drain()
     operations.drain()
     yield
     forget(guardian)
