@@ -101,10 +101,22 @@ impl From<Gap> for Failure {
     }
 }
 
+/// What is done with a page; all of it or nothing.
+pub type Page<'a> = dyn FnMut(&Value) -> Option<()> + Send + Sync + 'a;
+
 /// Whoever answers questions: AWS, or a recording.
 pub trait Answers: Send + Sync {
     /// Asks one question.
     fn ask(&self, question: &Question) -> impl Future<Output = Answer> + Send;
+
+    /// Asks for a list of which there may be thousands of pages, and hands each on as it comes; `None`: it cannot be read, and is asked for again.
+    /// Whoever has whole answers gives all of it as one page.
+    fn ask_each(&self, question: &Question, page: &mut Page<'_>) -> impl Future<Output = Result<Timestamp, Failure>> + Send {
+        async {
+            let Answer { outcome, at, .. } = self.ask(question).await;
+            page(&outcome?).map(|()| at).ok_or_else(unreadable)
+        }
+    }
 
     /// Reads one page of the recovery points of a vault, of which there may be thousands, and tells where the next one begins and when it was asked.
     /// Whoever has whole answers gives all of it as one page.
@@ -128,7 +140,7 @@ pub trait Answers: Send + Sync {
 
 impl Answers for Cloud {
     async fn ask(&self, question: &Question) -> Answer {
-        let mut turn = Turn { patience: self.patience(), question, pages: None };
+        let mut turn = Turn { patience: self.patience(), question, pages: None, each: None };
         let outcome = turn.outcome(self).await;
         let principal = match question.service {
             "organizations" => self.organization_role().map(|role| role.as_str().to_owned()),
@@ -137,13 +149,18 @@ impl Answers for Cloud {
         Answer { outcome, at: Timestamp::now(), principal }
     }
 
+    async fn ask_each(&self, question: &Question, page: &mut Page<'_>) -> Result<Timestamp, Failure> {
+        let mut turn = Turn { patience: self.patience(), question, pages: None, each: Some(page) };
+        turn.outcome(self).await.map(|_| Timestamp::now())
+    }
+
     async fn recovery_points(
         &self,
         question: &Question,
         from: Option<&str>,
         fold: &mut Fold,
     ) -> Result<(Option<String>, Timestamp), Failure> {
-        let turn = Turn { patience: self.patience(), question, pages: None };
+        let turn = Turn { patience: self.patience(), question, pages: None, each: None };
         let mut failures = 0;
         loop {
             turn.wait().await;
@@ -171,13 +188,15 @@ impl Answers for Cloud {
 }
 
 /// A question on its way: the pages that are there, and how patiently it is asked.
-struct Turn<'a> {
+struct Turn<'a, 'p> {
     patience: Option<&'a Patience>,
     question: &'a Question,
     pages: Option<Pages>,
+    /// Where pages go, if they are not put together.
+    each: Option<&'a mut Page<'p>>,
 }
 
-impl Turn<'_> {
+impl Turn<'_, '_> {
     async fn outcome(&mut self, cloud: &Cloud) -> Result<Value, Failure> {
         let mut failures = 0;
         loop {
@@ -237,7 +256,11 @@ impl Turn<'_> {
 
     /// Adds a page; whether it was the last.
     fn add(&mut self, page: Value) -> Result<bool, Failure> {
-        self.pages.as_mut().map_or(Ok(true), |pages| pages.add(page))
+        match (&mut self.pages, &mut self.each) {
+            (Some(pages), Some(each)) => pages.pass(&page, each),
+            (Some(pages), None) => pages.add(page),
+            (None, _) => Ok(true),
+        }
     }
 
     fn merged(&mut self) -> Value {

@@ -75,7 +75,8 @@ async fn inventories<A: Answers>(readers: &Readers<A>, places: Vec<Place>, backu
     let (accounts, regions) = apart(places);
     let Some(region) = regions.first() else { return };
     let now = Timestamp::now();
-    let (organization, bounds) = readers.organization_inventory(region, now).await;
+    let organization = readers.organization_inventory(region, now).await;
+    readers.organization_bounds(&organization).await;
     // What the management account switched on decides in every account.
     if let Some(organization) = organization.organization.known() {
         for region in &regions {
@@ -84,7 +85,7 @@ async fn inventories<A: Answers>(readers: &Readers<A>, places: Vec<Place>, backu
     }
     for account in &accounts {
         let reading = Reading { regions: regions.clone(), trusts: backup_accounts.contains(account), points: true, now };
-        Box::pin(readers.account_inventory(account, &reading, &bounds)).await;
+        Box::pin(readers.account_inventory(account, &reading)).await;
     }
 }
 

@@ -64,7 +64,10 @@ enum Command {
     Sweep(Box<sweep::SweepArguments>),
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
 async fn main() -> std::process::ExitCode {
     // Clap's own exit code for wrong usage is 2, as promised above.
     let cli = Cli::parse();

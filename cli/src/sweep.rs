@@ -4,15 +4,16 @@ mod report;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use diagnose_job::config::for_reading;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use guardian_aws::Cloud;
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::Readers;
-use guardian_aws_sweep::sweep::{FolderParts, Order, Sweep, SweepError};
+use guardian_aws_sweep::sweep::{FolderParts, Order, PartError, Sweep, SweepError};
 use guardian_core::arn::AccountId;
 use guardian_core::compliance::{Baseline, Scope};
 use guardian_core::report::inert_text;
@@ -127,11 +128,11 @@ impl SweepArguments {
         }
     }
 
-    async fn sweep<A: Answers>(&self, readers: Readers<A>, order: Order, output: &Output) -> anyhow::Result<Exit> {
+    async fn sweep<A: Answers + 'static>(&self, readers: Readers<A>, order: Order, output: &Output) -> anyhow::Result<Exit> {
         let work = Work::open(self.work.as_deref())?;
-        let sweep = Sweep::new(readers, FolderParts::new(work.path()), order);
+        let sweep = Arc::new(Sweep::new(readers, FolderParts::new(work.path()), order));
         let begun = match sweep.begin().await {
-            Ok(begun) => begun,
+            Ok(begun) => Arc::new(begun),
             Err(SweepError::NoAccounts(why)) => {
                 complain(&format!("guardian: the accounts of the organization could not be listed: {why}; name them with `--account`"));
                 return Ok(Exit::CouldNotTell);
@@ -142,27 +143,40 @@ impl SweepArguments {
             ),
             Err(error) => return Err(error.into()),
         };
-        let at_once = usize::from(self.at_once);
-        let shown = progress(begun.accounts.len(), "accounts read");
-        let reading = stream::iter(&begun.accounts).map(async |account| {
-            let collected = Box::pin(sweep.collect(&begun, account)).await;
-            shown.inc(1);
-            collected.map(|_| ())
-        });
-        reading.buffer_unordered(at_once).try_collect::<()>().await?;
-        shown.finish_and_clear();
+        let bounding = {
+            let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
+            tokio::spawn(async move { Box::pin(sweep.bound(&begun)).await.map(|_| ()) })
+        };
+        self.each("accounts read", &begun.accounts, |account| {
+            let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
+            async move { Box::pin(sweep.collect(&begun, &account)).await.map(|_| ()) }
+        })
+        .await?;
         let vaults = sweep.vaults(&begun).await?;
-        let shown = progress(vaults.len(), "vaults read that keep copies");
-        let reading = stream::iter(&vaults).map(async |vault| {
-            let gathered = Box::pin(sweep.gather(&begun, vault)).await;
+        self.each("vaults read that keep copies", &vaults, |vault| {
+            let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
+            async move { Box::pin(sweep.gather(&begun, &vault)).await }
+        })
+        .await?;
+        bounding.await??;
+        let ready = Arc::new(sweep.ready(Arc::unwrap_or_clone(begun)).await?);
+        self.reports.write(&sweep, &ready, work.path(), output).await
+    }
+
+    /// Reads each of them in a task of its own, so many at the same time.
+    async fn each<T: Clone, F>(&self, what: &str, all: &[T], read: impl Fn(T) -> F) -> anyhow::Result<()>
+    where
+        F: Future<Output = Result<(), PartError>> + Send + 'static,
+    {
+        let shown = progress(all.len(), what);
+        let tasks = stream::iter(all).map(|one| tokio::spawn(read(one.clone())));
+        let mut ended = tasks.buffer_unordered(usize::from(self.at_once));
+        while let Some(read) = ended.next().await {
+            read??;
             shown.inc(1);
-            gathered
-        });
-        reading.buffer_unordered(at_once).try_collect::<()>().await?;
+        }
         shown.finish_and_clear();
-        let ready = sweep.ready(begun).await?;
-        let exit = self.reports.write(&sweep, &ready, work.path(), output).await?;
-        Ok(exit)
+        Ok(())
     }
 }
 

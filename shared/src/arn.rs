@@ -4,14 +4,16 @@
 //! keeps the original text, so that what is printed is what AWS said.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use compact_str::CompactString;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An AWS account number. Twelve digits; thirteen are accepted because AWS' own sample events carry them
 /// (<https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-backup.html>).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AccountId(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(CompactString);
 
 /// The text is not an account number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +25,7 @@ impl AccountId {
     pub fn parse(text: &str) -> Result<Self, NotAnAccountId> {
         let text = text.trim();
         if matches!(text.len(), 12 | 13) && text.bytes().all(|b| b.is_ascii_digit()) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(NotAnAccountId(text.chars().take(64).collect()))
         }
@@ -32,6 +34,13 @@ impl AccountId {
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<&str> for AccountId {
+    type Error = NotAnAccountId;
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Self::parse(text)
     }
 }
 
@@ -44,7 +53,7 @@ impl TryFrom<String> for AccountId {
 
 impl From<AccountId> for String {
     fn from(id: AccountId) -> Self {
-        id.0
+        id.0.into()
     }
 }
 
@@ -55,9 +64,8 @@ impl fmt::Display for AccountId {
 }
 
 /// An AWS Region code such as `eu-central-1`. Unknown Regions are kept; the shape is checked, because the text becomes part of host names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Region(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region(CompactString);
 
 /// The text cannot be a Region code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +80,7 @@ impl Region {
             && text.contains('-')
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && text.starts_with(|c: char| c.is_ascii_lowercase());
-        if shape { Ok(Self(text.to_owned())) } else { Err(NotARegion(text.chars().take(64).collect())) }
+        if shape { Ok(Self(text.into())) } else { Err(NotARegion(text.chars().take(64).collect())) }
     }
 
     /// The code.
@@ -92,6 +100,13 @@ impl Region {
     }
 }
 
+impl TryFrom<&str> for Region {
+    type Error = NotARegion;
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for Region {
     type Error = NotARegion;
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -101,7 +116,7 @@ impl TryFrom<String> for Region {
 
 impl From<Region> for String {
     fn from(region: Region) -> Self {
-        region.0
+        region.0.into()
     }
 }
 
@@ -114,8 +129,7 @@ impl fmt::Display for Region {
 /// An ARN: the text as AWS gave it, and access to its parts.
 ///
 /// INVARIANT: the text starts with `arn:` and has at least six colon-separated fields.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arn(String);
 
 /// The text is not an ARN.
@@ -203,6 +217,13 @@ fn is_arn(text: &str) -> bool {
     shape && (text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || !text.chars().any(char::is_control))
 }
 
+impl TryFrom<&str> for Arn {
+    type Error = NotAnArn;
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Self::parse(text)
+    }
+}
+
 impl TryFrom<String> for Arn {
     type Error = NotAnArn;
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -220,6 +241,43 @@ impl From<Arn> for String {
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Written as their text and read by their parsers, without a copy on the way: a sweep writes and reads them by the million.
+macro_rules! as_text {
+    ($($of:ident)+) => { $(
+        impl Serialize for $of {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $of {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_string(Text(PhantomData))
+            }
+        }
+    )+ };
+}
+
+as_text!(AccountId Region Arn);
+
+struct Text<T>(PhantomData<T>);
+
+impl<'de, T: for<'a> TryFrom<&'a str, Error: fmt::Display> + TryFrom<String, Error: fmt::Display>> Visitor<'de> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        T::try_from(text).map_err(E::custom)
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<T, E> {
+        T::try_from(text).map_err(E::custom)
     }
 }
 

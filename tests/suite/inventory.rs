@@ -14,7 +14,7 @@ use guardian_aws::session::{Cloud, ReaderRole};
 use guardian_aws_sweep::sweep::{FolderParts, Order, Ready, Sweep, judge_to};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::compliance::{NotEvaluated, Scope, Status};
-use guardian_core::evidence::{AccountInventory, GapReason, OrganizationInventory};
+use guardian_core::evidence::{AccountInventory, Bound, GapReason, OrganizationInventory};
 use guardian_perf_stub::estate::{BACKUP, Central, HOME, MANAGEMENT, Shape, mix};
 use guardian_perf_stub::faults::Fault;
 use guardian_perf_stub::{Settings, Stub};
@@ -52,10 +52,14 @@ async fn sweep(shape: &Shape, address: &str, times: f64) -> Swept {
     let readers = Arc::new(Readers::over(cloud(address, times)));
     let regions = shape.regions.iter().map(|name| Region::parse(name).unwrap()).collect::<Vec<_>>();
     let reading = Reading { regions, trusts: false, points: true, now: NOW.parse().unwrap() };
-    let (organization, bounds) = readers.organization_inventory(&reading.regions[0], reading.now).await;
+    let organization = readers.organization_inventory(&reading.regions[0], reading.now).await;
+    let bounds = readers.organization_bounds(&organization).await;
     let reads = stream::iter(shape.accounts()).map(async |account| {
         let id = AccountId::parse(&account).unwrap();
-        (account, Box::pin(readers.account_inventory(&id, &reading, &bounds)).await.inventory)
+        let mut inventory = Box::pin(readers.account_inventory(&id, &reading)).await.inventory;
+        inventory.scps = bounds.of(&organization, &id, Bound::Scp);
+        inventory.rcps = bounds.of(&organization, &id, Bound::Rcp);
+        (account, inventory)
     });
     let accounts = reads.buffered(8).collect::<BTreeMap<_, _>>().await;
     Swept { organization, accounts }
@@ -176,7 +180,7 @@ async fn a_sweep_asks_no_more_than_the_fewest_calls_that_can_read_the_estate() {
 }
 
 /// All steps of a sweep but the last.
-async fn read_whole(shape: &Shape, address: &str, folder: &Path, scope: Scope) -> (Sweep<Cloud, FolderParts>, Ready) {
+async fn read_whole(shape: &Shape, address: &str, folder: &Path, scope: Scope) -> (Arc<Sweep<Cloud, FolderParts>>, Arc<Ready>) {
     let regions = shape.regions.iter().map(|name| Region::parse(name).unwrap()).collect();
     let order = Order { now: NOW.parse().unwrap(), regions, accounts: Vec::new(), scope };
     let sweep = Sweep::new(Readers::over(cloud(address, UNHURRIED)), FolderParts::new(folder), order);
@@ -187,7 +191,7 @@ async fn read_whole(shape: &Shape, address: &str, folder: &Path, scope: Scope) -
         sweep.gather(&begun, &vault).await.unwrap();
     }
     let ready = sweep.ready(begun).await.unwrap();
-    (sweep, ready)
+    (Arc::new(sweep), Arc::new(ready))
 }
 
 /// The machine form of the report of a whole sweep, as every way to sweep writes it.

@@ -57,8 +57,8 @@ pub(super) fn bucket(accounts: &[AccountId], account: &AccountId) -> Option<usiz
 }
 
 /// The accounts by bucket.
-pub(super) fn buckets(accounts: &[AccountId]) -> impl Iterator<Item = (usize, &[AccountId])> {
-    accounts.chunks(BUCKET).enumerate()
+pub(super) fn buckets(accounts: &[AccountId]) -> std::slice::Chunks<'_, AccountId> {
+    accounts.chunks(BUCKET)
 }
 
 /// Puts what arrived in a vault into the buckets.

@@ -1,46 +1,88 @@
 //! Accounts are judged one after the other, by id; what arrived of them is taken from its bucket.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use guardian_aws::answers::Answers;
+use guardian_aws::readers::closed;
 use guardian_core::arn::{AccountId, Arn};
 use guardian_core::compliance::{AccountResult, AccountView, judge_account};
 use guardian_core::coverage::{ArrivalsByVault, cover};
-use guardian_core::evidence::{AccountInventory, Fact, Gap, GapReason};
+use guardian_core::evidence::{AccountInventory, Bound, Fact, Gap, GapReason};
 use jiff::Timestamp;
 
 use super::arrivals::buckets;
 use super::ready::asked;
 use super::{PartError, Parts, Ready, Sweep, destinations};
 
-/// Accounts that are fetched at the same time.
+/// Accounts that are judged one after the other in a task, and such tasks at the same time.
 const AT_ONCE: usize = 8;
+const TASKS: usize = 4;
 
 /// The judgement of all accounts, by id.
-#[derive(Debug)]
-pub struct Judging<'a, A, P> {
-    sweep: &'a Sweep<A, P>,
-    ready: &'a Ready,
-    /// What is left, in pieces of one bucket each.
-    left: VecDeque<(usize, &'a [AccountId])>,
-    bucket: Option<usize>,
-    arrived: BTreeMap<AccountId, ArrivalsByVault>,
-    judged: VecDeque<AccountResult>,
+pub struct Judging {
+    pieces: Pin<Box<dyn Stream<Item = Result<Vec<AccountResult>, PartError>> + Send>>,
+    judged: std::vec::IntoIter<AccountResult>,
+}
+
+/// Some accounts of one bucket, with what arrived of each.
+type Piece = Vec<(AccountId, ArrivalsByVault)>;
+
+impl<A: Answers + 'static, P: Parts + 'static> Sweep<A, P> {
+    /// Begins to judge the accounts: where there is more than one processor, several at a time.
+    pub fn judging(self: &Arc<Self>, ready: &Arc<Ready>) -> Judging {
+        let (sweep, ready) = (Arc::clone(self), Arc::clone(ready));
+        let buckets = stream::iter(0..buckets(&ready.accounts).len());
+        let pieces = {
+            let (sweep, ready) = (Arc::clone(&sweep), Arc::clone(&ready));
+            buckets.then(move |bucket| {
+                let (sweep, ready) = (Arc::clone(&sweep), Arc::clone(&ready));
+                async move { sweep.pieces(&ready, bucket).await }
+            })
+        };
+        let pieces = pieces.map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok))).try_flatten();
+        let judged = pieces.map_ok(move |piece| {
+            let (sweep, ready) = (Arc::clone(&sweep), Arc::clone(&ready));
+            let task = tokio::spawn(async move { sweep.piece(&ready, piece).await });
+            async move {
+                match task.await {
+                    Ok(judged) => judged,
+                    // A defect, as if it were no task.
+                    Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                }
+            }
+        });
+        Judging { pieces: Box::pin(judged.try_buffered(TASKS)), judged: Vec::new().into_iter() }
+    }
+
+    /// A bucket in pieces.
+    async fn pieces(&self, ready: &Ready, bucket: usize) -> Result<Vec<Piece>, PartError> {
+        let mut arrived = self.bucket(ready, bucket).await?;
+        let accounts = buckets(&ready.accounts).nth(bucket).unwrap_or_default();
+        let of = |account: &AccountId| (account.clone(), arrived.remove(account).unwrap_or_default());
+        let all = accounts.iter().map(of).collect::<Vec<_>>();
+        let mut left = all.into_iter();
+        Ok(std::iter::from_fn(|| Some(left.by_ref().take(AT_ONCE).collect::<Vec<_>>()).filter(|piece| !piece.is_empty())).collect())
+    }
+
+    async fn piece(&self, ready: &Ready, piece: Piece) -> Result<Vec<AccountResult>, PartError> {
+        let whole = stream::iter(piece).map(|(account, arrived)| async move { Ok((self.whole(ready, &account).await?, arrived)) });
+        let judged = whole.buffered(AT_ONCE).map_ok(|(inventory, arrived)| self.judge(ready, &inventory, arrived));
+        judged.try_collect().await
+    }
 }
 
 impl<A: Answers, P: Parts> Sweep<A, P> {
-    /// Begins to judge the accounts.
-    pub fn judging<'a>(&'a self, ready: &'a Ready) -> Judging<'a, A, P> {
-        let pieces = |(bucket, accounts): (usize, &'a [AccountId])| accounts.chunks(AT_ONCE).map(move |few| (bucket, few));
-        let left = buckets(&ready.accounts).flat_map(pieces).collect();
-        Judging { sweep: self, ready, left, bucket: None, arrived: BTreeMap::new(), judged: VecDeque::new() }
-    }
-
     /// An account with everything that was read of it. One that nobody read is not evaluated.
     pub(super) async fn whole(&self, ready: &Ready, account: &AccountId) -> Result<AccountInventory, PartError> {
         let inventory = self.inventory(account).await?;
         let mut inventory = inventory.unwrap_or_else(|| not_read(account, ready.organization.at));
+        if closed(&inventory).is_none() {
+            inventory.scps = ready.bounds.of(&ready.organization, account, Bound::Scp);
+            inventory.rcps = ready.bounds.of(&ready.organization, account, Bound::Rcp);
+        }
         if !self.order.scope.backup_accounts.contains(account) {
             return Ok(inventory);
         }
@@ -59,8 +101,8 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         Ok(inventory)
     }
 
-    fn judge(&self, ready: &Ready, inventory: &AccountInventory, arrived: Option<ArrivalsByVault>) -> AccountResult {
-        let arrivals = arrivals(ready, &destinations(inventory), arrived.unwrap_or_default());
+    fn judge(&self, ready: &Ready, inventory: &AccountInventory, arrived: ArrivalsByVault) -> AccountResult {
+        let arrivals = arrivals(ready, &destinations(inventory), arrived);
         let Ready { organization, destinations, .. } = ready;
         let (now, scope) = (organization.at, &self.order.scope);
         let coverage = cover(inventory, &arrivals, organization, scope, now);
@@ -68,24 +110,16 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
     }
 }
 
-impl<A: Answers, P: Parts> Judging<'_, A, P> {
+impl Judging {
     /// The next account; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<AccountResult>, PartError> {
-        if let Some(judged) = self.judged.pop_front() {
-            return Ok(Some(judged));
+        loop {
+            if let Some(judged) = self.judged.next() {
+                return Ok(Some(judged));
+            }
+            let Some(piece) = self.pieces.try_next().await? else { return Ok(None) };
+            self.judged = piece.into_iter();
         }
-        let Some((bucket, accounts)) = self.left.pop_front() else { return Ok(None) };
-        if self.bucket != Some(bucket) {
-            self.arrived = BTreeMap::new();
-            self.arrived = self.sweep.bucket(self.ready, bucket).await?;
-            self.bucket = Some(bucket);
-        }
-        let read = try_join_all(accounts.iter().map(|account| self.sweep.whole(self.ready, account))).await?;
-        for inventory in read {
-            let arrived = self.arrived.remove(&inventory.account_id);
-            self.judged.push_back(self.sweep.judge(self.ready, &inventory, arrived));
-        }
-        Ok(self.judged.pop_front())
     }
 }
 

@@ -1,5 +1,6 @@
-//! A sweep in steps that can lie far apart: read the organization ([`Sweep::begin`]), read each account ([`Sweep::collect`]), read what the vaults that
-//! keep copies hold ([`Sweep::vaults`], [`Sweep::gather`]), put together where copies go ([`Sweep::ready`]), judge each account ([`Judging`]).
+//! A sweep in steps that can lie far apart: read the organization ([`Sweep::begin`]) and what bounds its accounts ([`Sweep::bound`]), read each account
+//! ([`Sweep::collect`]), read what the vaults that keep copies hold ([`Sweep::vaults`], [`Sweep::gather`]), put together where copies go
+//! ([`Sweep::ready`]), judge each account ([`Judging`]).
 //!
 //! What a step finds lies among the parts until the last step has read it, so that the steps may be functions of their own, an account may fail and be
 //! read again alone, and nobody holds more than a few accounts in memory: what arrived in a vault lies in buckets of the accounts that it came from,
@@ -63,8 +64,6 @@ pub struct Begun {
     pub now: Timestamp,
     /// The organization.
     pub organization: OrganizationInventory,
-    /// What bounds its accounts.
-    bounds: Bounds,
     /// The accounts to read, by id.
     pub accounts: Vec<AccountId>,
     /// What was ordered: parts of another order are not taken for parts of this one.
@@ -108,6 +107,7 @@ pub enum SweepError {
 const PARTS_AT_ONCE: usize = 32;
 
 const BEGUN: &str = "organization.json";
+const BOUNDS: &str = "bounds.json";
 
 fn of_account(account: &AccountId) -> String {
     format!("accounts/{account}.json")
@@ -131,7 +131,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             return if same { Ok(begun) } else { Err(SweepError::Another) };
         }
         let Some(region) = self.order.regions.first() else { return Err(SweepError::NoAccounts("no Region was named".to_owned())) };
-        let (organization, bounds) = self.readers.organization_inventory(region, self.order.now).await;
+        let organization = self.readers.organization_inventory(region, self.order.now).await;
         let mut accounts = self.order.accounts.clone();
         if accounts.is_empty() {
             let members = match &organization.members {
@@ -148,7 +148,6 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         let begun = Begun {
             now: self.order.now,
             organization,
-            bounds,
             accounts,
             regions: regions.clone(),
             named: named.clone(),
@@ -156,6 +155,17 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         };
         put_json(&self.parts, BEGUN, &begun).await?;
         Ok(begun)
+    }
+
+    /// Reads what bounds the accounts, unless it was read before. Nothing needs it before accounts are judged, and it takes its time: the policies of
+    /// an organization are told slowly.
+    pub async fn bound(&self, begun: &Begun) -> Result<Bounds, PartError> {
+        if let Some(bounds) = get_json(&self.parts, BOUNDS).await? {
+            return Ok(bounds);
+        }
+        let bounds = self.readers.organization_bounds(&begun.organization).await;
+        put_json(&self.parts, BOUNDS, &bounds).await?;
+        Ok(bounds)
     }
 
     /// Reads an account, unless it was read before. Of an account that keeps copies the recovery points are left to [`gather`](Self::gather).
@@ -168,7 +178,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         }
         let keeps = self.order.scope.backup_accounts.contains(account);
         let reading = Reading { regions: self.order.regions.clone(), trusts: keeps, points: !keeps, now: begun.now };
-        let read = Box::pin(self.readers.account_inventory(account, &reading, &begun.bounds)).await;
+        let read = Box::pin(self.readers.account_inventory(account, &reading)).await;
         let inventory = &read.inventory;
         let mut done = Collected {
             account_id: account.clone(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
 use guardian_aws::answers::Answers;
-use guardian_aws::readers::closed;
+use guardian_aws::readers::{Bounds, closed};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::compliance::{OrganizationResult, OrganizationView, SWEEP_SCHEMA, SweepHead, judge_organization};
 use guardian_core::evidence::{
@@ -20,6 +20,8 @@ use super::{Begun, PartError, Parts, Sweep};
 pub struct Ready {
     /// The organization.
     pub organization: OrganizationInventory,
+    /// What bounds its accounts.
+    pub(super) bounds: Bounds,
     /// The accounts, by id.
     pub accounts: Vec<AccountId>,
     /// The vaults that copies of other accounts go to.
@@ -50,8 +52,9 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             }
         }
         drop(all);
+        let bounds = self.bound(&begun).await?;
         let Begun { organization, accounts, .. } = begun;
-        let mut ready = Ready { organization, accounts, destinations: BTreeMap::new(), listed: BTreeMap::new() };
+        let mut ready = Ready { organization, bounds, accounts, destinations: BTreeMap::new(), listed: BTreeMap::new() };
         for (owner, arns) in by_owner {
             let inventory = self.inventory(&owner).await?;
             for arn in arns {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use guardian_aws::answers::{Answer, Answers, Failure, Question};
 use guardian_aws::readers::{Fold, PointsPage, Readers};
@@ -96,15 +96,15 @@ fn folder(name: &str) -> Folder {
     Folder(std::env::temp_dir().join(format!("guardian-sweep-test-{}-{name}", std::process::id())))
 }
 
-fn sweep(estate: Estate, folder: &Folder) -> Sweep<Estate, FolderParts> {
+fn sweep(estate: Estate, folder: &Folder) -> Arc<Sweep<Estate, FolderParts>> {
     let accounts = (0..estate.accounts).map(source).chain([KEEPER.to_owned()]).map(|id| AccountId::parse(&id).unwrap()).collect();
     let scope = Scope { backup_accounts: vec![AccountId::parse(KEEPER).unwrap()], ..Scope::default() };
     let order =
         Order { now: "2026-11-27T00:00:00Z".parse().unwrap(), regions: vec![Region::parse("eu-central-1").unwrap()], accounts, scope };
-    Sweep::new(Readers::over(estate), FolderParts::new(&folder.0), order)
+    Arc::new(Sweep::new(Readers::over(estate), FolderParts::new(&folder.0), order))
 }
 
-async fn read(sweep: &Sweep<Estate, FolderParts>) -> Ready {
+async fn read(sweep: &Sweep<Estate, FolderParts>) -> Arc<Ready> {
     let begun = sweep.begin().await.unwrap();
     for account in &begun.accounts {
         sweep.collect(&begun, account).await.unwrap();
@@ -112,13 +112,13 @@ async fn read(sweep: &Sweep<Estate, FolderParts>) -> Ready {
     for vault in sweep.vaults(&begun).await.unwrap() {
         sweep.gather(&begun, &vault).await.unwrap();
     }
-    sweep.ready(begun).await.unwrap()
+    Arc::new(sweep.ready(begun).await.unwrap())
 }
 
 /// Complete points by account, and how many of each resource are kept one by one.
 async fn arrived(sweep: &Sweep<Estate, FolderParts>, ready: &Ready) -> BTreeMap<String, Vec<(u64, usize)>> {
     let mut all = BTreeMap::new();
-    for (bucket, accounts) in arrivals::buckets(&ready.accounts) {
+    for (bucket, accounts) in arrivals::buckets(&ready.accounts).enumerate() {
         for (account, by_vault) in sweep.bucket(ready, bucket).await.unwrap() {
             assert!(accounts.contains(&account), "{account} is in bucket {bucket}");
             let points = by_vault.into_values().flat_map(|arrivals| arrivals.points.known().cloned().unwrap_or_default());

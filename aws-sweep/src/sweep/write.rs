@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use guardian_aws::answers::Answers;
 use guardian_core::compliance::{Totals, frameworks};
@@ -52,7 +53,11 @@ fn shown(file: &Path) -> String {
 }
 
 /// Judges every account and writes the machine form; answers what is told of it in brief.
-pub async fn judge_to<A: Answers, P: Parts>(sweep: &Sweep<A, P>, ready: &Ready, machine: &Path) -> Result<Overview, ReportError> {
+pub async fn judge_to<A, P>(sweep: &Arc<Sweep<A, P>>, ready: &Arc<Ready>, machine: &Path) -> Result<Overview, ReportError>
+where
+    A: Answers + 'static,
+    P: Parts + 'static,
+{
     let failed = |error| ReportError::Write(shown(machine), error);
     let mut overview = Overview::gather();
     let mut json = Json::to(create(machine)?);

@@ -10,7 +10,7 @@ use super::{Failure, Question, Turn, refused, region};
 use crate::convert::date_time;
 use crate::session::Cloud;
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, '_>) -> Result<Value, Failure> {
     let backup = cloud.clients(&question.account, region(question)?).await?.backup;
     let parameter = |name: &str| question.parameter(name);
     let vault = || parameter("BackupVaultName");

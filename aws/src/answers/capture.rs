@@ -12,8 +12,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use guardian_core::evidence::GapReason;
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, Page};
 use crate::classify::reason_of;
+use crate::readers::unreadable;
 
 /// More pages than this are an answer that runs in circles.
 pub(crate) const MOST_PAGES: usize = 10_000;
@@ -79,7 +80,7 @@ macro_rules! raw {
 /// when one fails, so that asking again begins with that one.
 macro_rules! pages {
     ($turn:expr, $list:literal, $token:literal, |$next:ident| $page:expr) => {{
-        let turn: &mut $crate::answers::Turn<'_> = $turn;
+        let turn: &mut $crate::answers::Turn<'_, '_> = $turn;
         turn.begin($list, $token);
         loop {
             let $next = turn.next();
@@ -122,10 +123,7 @@ impl Pages {
 
     /// Adds a page; whether it was the last.
     pub(super) fn add(&mut self, page: Value) -> Result<bool, Failure> {
-        let next = page.get(self.token).and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
-        if self.count >= MOST_PAGES || next.is_some() && next == self.next {
-            return Err(circle());
-        }
+        let next = self.after(&page)?;
         match &mut self.merged {
             None => self.merged = Some(page),
             Some(merged) => {
@@ -138,9 +136,26 @@ impl Pages {
                 }
             }
         }
+        Ok(self.then(next))
+    }
+
+    /// Hands a page on and keeps nothing of it; whether it was the last.
+    pub(super) fn pass(&mut self, page: &Value, to: &mut Page<'_>) -> Result<bool, Failure> {
+        let next = self.after(page)?;
+        to(page).ok_or_else(unreadable)?;
+        Ok(self.then(next))
+    }
+
+    /// Where the page after this one begins.
+    fn after(&self, page: &Value) -> Result<Option<String>, Failure> {
+        let next = page.get(self.token).and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+        if self.count >= MOST_PAGES || next.is_some() && next == self.next { Err(circle()) } else { Ok(next) }
+    }
+
+    fn then(&mut self, next: Option<String>) -> bool {
         self.count += 1;
         self.next = next;
-        Ok(self.next.is_none())
+        self.next.is_none()
     }
 
     /// How many pages there are.

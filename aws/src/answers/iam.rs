@@ -14,7 +14,7 @@ fn document(encoded: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned()))
 }
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, '_>) -> Result<Value, Failure> {
     // IAM is global: any Region of the partition leads to it.
     let region = cloud.base().region().and_then(|region| Region::parse(region.as_ref()).ok());
     let region = region.ok_or_else(|| Failure::new(GapReason::NotConfigured, "AWS_REGION is not set"))?;

@@ -6,7 +6,7 @@ use super::capture::{raw, raw_pages};
 use super::{Failure, Question, Turn, refused, region};
 use crate::session::Cloud;
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, '_>) -> Result<Value, Failure> {
     let kms = cloud.clients(&question.account, region(question)?).await?.kms;
     let key = || question.parameter("KeyId");
     match question.operation {

@@ -8,7 +8,7 @@ use super::capture::{raw, raw_pages};
 use super::{Failure, Question, Turn, refused};
 use crate::session::Cloud;
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, '_>) -> Result<Value, Failure> {
     let config = match cloud.organization_config().await {
         Some(config) => config?,
         None => return Err(Failure::new(GapReason::NotConfigured, "GUARDIAN_ORGANIZATION_ROLE_ARN is not set")),

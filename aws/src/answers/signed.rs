@@ -105,7 +105,7 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const JSON_1_1: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
 
-pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_>) -> Result<Value, Failure> {
+pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, '_>) -> Result<Value, Failure> {
     match (question.service, question.operation) {
         ("ec2", operation @ ("GetEbsEncryptionByDefault" | "GetEbsDefaultKmsKeyId")) => {
             let body = format!("Action={operation}&Version=2016-11-15");

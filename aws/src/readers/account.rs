@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt as _};
 use guardian_core::arn::{AccountId, Arn, Region, backup_service_linked_role};
 use guardian_core::evidence::{
-    AccountInventory, Bound, EbsDefaults, Fact, Gap, GapReason, KeyInventory, KeyManager, ManagementEvents, PlanInventory, RegionInventory,
+    AccountInventory, EbsDefaults, Fact, Gap, GapReason, KeyInventory, KeyManager, ManagementEvents, PlanInventory, RegionInventory,
     RegionSettings, Resource, ResourcePoints, RestoreTesting, RoleTrust, Trail, Vault, VaultInventory, VaultNotifications,
 };
 use guardian_core::ports::{BackupReader as _, KeyReader as _, RoleReader as _};
@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::jobs::{Lately, newest_restores};
-use super::organization::Bounds;
 use super::points::{Fold, Holdings};
 use super::read::{self, arn, text};
 use super::topology::{ids, plan, selection};
@@ -54,10 +53,11 @@ struct Beside {
 }
 
 impl<A: Answers> Readers<A> {
-    /// One account as far as it can be read. What cannot is a gap in its place, and stops nothing else.
-    pub async fn account_inventory(&self, account: &AccountId, reading: &Reading, bounds: &Bounds) -> AccountRead {
+    /// One account as far as it can be read. What cannot is a gap in its place, and stops nothing else. What bounds it is told by
+    /// [`Bounds`](super::Bounds).
+    pub async fn account_inventory(&self, account: &AccountId, reading: &Reading) -> AccountRead {
         let mut arrived = BTreeMap::new();
-        let inventory = self.inventory(account, reading, bounds, &mut arrived).await;
+        let inventory = self.inventory(account, reading, &mut arrived).await;
         AccountRead { inventory, arrived }
     }
 
@@ -65,15 +65,14 @@ impl<A: Answers> Readers<A> {
         &self,
         account: &AccountId,
         reading: &Reading,
-        bounds: &Bounds,
         arrived: &mut BTreeMap<Arn, Vec<ResourcePoints>>,
     ) -> AccountInventory {
         let mut inventory = AccountInventory {
             account_id: account.clone(),
             at: reading.now,
             wanted_plans: Fact::NotAsked,
-            scps: bounds.of(account, Bound::Scp),
-            rcps: bounds.of(account, Bound::Rcp),
+            scps: Fact::NotAsked,
+            rcps: Fact::NotAsked,
             service_linked_role: Fact::NotAsked,
             roles: BTreeMap::new(),
             trusts: Fact::NotAsked,

@@ -78,6 +78,21 @@ impl<A: Answers> Readers<A> {
         }
     }
 
+    /// Asks for a list, and reads it page by page, so that no more than one of them lies here as it came.
+    async fn each<T: Send + Sync>(
+        &self,
+        question: &Question,
+        read: impl Fn(&Value) -> Option<Vec<T>> + Send + Sync,
+    ) -> Result<(Vec<T>, Timestamp), Gap> {
+        let mut all = Vec::new();
+        let mut page = |page: &Value| {
+            all.extend(read(page)?);
+            Some(())
+        };
+        let ended = self.answers.ask_each(question, &mut page).await;
+        ended.map(|at| (all, at)).map_err(|failure| question.gap(&failure))
+    }
+
     async fn fact<T>(&self, question: Option<Question>, read: impl FnOnce(&Value) -> Option<T>) -> Fact<T> {
         match question {
             Some(question) => fact(self.read(&question, read).await, &question.action()),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Bound, Fact, Gap, Member, NamedPolicy, Organization, OrganizationInventory, PolicyLevels};
 use jiff::Timestamp;
@@ -19,54 +20,30 @@ const BACKUP: &str = "backup.amazonaws.com";
 /// The SCPs and RCPs of an organization, by what they are attached to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bounds {
-    scps: Fact<Attached>,
-    rcps: Fact<Attached>,
-    /// The units from the root to each account.
-    paths: BTreeMap<AccountId, Vec<String>>,
+    scps: Fact<Vec<Attached>>,
+    rcps: Fact<Vec<Attached>>,
 }
 
-/// The policies of a kind, each once: what allows everything is attached to every account.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// A policy and what it is attached to, in order: what allows everything is attached to every account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Attached {
-    /// By name.
-    policies: Vec<NamedPolicy>,
-    /// Their places in that list, by what they are attached to.
-    by_target: BTreeMap<String, Vec<usize>>,
-}
-
-impl Attached {
-    fn of(mut policies: Vec<(NamedPolicy, Vec<String>)>) -> Self {
-        policies.sort_by(|(a, _), (b, _)| (&a.name, &a.arn).cmp(&(&b.name, &b.arn)));
-        let mut attached = Self::default();
-        for (policy, targets) in policies {
-            for target in targets {
-                attached.by_target.entry(target).or_default().push(attached.policies.len());
-            }
-            attached.policies.push(policy);
-        }
-        attached
-    }
-
-    /// What is attached to an account, a unit or the root.
-    fn to(&self, target: &str) -> Vec<NamedPolicy> {
-        let places = self.by_target.get(target).into_iter().flatten();
-        places.filter_map(|place| self.policies.get(*place)).cloned().collect()
-    }
+    policy: NamedPolicy,
+    targets: Vec<CompactString>,
 }
 
 impl Bounds {
-    /// The policies of one kind that bound an account.
-    pub fn of(&self, account: &AccountId, kind: Bound) -> Fact<PolicyLevels> {
+    /// The policies of one kind that bound an account, by the units from the root to it.
+    pub fn of(&self, organization: &OrganizationInventory, account: &AccountId, kind: Bound) -> Fact<PolicyLevels> {
         let policies = match kind {
             Bound::Scp => &self.scps,
             Bound::Rcp => &self.rcps,
         };
         match policies {
-            Fact::Known { value, source, at } => {
+            Fact::Known { value: policies, source, at } => {
                 // The path of an account that is not listed is not known, and so is what bounds it.
-                let Some(path) = self.paths.get(account) else { return Fact::NotAsked };
-                let targets = path.iter().map(String::as_str).chain([account.as_str()]);
-                let levels = if value.by_target.is_empty() { Vec::new() } else { targets.map(|target| value.to(target)).collect() };
+                let Some(path) = organization.member(account).and_then(|member| member.path.as_deref()) else { return Fact::NotAsked };
+                let targets = path.split('/').filter(|unit| is_unit(unit)).chain([account.as_str()]);
+                let levels = if policies.is_empty() { Vec::new() } else { targets.map(|target| attached_to(policies, target)).collect() };
                 Fact::Known { value: PolicyLevels { account_id: account.clone(), levels }, source: source.clone(), at: *at }
             }
             Fact::Gap(gap) => Fact::Gap(gap.clone()),
@@ -75,9 +52,20 @@ impl Bounds {
     }
 }
 
+/// The root, or an organizational unit.
+fn is_unit(part: &str) -> bool {
+    part.starts_with("r-") || part.starts_with("ou-")
+}
+
+/// What is attached to an account, a unit or the root.
+fn attached_to(policies: &[Attached], target: &str) -> Vec<NamedPolicy> {
+    let attached = policies.iter().filter(|one| one.targets.binary_search_by(|other| other.as_str().cmp(target)).is_ok());
+    attached.map(|one| one.policy.clone()).collect()
+}
+
 impl<A: Answers> Readers<A> {
-    /// The organization as far as it can be read, and what bounds its accounts. `region`: where AWS Backup is asked for its settings.
-    pub async fn organization_inventory(&self, region: &Region, at: Timestamp) -> (OrganizationInventory, Bounds) {
+    /// The organization as far as it can be read. `region`: where AWS Backup is asked for its settings.
+    pub async fn organization_inventory(&self, region: &Region, at: Timestamp) -> OrganizationInventory {
         let mut inventory = OrganizationInventory {
             at,
             organization: Fact::NotAsked,
@@ -91,16 +79,20 @@ impl<A: Answers> Readers<A> {
             // Whoever runs where the guardian is deployed puts it in.
             alarm_path: Fact::NotAsked,
         };
-        let mut bounds = Bounds::default();
-        let Some(owner) = self.answers().organization_account() else { return (inventory, bounds) };
+        let Some(owner) = self.answers().organization_account() else { return inventory };
         (inventory.organization, inventory.feature_set) = self.described(&owner).await;
         inventory.global_settings = self.global_settings(&inventory.organization, region).await;
         let list = |operation, request| organizations(&owner, operation, request);
-        let members = self.ask(&list("ListAccounts", json!({})), |response| items(response, "Accounts").map(member).collect()).await;
-        inventory.members = members.map_known(|mut members: Vec<Member>| {
+        let accounts = list("ListAccounts", json!({}));
+        let members = self.each(&accounts, |page| items(page, "Accounts").map(member).collect()).await;
+        inventory.members = fact(members, &accounts.action()).map_known(|mut members: Vec<Member>| {
             members.sort_by(|a, b| a.account_id.cmp(&b.account_id));
+            members.shrink_to_fit();
             members
         });
+        if let (Fact::Known { value: members, .. }, Some(organization)) = (&mut inventory.members, inventory.organization.known()) {
+            self.find_paths(&owner, &organization.id, members).await;
+        }
         let services = list("ListAWSServiceAccessForOrganization", json!({}));
         inventory.trusted_services = self
             .ask(&services, |answer| items(answer, "EnabledServicePrincipals").map(|one| text(one, "ServicePrincipal")).collect())
@@ -115,10 +107,17 @@ impl<A: Answers> Readers<A> {
                 items(answer, "Roots").flat_map(|root| items(root, "PolicyTypes")).filter(enabled).map(|kind| text(kind, "Type")).collect()
             })
             .await;
-        bounds.paths = self.paths(&owner, &inventory.members).await;
-        bounds.scps = self.policies_by_target(&owner, "SERVICE_CONTROL_POLICY", &inventory.policy_types).await;
-        bounds.rcps = self.policies_by_target(&owner, "RESOURCE_CONTROL_POLICY", &inventory.policy_types).await;
-        (inventory, bounds)
+        inventory
+    }
+
+    /// What bounds the accounts of the organization.
+    pub async fn organization_bounds(&self, inventory: &OrganizationInventory) -> Bounds {
+        let Some(owner) = self.answers().organization_account() else { return Bounds::default() };
+        let (scps, rcps) = tokio::join!(
+            self.policies_by_target(&owner, "SERVICE_CONTROL_POLICY", &inventory.policy_types),
+            self.policies_by_target(&owner, "RESOURCE_CONTROL_POLICY", &inventory.policy_types),
+        );
+        Bounds { scps, rcps }
     }
 
     async fn described(&self, owner: &AccountId) -> (Fact<Organization>, Fact<String>) {
@@ -127,16 +126,10 @@ impl<A: Answers> Readers<A> {
         (described.clone().map_known(|(organization, _)| organization), described.map_known(|(_, features)| features))
     }
 
-    /// The units above each account: from the list of accounts where it tells them, else asked for.
-    async fn paths(&self, owner: &AccountId, members: &Fact<Vec<Member>>) -> BTreeMap<AccountId, Vec<String>> {
-        let mut paths = BTreeMap::new();
+    /// The units above those accounts of which the list did not tell them. Where one of them cannot be had, the path stays unknown.
+    async fn find_paths(&self, owner: &AccountId, organization: &str, members: &mut [Member]) {
         let mut above = BTreeMap::<String, String>::new();
-        for member in members.known().into_iter().flatten() {
-            if let Some(path) = &member.path {
-                let units = path.split('/').filter(|unit| unit.starts_with("r-") || unit.starts_with("ou-"));
-                paths.insert(member.account_id.clone(), units.map(str::to_owned).collect());
-                continue;
-            }
+        for member in members.iter_mut().filter(|member| member.path.is_none()) {
             let mut units = Vec::new();
             let mut child = member.account_id.as_str().to_owned();
             let mut seen = BTreeSet::new();
@@ -152,19 +145,19 @@ impl<A: Answers> Readers<A> {
                 child = parent;
             }
             if child.starts_with("r-") {
+                units.push(organization.to_owned());
                 units.reverse();
-                paths.insert(member.account_id.clone(), units);
+                member.path = Some(format!("{}/", units.join("/")));
             }
         }
-        paths
     }
 
     /// The policies of a kind by what they are attached to: one list, and for each policy its text and its targets. None bounds anybody where the kind
     /// is not switched on.
-    async fn policies_by_target(&self, owner: &AccountId, kind: &str, switched_on: &Fact<Vec<String>>) -> Fact<Attached> {
+    async fn policies_by_target(&self, owner: &AccountId, kind: &str, switched_on: &Fact<Vec<String>>) -> Fact<Vec<Attached>> {
         let at = match switched_on {
             Fact::Known { value, source, at } if !value.iter().any(|on| on == kind) => {
-                return Fact::Known { value: Attached::default(), source: source.clone(), at: *at };
+                return Fact::Known { value: Vec::new(), source: source.clone(), at: *at };
             }
             Fact::Known { at, .. } => *at,
             Fact::Gap(gap) => return Fact::Gap(gap.clone()),
@@ -176,7 +169,7 @@ impl<A: Answers> Readers<A> {
         }
     }
 
-    async fn attached(&self, owner: &AccountId, kind: &str) -> Result<Attached, Gap> {
+    async fn attached(&self, owner: &AccountId, kind: &str) -> Result<Vec<Attached>, Gap> {
         let list = organizations(owner, "ListPolicies", json!({"Filter": kind}));
         let (ids, _) = self.read(&list, |answer| items(answer, "Policies").map(|one| text(one, "Id")).collect::<Option<Vec<_>>>()).await?;
         let mut policies = Vec::new();
@@ -193,11 +186,15 @@ impl<A: Answers> Readers<A> {
                 })
                 .await?;
             let targets = organizations(owner, "ListTargetsForPolicy", json!({"PolicyId": id}));
-            let read = |answer: &Value| items(answer, "Targets").map(|one| text(one, "TargetId")).collect::<Option<Vec<_>>>();
-            let (targets, _) = self.read(&targets, read).await?;
-            policies.push((policy, targets));
+            let target = |one: &Value| one.get("TargetId").and_then(Value::as_str).map(CompactString::from);
+            let (mut targets, _) = self.each(&targets, |page| items(page, "Targets").map(target).collect()).await?;
+            targets.sort();
+            targets.shrink_to_fit();
+            policies.push(Attached { policy, targets });
         }
-        Ok(Attached::of(policies))
+        let name = |attached: &Attached| (attached.policy.name.clone(), attached.policy.arn.clone());
+        policies.sort_by_cached_key(name);
+        Ok(policies)
     }
 
     /// A fact from an answer.
@@ -211,12 +208,13 @@ fn organizations(owner: &AccountId, operation: &'static str, request: Value) -> 
 }
 
 fn member(account: &Value) -> Option<Member> {
-    Some(Member {
-        account_id: AccountId::parse(&text(account, "Id")?).ok()?,
-        name: text(account, "Name"),
-        status: text(account, "State").or_else(|| text(account, "Status")),
-        path: account.pointer("/Paths/0").and_then(Value::as_str).map(str::to_owned),
-    })
+    let account_id = AccountId::parse(&text(account, "Id")?).ok()?;
+    // As `aws:PrincipalOrgPaths` has it: to the unit of the account, without the account.
+    let path = account.pointer("/Paths/0").and_then(Value::as_str).map(|path| {
+        let units = path.trim_end_matches('/');
+        format!("{}/", units.strip_suffix(account_id.as_str()).map_or(units, |units| units.trim_end_matches('/')))
+    });
+    Some(Member { name: text(account, "Name"), status: text(account, "State").or_else(|| text(account, "Status")), path, account_id })
 }
 
 #[cfg(test)]
@@ -224,15 +222,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_kept_once_and_told_by_name_of_everything_that_it_is_attached_to() {
-        let policy = |name: &str| NamedPolicy { name: name.to_owned(), arn: None, document: json!({}) };
-        let names = |attached: &Attached, target: &str| attached.to(target).into_iter().map(|policy| policy.name).collect::<Vec<_>>();
-        let all = (0..100).map(|account| format!("{account:012}")).chain(["r-1".to_owned()]).collect::<Vec<_>>();
-        let attached =
-            Attached::of(vec![(policy("keep"), vec!["r-1".to_owned()]), (policy("everything"), all), (policy("unused"), vec![])]);
-        assert_eq!(names(&attached, "r-1"), ["everything", "keep"]);
-        assert_eq!(names(&attached, "000000000042"), ["everything"]);
-        assert!(names(&attached, "ou-1").is_empty());
-        assert_eq!(attached.policies.len(), 3);
+    fn a_policy_is_told_by_name_of_everything_that_it_is_attached_to() {
+        let attached = |name: &str, targets: &[&str]| Attached {
+            policy: NamedPolicy { name: name.to_owned(), arn: None, document: json!({}) },
+            targets: targets.iter().map(|target| CompactString::from(*target)).collect(),
+        };
+        let policies =
+            [attached("everything", &["000000000041", "000000000042", "r-1"]), attached("keep", &["r-1"]), attached("unused", &[])];
+        let names = |target: &str| attached_to(&policies, target).into_iter().map(|policy| policy.name).collect::<Vec<_>>();
+        assert_eq!(names("r-1"), ["everything", "keep"]);
+        assert_eq!(names("000000000042"), ["everything"]);
+        assert!(names("ou-1").is_empty());
+    }
+
+    #[test]
+    fn a_path_ends_with_the_unit_of_the_account() {
+        for (given, path) in [("o-1/r-1/ou-1/111111111111/", "o-1/r-1/ou-1/"), ("o-1/r-1/ou-1/", "o-1/r-1/ou-1/"), ("o-1/r-1", "o-1/r-1/")]
+        {
+            assert_eq!(member(&json!({"Id": "111111111111", "Paths": [given]})).unwrap().path.as_deref(), Some(path));
+        }
     }
 }

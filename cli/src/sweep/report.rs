@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -67,10 +68,10 @@ impl Reports {
     }
 
     /// Judges every account and writes everything.
-    pub(super) async fn write<A: Answers, P: Parts>(
+    pub(super) async fn write<A: Answers + 'static, P: Parts + 'static>(
         &self,
-        sweep: &Sweep<A, P>,
-        ready: &Ready,
+        sweep: &Arc<Sweep<A, P>>,
+        ready: &Arc<Ready>,
         work: &Path,
         output: &Output,
     ) -> anyhow::Result<Exit> {

@@ -97,6 +97,7 @@ pub async fn plan<A: Answers, P: Parts>(sweep: &Sweep<A, P>, parts: &P, request:
     let (name, items) = match request {
         Request::Accounts { .. } => {
             let begun = sweep.begin().await?;
+            sweep.bound(&begun).await?;
             let item = |accounts: &[AccountId]| Item { sweep: id.clone(), accounts: accounts.to_vec(), vaults: Vec::new() };
             (ACCOUNTS, batches(&begun.accounts).map(item).collect::<Vec<_>>())
         }

@@ -1,6 +1,7 @@
 //! The handler: judge, write, hand over, tell, note.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use guardian_aws::answers::Answers;
@@ -181,9 +182,9 @@ where
     }
 
     /// Reports a sweep.
-    pub async fn report<A: Answers, P: Parts>(
+    pub async fn report<A: Answers + 'static, P: Parts + 'static>(
         &self,
-        sweep: &Sweep<A, P>,
+        sweep: &Arc<Sweep<A, P>>,
         parts: &P,
         bucket: &ReportBucket,
         id: &SweepId,
@@ -194,6 +195,7 @@ where
         let at = ready.organization.at;
         ready.organization.alarm_path = self.alarm_path().await;
         let files = Files::new(id)?;
+        let ready = Arc::new(ready);
         let overview = Box::pin(judge_to(sweep, &ready, &files.at(MACHINE))).await?;
         drop(ready);
         let latest = self.latest(bucket).await?;

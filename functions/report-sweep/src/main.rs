@@ -52,7 +52,7 @@ async fn main() -> Result<(), Error> {
             };
             let handler = Handler::new(ports, config.told, ours.clone(), region);
             let baseline = baseline(&config, &sweeps, &ours).await?;
-            let sweep = sweeps.sweep(&ours, &id, baseline, jiff::Timestamp::now());
+            let sweep = Arc::new(sweeps.sweep(&ours, &id, baseline, jiff::Timestamp::now()));
             let reported = handler.report(&sweep, &sweeps.parts(&ours, &id), &sweeps.bucket(&ours), &id, deadline).await;
             let answer = reported.inspect_err(|error| tracing::error!(sweep = %id, %error, "not reported"))?;
             tracing::info!(sweep = %id, report = answer.report, told = answer.told, "reported");

@@ -23,8 +23,7 @@ pub fn judge_organization(view: &OrganizationView<'_>) -> OrganizationResult {
 /// Judges an account.
 pub fn judge_account(view: &AccountView<'_>) -> AccountResult {
     let account = view.account;
-    let members = view.organization.members.known();
-    let member = members.and_then(|members| members.iter().find(|member| member.account_id == account.account_id));
+    let member = view.organization.member(&account.account_id);
     let (mut outcomes, not_evaluated) = match gaps::unreadable(account) {
         // Nothing can be said of it, whatever the organization tells; and one line says why.
         Some(gaps) => {

@@ -50,6 +50,16 @@ pub struct OrganizationInventory {
     pub alarm_path: Fact<AlarmPath>,
 }
 
+impl OrganizationInventory {
+    /// An account of it.
+    pub fn member(&self, account: &AccountId) -> Option<&Member> {
+        let members = self.members.known()?;
+        // They are by id; whoever wrote them down in another order is served, too.
+        let place = members.binary_search_by(|member| member.account_id.cmp(account)).ok();
+        place.and_then(|place| members.get(place)).or_else(|| members.iter().find(|member| member.account_id == *account))
+    }
+}
+
 fn is_not_asked<T>(fact: &Fact<T>) -> bool {
     matches!(fact, Fact::NotAsked)
 }

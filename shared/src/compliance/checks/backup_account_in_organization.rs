@@ -36,10 +36,10 @@ fn judge(view: &OrganizationView<'_>) -> Vec<Outcome> {
 
 fn one(view: &OrganizationView<'_>, account: &AccountId) -> Outcome {
     let subject = Place { account, region: None }.here();
-    let Some(members) = view.organization.members.known() else {
+    if view.organization.members.known().is_none() {
         return Outcome::unseen(subject, "the accounts of the organization", &view.organization.members);
-    };
-    let Some(member) = members.iter().find(|member| member.account_id == *account) else {
+    }
+    let Some(member) = view.organization.member(account) else {
         return Outcome::fail(
             subject,
             format!("account {account} keeps the copies, but it is not in the organization: no copy reaches it"),

@@ -56,10 +56,10 @@ fn concern(view: &AccountView<'_>) -> Concern {
         None => return Concern::Open(view.organization.organization.gap().cloned().into_iter().collect()),
         Some(false) => {}
     }
-    let Some(members) = view.organization.members.known() else {
+    if view.organization.members.known().is_none() {
         return Concern::Open(view.organization.members.gap().cloned().into_iter().collect());
-    };
-    let status = members.iter().find(|member| member.account_id == view.account.account_id).and_then(|member| member.status.as_deref());
+    }
+    let status = view.organization.member(&view.account.account_id).and_then(|member| member.status.as_deref());
     match status {
         Some("ACTIVE") if view.coverage.is_empty() => {
             let unread = view.account.regions.values().filter(|region| region.resources.known().is_none()).collect::<Vec<_>>();
