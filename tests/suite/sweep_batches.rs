@@ -38,6 +38,8 @@ impl Stubborn {
 }
 
 impl Parts for Stubborn {
+    const MOST_HELD: usize = FolderParts::MOST_HELD;
+
     async fn put(&self, name: &str, body: Vec<u8>) -> Result<(), PartError> {
         if self.1.lock().unwrap().contains(name) {
             return Err(PartError::Place { name: name.to_owned(), what: "full".to_owned() });

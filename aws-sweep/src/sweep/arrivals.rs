@@ -17,8 +17,6 @@ use super::{Begun, PartError, Parts, Ready, Sweep, get_json, put_json};
 
 /// Accounts of one bucket. They are judged together, so this many are held at a time.
 const BUCKET: usize = 64;
-/// Recovery points of other accounts that are held while a vault is read: some 30 MB. Tests spill early.
-const MOST_HELD: usize = if cfg!(test) { 50 } else { 100_000 };
 
 /// How many pieces lie in each bucket.
 pub(super) type Segments = BTreeMap<usize, usize>;
@@ -99,21 +97,26 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
     /// The vaults that are still to be read when every account was: those that keep copies, and those of accounts that are not swept.
     pub async fn vaults(&self, begun: &Begun) -> Result<Vec<Arn>, PartError> {
         let mut vaults = BTreeSet::new();
-        let mut looked_at = BTreeMap::new();
-        let mut named = BTreeSet::new();
+        let mut named = BTreeMap::<AccountId, BTreeSet<Arn>>::new();
         let mut all = self.all_collected(begun);
         while let Some(collected) = all.try_next().await? {
             vaults.extend(collected.vaults);
-            named.extend(collected.destinations);
-            // Of an account that lets nobody in, no vault is asked for either.
-            looked_at.insert(collected.account_id, collected.read.then_some(collected.regions));
+            for arn in collected.destinations {
+                if let Some(owner) = arn.account() {
+                    named.entry(owner).or_default().insert(arn);
+                }
+            }
         }
-        let apart = |arn: &Arn| match arn.account().map(|owner| looked_at.get(&owner)) {
-            None | Some(Some(None)) => false,
-            Some(None) => true,
-            Some(Some(Some(regions))) => arn.region().is_none_or(|region| !regions.contains(&region)),
-        };
-        vaults.extend(named.into_iter().filter(apart));
+        for (owner, arns) in named {
+            match self.collected(&owner).await? {
+                // Of an account that lets nobody in, no vault is asked for either.
+                Some(owner) if !owner.read => {}
+                Some(owner) => {
+                    vaults.extend(arns.into_iter().filter(|arn| arn.region().is_none_or(|region| !owner.regions.contains(&region))))
+                }
+                None => vaults.extend(arns),
+            }
+        }
         Ok(vaults.into_iter().collect())
     }
 
@@ -183,7 +186,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         let mut fold = Fold::of(owner);
         loop {
             match pages.fold(&mut fold).await {
-                Ok(None) if fold.arrived() < MOST_HELD => {}
+                Ok(None) if fold.arrived() < P::MOST_HELD => {}
                 Ok(None) => arriving.put(fold.take_arrived()).await?,
                 Ok(Some(at)) => {
                     arriving.put(fold.take_arrived()).await?;
