@@ -97,7 +97,7 @@ class Estate:
     def let_a_copy_go_stale(self) -> str:
         """A volume of the second source account was backed up every night, but lately no copy landed. Returns the volume."""
         source = self.sources[1]
-        volume = _volume(self.lab, source, TAG)
+        volume = make_volume(self.lab, source, TAG)
         for ago in range(self.nights, -1, -1):
             if ago < MISSED_NIGHTS:
                 failure = {
@@ -113,7 +113,7 @@ class Estate:
 
     def leave_unprotected(self) -> str:
         """A volume of the second source account has a tag that no plan selects. Returns the volume."""
-        return _volume(self.lab, self.sources[1], FORGOTTEN_TAG)
+        return make_volume(self.lab, self.sources[1], FORGOTTEN_TAG)
 
     def lock_the_reader_out(self) -> str:
         """The reader role of the third source account is deleted. Returns the account."""
@@ -168,29 +168,29 @@ def demo_estate(lab: Lab, nights: int = 5) -> Estate:
     due = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=DUE_HOURS_AGO)
     estate = Estate(lab, nights, due)
     with estate.at(due - timedelta(days=nights + 1)):
-        _switch_on(lab)
-        estate.trail_arn = _organization_trail(lab)
+        switch_on(lab)
+        estate.trail_arn = organization_trail(lab)
         _central(estate)
         estate.sources = [_source(estate, account) for account in lab.accounts["sources"]]
-        for account in _accounts(lab):
-            _encrypt_by_default(estate, account)
+        for account in accounts(lab):
+            encrypt_by_default(estate, account)
         estate.policy_id = _backup_policy(estate)
         lab.control("backup-policies", {})
     for ago in range(nights, -1, -1):
         estate.night(ago)
-    _test_restores(estate)
+    restore_to_test(estate)
     _guard_the_copies(estate)
     return estate
 
 
-def _accounts(lab: Lab) -> list[str]:
+def accounts(lab: Lab) -> list[str]:
     return [lab.management, lab.guardian, lab.backup, *lab.accounts["sources"]]
 
 
 # -- the organization --------------------------------------------------------------------------------------------------
 
 
-def _switch_on(lab: Lab) -> None:
+def switch_on(lab: Lab) -> None:
     """Trusted access, backup policies, a delegated administrator, copies across accounts, and every type of resource."""
     organizations = lab.client(lab.management, "organizations")
     organizations.enable_aws_service_access(ServicePrincipal="backup.amazonaws.com")
@@ -199,7 +199,7 @@ def _switch_on(lab: Lab) -> None:
     organizations.register_delegated_administrator(AccountId=lab.backup, ServicePrincipal="backup.amazonaws.com")
     settings = {"isCrossAccountBackupEnabled": "true", "isDelegatedAdministratorEnabled": "true"}
     lab.client(lab.management, "backup").update_global_settings(GlobalSettings=settings)
-    for account in _accounts(lab):
+    for account in accounts(lab):
         for region in lab.info["regions"]:
             backup = lab.client(account, "backup", region)
             types = backup.describe_region_settings()["ResourceTypeOptInPreference"]
@@ -223,7 +223,7 @@ def _guard_the_copies(estate: Estate) -> None:
     organizations.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=estate.lab.backup)
 
 
-def _organization_trail(lab: Lab) -> str:
+def organization_trail(lab: Lab) -> str:
     bucket = "trail-of-the-organization"
     place = {"LocationConstraint": lab.region}
     lab.client(lab.management, "s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
@@ -363,34 +363,34 @@ def _source(estate: Estate, account: str) -> Source:
     back = {"Principal": {"AWS": f"arn:aws:iam::{lab.backup}:root"}}
     lock = {"MinRetentionDays": 7, "MaxRetentionDays": 365}
     _vault(lab, account, LOCAL_VAULT, source.vault_key_arn, back, lock)
-    source.volumes = [_volume(lab, source, TAG) for _ in range(2)]
+    source.volumes = [make_volume(lab, source, TAG) for _ in range(2)]
     table = lab.client(account, "dynamodb").create_table(
         TableName="orders",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
-        Tags=_tags(TAG),
+        Tags=as_tags(TAG),
     )
     source.table = table["TableDescription"]["TableArn"]
     return source
 
 
-def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
+def as_tags(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def _volume(lab: Lab, source: Source, tags: dict[str, str]) -> str:
+def make_volume(lab: Lab, source: Source, tags: dict[str, str]) -> str:
     made = lab.client(source.account, "ec2").create_volume(
         AvailabilityZone=f"{lab.region}a",
         Size=1,
         Encrypted=True,
         KmsKeyId=source.key_arn,
-        TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(tags)}],
+        TagSpecifications=[{"ResourceType": "volume", "Tags": as_tags(tags)}],
     )
     return f"arn:aws:ec2:{lab.region}:{source.account}:volume/{made['VolumeId']}"
 
 
-def _encrypt_by_default(estate: Estate, account: str) -> None:
+def encrypt_by_default(estate: Estate, account: str) -> None:
     """New volumes are encrypted with a key that the backup account may copy from."""
     lab = estate.lab
     of_source = {source.account: source.key_arn for source in estate.sources}
@@ -402,7 +402,7 @@ def _encrypt_by_default(estate: Estate, account: str) -> None:
         ec2.modify_ebs_default_kms_key_id(KmsKeyId=key)
 
 
-def _test_restores(estate: Estate) -> None:
+def restore_to_test(estate: Estate) -> None:
     """One volume and one table of every account with backups were restored an hour after the last night."""
     lab = estate.lab
     with estate.at(estate.due + timedelta(hours=1)):

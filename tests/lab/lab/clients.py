@@ -19,6 +19,11 @@ def use(endpoint: str) -> None:
     _sessions.clear()
 
 
+def endpoint() -> str:
+    """The lab's address."""
+    return _endpoint
+
+
 def client(service: str, account_id: str, region: str) -> Any:
     """A client in an account through its administrator role."""
     if account_id not in _sessions:

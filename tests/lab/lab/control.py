@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from lab import HOME_REGION, accounts, bus, clock, queues
+from lab import HOME_REGION, accounts, bus, clock, queues, stacks
 
 if TYPE_CHECKING:
     from lab.server import Lab
@@ -44,6 +44,7 @@ class Control:
             ("POST", "bus"): self._bus,
             ("POST", "schedule"): self._schedule,
             ("POST", "sqs"): self._sqs,
+            ("POST", "stack"): self._stack,
             ("POST", "kill"): self._kill,
         }
 
@@ -123,6 +124,16 @@ class Control:
         if "paused" in given:
             self._lab.pollers.pause(bool(given["paused"]))
         return {"retry_seconds": self._lab.pollers.retry_seconds, "paused": self._lab.pollers.paused}
+
+    def _stack(self, request: Request) -> Any:
+        given = _fields(request, "account_id", "region", "name", "template", "parameters")
+        place = (given["account_id"], given["region"], given["name"])
+        created = stacks.create(*place, stacks.translate(given["template"]), given.get("parameters", {}))
+        return {
+            "outputs": created.outputs(),
+            "created_by_extension": created.by_extension,
+            "not_created": created.skipped,
+        }
 
     def _kill(self, request: Request) -> Any:
         given = _fields(request, "function")

@@ -96,48 +96,93 @@ def provide_code(account_id: str, names: list[str]) -> None:
 class Created:
     """A stack and which of its resources who created."""
 
-    def __init__(self, stack: Any, by_extension: list[str], skipped: list[str]) -> None:
+    def __init__(self, stack: Any, by_extension: list[str], skipped: list[str], more: dict[str, str]) -> None:
         self.stack = stack
         self.by_extension = by_extension
         self.skipped = skipped
+        self.more = more
 
     def outputs(self) -> dict[str, str]:
-        return {one["OutputKey"]: one["OutputValue"] for one in self.stack.outputs or []}
+        return {one["OutputKey"]: one["OutputValue"] for one in self.stack.outputs or []} | self.more
 
 
 def create(account_id: str, region: str, name: str, template: Template, parameters: dict[str, str]) -> Created:
     """Create a stack from a translated template."""
     from moto.cloudformation.models import cloudformation_backends
 
-    known = {key: value for key, value in parameters.items() if key in template.get("Parameters", {})}
+    declared = template.get("Parameters", {})
+    # A list that nobody gave is its default, which moto would leave in one piece.
+    lists = {
+        key: one["Default"] for key, one in declared.items() if one["Type"] == "CommaDelimitedList" and "Default" in one
+    }
+    known = lists | {key: value for key, value in parameters.items() if key in declared}
     backend = cloudformation_backends[account_id][region]
     # moto warns of every type that it skips; those are ours and `/lab/info` lists them.
     logging.getLogger("moto").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", "Tried to parse", UserWarning)
-    stack = backend.create_stack(name=name, template=json.dumps(template), parameters=known, tags={})
+    # moto refuses outputs that ask what it did not create.
+    ours = {name: output for name, output in template.get("Outputs", {}).items() if _of_extension(output, template)}
+    others = {name: output for name, output in template.get("Outputs", {}).items() if name not in ours}
+    # And it would run the function of a custom resource in a container.
+    resources = {name: one for name, one in template["Resources"].items() if not one["Type"].startswith("Custom::")}
+    given = json.dumps({**template, "Resources": resources, "Outputs": others})
+    stack = backend.create_stack(name=name, template=given, parameters=known, tags={})
     if stack.status != "CREATE_COMPLETE":
         raise RuntimeError(f"stack `{name}` in `{account_id}` `{region}` ended as `{stack.status}`")
-    return _complete(stack, account_id, region, template)
+    return _complete(stack, account_id, region, template, ours)
 
 
-def _complete(stack: Any, account_id: str, region: str, template: Template) -> Created:
+def _of_extension(output: Template, template: Template) -> bool:
+    """Whether an output is an attribute of a resource that is created here."""
+    named = _asked(output["Value"])
+    return named is not None and template["Resources"][named[0]]["Type"] in EXTENSION
+
+
+def _asked(value: Any) -> tuple[str, str] | None:
+    """The resource and the attribute (`Ref`: its id) that a value is."""
+    match value:
+        case {"Fn::GetAtt": [name, attribute]}:
+            return name, attribute
+        case {"Fn::GetAtt": str(both)}:
+            name, _, attribute = both.partition(".")
+            return name, attribute
+        case {"Ref": name} if not name.startswith("AWS::"):
+            return name, "Ref"
+    return None
+
+
+def _complete(stack: Any, account_id: str, region: str, template: Template, outputs: Template) -> Created:
     from moto.cloudformation.parsing import clean_json
 
     resources = stack.resource_map
     by_extension, skipped = [], []
+    made: dict[str, dict[str, str]] = {}
     for logical_id, resource in sorted(template["Resources"].items()):
         condition = resource.get("Condition")
         if condition and not resources.lazy_condition_map[condition]:
             continue
         if resources._parsed_resources.get(logical_id) is not None:
+            if resource["Type"] == "AWS::IAM::Role":
+                _managed_policies(account_id, region, clean_json(copy.deepcopy(resource["Properties"]), resources))
             continue
         build = EXTENSION.get(resource["Type"])
         if build is None:
             skipped.append(f"{logical_id} ({resource['Type']})")
             continue
-        build(account_id, region, logical_id, clean_json(copy.deepcopy(resource.get("Properties", {})), resources))
+        properties = clean_json(copy.deepcopy(resource.get("Properties", {})), resources)
+        made[logical_id] = build(account_id, region, logical_id, properties) or {}
         by_extension.append(f"{logical_id} ({resource['Type']})")
-    return Created(stack, by_extension, skipped)
+    asked = {name: _asked(output["Value"]) for name, output in outputs.items()}
+    more = {name: made[one[0]][one[1]] for name, one in asked.items() if one is not None and one[0] in made}
+    return Created(stack, by_extension, skipped, more)
+
+
+def _managed_policies(account_id: str, region: str, properties: Template) -> None:
+    """moto makes the role and leaves these out. A role that is attached anything has a name in every template here."""
+    from lab.clients import client
+
+    for arn in properties.get("ManagedPolicyArns", []):
+        client("iam", account_id, region).attach_role_policy(RoleName=properties["RoleName"], PolicyArn=arn)
 
 
 def _bus_policy(account_id: str, region: str, logical_id: str, properties: Template) -> None:
@@ -176,16 +221,96 @@ def _schedule(account_id: str, region: str, logical_id: str, properties: Templat
     client("scheduler", account_id, region).create_schedule(**{"Name": logical_id, **properties})
 
 
+def _vault(account_id: str, region: str, logical_id: str, properties: Template) -> dict[str, str]:
+    from lab.clients import client
+
+    backup, name = client("backup", account_id, region), properties["BackupVaultName"]
+    made = backup.create_backup_vault(BackupVaultName=name, EncryptionKeyArn=properties["EncryptionKeyArn"])
+    if policy := properties.get("AccessPolicy"):
+        backup.put_backup_vault_access_policy(BackupVaultName=name, Policy=json.dumps(policy))
+    if lock := properties.get("LockConfiguration"):
+        days = {key: int(value) for key, value in lock.items()}
+        backup.put_backup_vault_lock_configuration(BackupVaultName=name, **days)
+    if told := properties.get("Notifications"):
+        backup.put_backup_vault_notifications(BackupVaultName=name, **told)
+    return {"Ref": name, "BackupVaultArn": made["BackupVaultArn"]}
+
+
+def _air_gapped_vault(account_id: str, region: str, logical_id: str, properties: Template) -> dict[str, str]:
+    from lab.clients import client
+
+    backup, name = client("backup", account_id, region), properties["BackupVaultName"]
+    days = {key: int(properties[key]) for key in ("MinRetentionDays", "MaxRetentionDays")}
+    made = backup.create_logically_air_gapped_backup_vault(BackupVaultName=name, **days)
+    if policy := properties.get("AccessPolicy"):
+        backup.put_backup_vault_access_policy(BackupVaultName=name, Policy=json.dumps(policy))
+    return {"Ref": name, "BackupVaultArn": made["BackupVaultArn"]}
+
+
+def _organization_policy(account_id: str, region: str, logical_id: str, properties: Template) -> dict[str, str]:
+    from lab.clients import client
+
+    organizations, content = client("organizations", account_id, region), properties["Content"]
+    made = organizations.create_policy(
+        Name=properties["Name"],
+        Description=properties.get("Description", ""),
+        Type=properties["Type"],
+        Content=content if isinstance(content, str) else json.dumps(content),
+    )
+    policy_id = made["Policy"]["PolicySummary"]["Id"]
+    for target in properties["TargetIds"]:
+        organizations.attach_policy(PolicyId=policy_id, TargetId=target)
+    return {"Ref": policy_id}
+
+
+def _inline_function(account_id: str, region: str, logical_id: str, properties: Template) -> None:
+    """A custom resource: its function runs here, as Python and with the session of its role, and must say that it succeeded."""
+    import io
+    import types
+    import zipfile
+
+    import boto3
+    from moto.awslambda.models import lambda_backends
+
+    from lab import clients
+    from lab.credentials import session_of_role
+
+    function = lambda_backends[account_id][region].get_function(properties["ServiceToken"])
+    code = zipfile.ZipFile(io.BytesIO(function.code_bytes)).read("index.py").decode()
+    given = session_of_role(function.role, logical_id, region)
+    session = boto3.Session(
+        given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], given["AWS_SESSION_TOKEN"], region_name=region
+    )
+    answers: list[tuple[str, str]] = []
+
+    def send(event: Any, context: Any, status: str, data: Any, resource_id: str, reason: str = "") -> None:
+        answers.append((status, reason))
+
+    modules = {
+        "boto3": types.SimpleNamespace(client=lambda service: session.client(service, endpoint_url=clients.endpoint())),
+        "cfnresponse": types.SimpleNamespace(SUCCESS="SUCCESS", FAILED="FAILED", send=send),
+    }
+    code = "\n".join(line for line in code.splitlines() if line.removeprefix("import ") not in modules)
+    exec(compile(code, f"{logical_id}/index.py", "exec"), modules)
+    modules["handler"]({"RequestType": "Create", "ResourceProperties": properties}, None)
+    if [status for status, _ in answers] != ["SUCCESS"]:
+        raise RuntimeError(f"`{logical_id}` in `{account_id}` `{region}` answered {answers}")
+
+
 def _numbers(properties: Template) -> Template:
     whole = {name: int(properties[name]) for name in ("Period", "EvaluationPeriods") if name in properties}
     return {**properties, **whole, "Threshold": float(properties["Threshold"])}
 
 
-# The types that moto's CloudFormation takes without creating anything.
-EXTENSION: dict[str, Callable[[str, str, str, Template], None]] = {
+# The types that moto's CloudFormation takes without creating anything. What a stack tells of them is answered by name; `Ref` is the id.
+EXTENSION: dict[str, Callable[[str, str, str, Template], dict[str, str] | None]] = {
+    "AWS::Backup::BackupVault": _vault,
+    "AWS::Backup::LogicallyAirGappedBackupVault": _air_gapped_vault,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::Events::EventBusPolicy": _bus_policy,
+    "AWS::Organizations::Policy": _organization_policy,
     "AWS::SNS::TopicPolicy": _topic_policy,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::Scheduler::Schedule": _schedule,
+    "Custom::VolumeDefault": _inline_function,
 }

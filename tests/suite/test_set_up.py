@@ -1,0 +1,247 @@
+"""The topology of `deploy/`, created in the order of README.md: nothing is wrong with it, copies go both ways, and without any one of its statements a
+check says so and the route that needs it breaks."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .estate import BASELINE, COPY_KEPT_DAYS, Estate
+from .organization import Json, running_lab
+from .set_up import CENTRAL_VAULT, COPY_BACK_ROLE, ROLE, VAULT, set_up_estate
+from .test_sweep import grave, protection, sweep
+
+NIGHTS = 3
+# Both ways of a volume, under the key of the volume, and of a table, under the key of its vault.
+OUT, BACK, TABLE_OUT, TABLE_BACK = "out", "back", "table out", "table back"
+
+
+@dataclass(frozen=True)
+class Without:
+    """What is noticed when a statement is gone: a check that says so, and the ways that break."""
+
+    check: str | None
+    ways: frozenset[str]
+
+
+def without(check: str | None, *ways: str) -> Without:
+    return Without(check, frozenset(ways))
+
+
+# What no check notices while the other of two layers holds, or because none looks at it, has no name here.
+STATEMENTS: dict[str, dict[str, Without]] = {
+    "key of the central vault": {
+        "AccountDecidesByIam": without(None, BACK),
+        "NobodyEndsTheKey": without(None),
+        "CopiesBackUse": without("backup-vault-key-usable-for-way-back", BACK, TABLE_BACK),
+        "CopiesBackGrant": without("backup-vault-key-usable-for-way-back", BACK, TABLE_BACK),
+    },
+    "central vault": {
+        "OrganizationCopiesIn": without("destination-vault-admits-account", OUT, TABLE_OUT),
+        "NobodyDeletes": without(None),
+        "NobodyElseChangesThis": without(None),
+    },
+    "key of the local vault": {
+        "AccountDecidesByIam": without(None, BACK, TABLE_BACK),
+        "BackupAccountUses": without("vault-key-lets-backup-account-use", TABLE_OUT),
+        "BackupAccountGrants": without("vault-key-lets-backup-account-grant", TABLE_OUT),
+    },
+    "local vault": {"BackupAccountCopiesBack": without("source-vault-accepts-copy-back", BACK, TABLE_BACK)},
+    "key of the volumes": {
+        "AccountDecidesByIam": without(None),
+        "ThisAccountThroughEc2": without(None),
+        "BackupAccountUses": without("ebs-key-lets-backup-account-use", OUT),
+        "BackupAccountGrants": without("ebs-key-lets-backup-account-grant", OUT),
+    },
+    "backups-protect-copies": {
+        "Copies": without("backup-account-deletion-denied"),
+        "VaultsAndKeys": without("backup-account-key-deletion-denied"),
+    },
+    "backups-protect-sources": {"Backups": without(None), "Keys": without(None), "Roles": without(None)},
+}
+
+
+@pytest.fixture(scope="module")
+def estate() -> Iterator[Estate]:
+    with running_lab("set-up-lab.log") as lab:
+        yield set_up_estate(lab, NIGHTS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set-up")
+    (folder / "baseline.json").write_text(json.dumps(BASELINE), encoding="utf-8")
+    return folder
+
+
+@dataclass
+class Policy:
+    """A policy as it lies in the account now."""
+
+    read: Callable[[], Json]
+    write: Callable[[Json], object]
+
+    @contextmanager
+    def without(self, sid: str) -> Iterator[None]:
+        whole = self.read()
+        rest = copy.deepcopy(whole)
+        rest["Statement"] = [one for one in whole["Statement"] if one["Sid"] != sid]
+        assert len(rest["Statement"]) == len(whole["Statement"]) - 1
+        self.write(rest)
+        try:
+            yield
+        finally:
+            self.write(whole)
+
+
+class Topology:
+    """The first source account and the backup account."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate, self.lab, self.source = estate, estate.lab, estate.sources[0]
+        self.here, self.there = (
+            self.lab.client(account, "backup") for account in (self.source.account, self.lab.backup)
+        )
+        self.local_vault_arn = self.here.describe_backup_vault(BackupVaultName=VAULT)["BackupVaultArn"]
+        self.ways = self._ways()
+
+    def policies(self) -> dict[str, Policy]:
+        organizations = self.lab.client(self.lab.management, "organizations")
+        listed = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+        bounds = {one["Name"]: self._bound(organizations, one["Id"]) for one in listed if not one["AwsManaged"]}
+        return {
+            "key of the central vault": self._key(self.estate.central_key_arn),
+            "central vault": self._vault(self.there, CENTRAL_VAULT),
+            "key of the local vault": self._key(self.source.vault_key_arn),
+            "local vault": self._vault(self.here, VAULT),
+            "key of the volumes": self._key(self.source.key_arn),
+            **bounds,
+        }
+
+    def _key(self, arn: str) -> Policy:
+        kms = self.lab.client(arn.split(":")[4], "kms", arn.split(":")[3])
+        return Policy(
+            lambda: json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]),
+            lambda policy: kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(policy)),
+        )
+
+    @staticmethod
+    def _vault(backup: object, name: str) -> Policy:
+        def write(policy: Json) -> None:
+            if policy["Statement"]:
+                backup.put_backup_vault_access_policy(BackupVaultName=name, Policy=json.dumps(policy))
+            else:
+                backup.delete_backup_vault_access_policy(BackupVaultName=name)
+
+        return Policy(lambda: json.loads(backup.get_backup_vault_access_policy(BackupVaultName=name)["Policy"]), write)
+
+    @staticmethod
+    def _bound(organizations: object, policy_id: str) -> Policy:
+        return Policy(
+            lambda: json.loads(organizations.describe_policy(PolicyId=policy_id)["Policy"]["Content"]),
+            lambda policy: organizations.update_policy(PolicyId=policy_id, Content=json.dumps(policy)),
+        )
+
+    def broken(self) -> set[str]:
+        """The ways on which a copy fails now."""
+        return {name for name, way in self.ways.items() if self._copy(*way) != "COMPLETED"}
+
+    def _ways(self) -> dict[str, tuple[object, str, str, str, str]]:
+        """A recovery point that was made here goes out, the copy of it comes back."""
+        volume, table, central = self.source.volumes[0], self.source.table, self.estate.central_vault_arn
+        there = f"arn:aws:iam::{self.lab.backup}:role/{COPY_BACK_ROLE}"
+        here = f"arn:aws:iam::{self.source.account}:role/{ROLE}"
+        return {
+            OUT: (self.here, VAULT, _point(self.here, VAULT, volume), central, here),
+            TABLE_OUT: (self.here, VAULT, _point(self.here, VAULT, table), central, here),
+            BACK: (self.there, CENTRAL_VAULT, _point(self.there, CENTRAL_VAULT, volume), self.local_vault_arn, there),
+            TABLE_BACK: (
+                self.there,
+                CENTRAL_VAULT,
+                _point(self.there, CENTRAL_VAULT, table),
+                self.local_vault_arn,
+                there,
+            ),
+        }
+
+    def _copy(self, backup: object, vault: str, point: str, destination: str, role: str) -> str:
+        job = backup.start_copy_job(
+            RecoveryPointArn=point,
+            SourceBackupVaultName=vault,
+            DestinationBackupVaultArn=destination,
+            IamRoleArn=role,
+            Lifecycle={"DeleteAfterDays": COPY_KEPT_DAYS},
+        )
+        self.lab.idle()
+        return backup.describe_copy_job(CopyJobId=job["CopyJobId"])["CopyJob"]["State"]
+
+
+def _point(backup: object, vault: str, resource: str) -> str:
+    """The oldest: later ones may be copies of copies, which are under another key."""
+    listed = backup.list_recovery_points_by_backup_vault(BackupVaultName=vault, ByResourceArn=resource)
+    return min(listed["RecoveryPoints"], key=lambda point: point["CreationDate"])["RecoveryPointArn"]
+
+
+def failing(estate: Estate, folder: Path) -> set[str]:
+    sweep(estate, folder, "--json", folder / "report.json")
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    parts = [report["organization"], *report["accounts"]]
+    return {one["check"] for part in parts for one in part["outcomes"] if one["status"] == "fail"}
+
+
+def test_nothing_is_wrong_with_what_the_templates_make_and_every_resource_is_protected(
+    estate: Estate, folder: Path
+) -> None:
+    ended = sweep(estate, folder, "--json", folder / "well.json")
+    report = json.loads((folder / "well.json").read_text(encoding="utf-8"))
+    assert grave(report) == [], ended.out
+    resources = {resource for source in estate.sources for resource in source.resources}
+    assert protection(report) == dict.fromkeys(resources, "protected")
+    assert [account["not_evaluated"] for account in report["accounts"]] == [[]] * len(report["accounts"])
+
+
+def test_new_volumes_are_encrypted_with_the_key_that_the_backup_account_may_use(estate: Estate) -> None:
+    ec2 = estate.lab.client(estate.sources[0].account, "ec2")
+    assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is True
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == estate.sources[0].key_arn
+
+
+def test_without_any_one_statement_its_way_breaks_and_a_check_says_so(
+    estate: Estate, folder: Path, subtests: pytest.Subtests
+) -> None:
+    topology = Topology(estate)
+    policies = topology.policies()
+    there = {name: {one["Sid"] for one in policy.read()["Statement"]} for name, policy in policies.items()}
+    assert there == {name: set(statements) for name, statements in STATEMENTS.items()}, "each is looked at"
+    assert topology.broken() == set()
+    before = failing(estate, folder)
+    for name, statements in STATEMENTS.items():
+        for sid, noticed in statements.items():
+            with subtests.test(policy=name, statement=sid), policies[name].without(sid):
+                assert topology.broken() == noticed.ways
+                new = failing(estate, folder) - before
+                assert noticed.check in new if noticed.check else not new, new
+    assert topology.broken() == set()
+    assert failing(estate, folder) == before
+
+
+@pytest.mark.parametrize(
+    ("in_backup_account", "role", "ways"), [(False, ROLE, {OUT, TABLE_OUT}), (True, COPY_BACK_ROLE, {BACK, TABLE_BACK})]
+)
+def test_without_the_policy_for_backups_of_a_role_its_copies_break(
+    estate: Estate, in_backup_account: bool, role: str, ways: set[str]
+) -> None:
+    topology = Topology(estate)
+    iam = topology.lab.client(topology.lab.backup if in_backup_account else topology.source.account, "iam")
+    arn = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    try:
+        assert topology.broken() == ways
+    finally:
+        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
