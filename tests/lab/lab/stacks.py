@@ -6,6 +6,7 @@ second description of anything.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
@@ -161,9 +162,10 @@ def _complete(stack: Any, account_id: str, region: str, template: Template, outp
         condition = resource.get("Condition")
         if condition and not resources.lazy_condition_map[condition]:
             continue
-        if resources._parsed_resources.get(logical_id) is not None:
-            if resource["Type"] == "AWS::IAM::Role":
-                _managed_policies(account_id, region, clean_json(copy.deepcopy(resource["Properties"]), resources))
+        made_by_moto = resources._parsed_resources.get(logical_id)
+        if made_by_moto is not None:
+            if managed := clean_json(copy.deepcopy(resource.get("Properties", {})), resources).get("ManagedPolicyArns"):
+                _attach(account_id, region, made_by_moto.name, managed)
             continue
         build = EXTENSION.get(resource["Type"])
         if build is None:
@@ -177,12 +179,14 @@ def _complete(stack: Any, account_id: str, region: str, template: Template, outp
     return Created(stack, by_extension, skipped, more)
 
 
-def _managed_policies(account_id: str, region: str, properties: Template) -> None:
-    """moto makes the role and leaves these out. A role that is attached anything has a name in every template here."""
+def _attach(account_id: str, region: str, role: str, policies: list[str]) -> None:
+    """moto makes the role and leaves its managed policies out. Those of AWS that the lab does not hold stay so: what they allow, it does not ask."""
     from lab.clients import client
 
-    for arn in properties.get("ManagedPolicyArns", []):
-        client("iam", account_id, region).attach_role_policy(RoleName=properties["RoleName"], PolicyArn=arn)
+    iam = client("iam", account_id, region)
+    for arn in policies:
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.attach_role_policy(RoleName=role, PolicyArn=arn)
 
 
 def _bus_policy(account_id: str, region: str, logical_id: str, properties: Template) -> None:
