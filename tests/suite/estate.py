@@ -97,7 +97,7 @@ class Estate:
     def let_a_copy_go_stale(self) -> str:
         """A volume of the second source account was backed up every night, but lately no copy landed. Returns the volume."""
         source = self.sources[1]
-        volume = make_volume(self.lab, source, TAG)
+        volume = _volume(self.lab, source, TAG)
         for ago in range(self.nights, -1, -1):
             if ago < MISSED_NIGHTS:
                 failure = {
@@ -113,7 +113,7 @@ class Estate:
 
     def leave_unprotected(self) -> str:
         """A volume of the second source account has a tag that no plan selects. Returns the volume."""
-        return make_volume(self.lab, self.sources[1], FORGOTTEN_TAG)
+        return _volume(self.lab, self.sources[1], FORGOTTEN_TAG)
 
     def lock_the_reader_out(self) -> str:
         """The reader role of the third source account is deleted. Returns the account."""
@@ -172,7 +172,7 @@ def demo_estate(lab: Lab, nights: int = 5) -> Estate:
         estate.trail_arn = organization_trail(lab)
         _central(estate)
         estate.sources = [_source(estate, account) for account in lab.accounts["sources"]]
-        for account in accounts(lab):
+        for account in _accounts(lab):
             encrypt_by_default(estate, account)
         estate.policy_id = _backup_policy(estate)
         lab.control("backup-policies", {})
@@ -183,7 +183,7 @@ def demo_estate(lab: Lab, nights: int = 5) -> Estate:
     return estate
 
 
-def accounts(lab: Lab) -> list[str]:
+def _accounts(lab: Lab) -> list[str]:
     return [lab.management, lab.guardian, lab.backup, *lab.accounts["sources"]]
 
 
@@ -199,7 +199,7 @@ def switch_on(lab: Lab) -> None:
     organizations.register_delegated_administrator(AccountId=lab.backup, ServicePrincipal="backup.amazonaws.com")
     settings = {"isCrossAccountBackupEnabled": "true", "isDelegatedAdministratorEnabled": "true"}
     lab.client(lab.management, "backup").update_global_settings(GlobalSettings=settings)
-    for account in accounts(lab):
+    for account in _accounts(lab):
         for region in lab.info["regions"]:
             backup = lab.client(account, "backup", region)
             types = backup.describe_region_settings()["ResourceTypeOptInPreference"]
@@ -363,29 +363,34 @@ def _source(estate: Estate, account: str) -> Source:
     back = {"Principal": {"AWS": f"arn:aws:iam::{lab.backup}:root"}}
     lock = {"MinRetentionDays": 7, "MaxRetentionDays": 365}
     _vault(lab, account, LOCAL_VAULT, source.vault_key_arn, back, lock)
-    source.volumes = [make_volume(lab, source, TAG) for _ in range(2)]
-    table = lab.client(account, "dynamodb").create_table(
+    fill(lab, source)
+    return source
+
+
+def fill(lab: Lab, source: Source) -> None:
+    """What is backed up: two volumes under the key of the account, and a table."""
+    source.volumes = [_volume(lab, source, TAG) for _ in range(2)]
+    table = lab.client(source.account, "dynamodb").create_table(
         TableName="orders",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
-        Tags=as_tags(TAG),
+        Tags=_tags(TAG),
     )
     source.table = table["TableDescription"]["TableArn"]
-    return source
 
 
-def as_tags(tags: dict[str, str]) -> list[dict[str, str]]:
+def _tags(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def make_volume(lab: Lab, source: Source, tags: dict[str, str]) -> str:
+def _volume(lab: Lab, source: Source, tags: dict[str, str]) -> str:
     made = lab.client(source.account, "ec2").create_volume(
         AvailabilityZone=f"{lab.region}a",
         Size=1,
         Encrypted=True,
         KmsKeyId=source.key_arn,
-        TagSpecifications=[{"ResourceType": "volume", "Tags": as_tags(tags)}],
+        TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(tags)}],
     )
     return f"arn:aws:ec2:{lab.region}:{source.account}:volume/{made['VolumeId']}"
 

@@ -11,12 +11,10 @@ from .estate import (
     COPY_KEPT_DAYS,
     DUE_HOURS_AGO,
     KEPT_DAYS,
-    TAG,
     Estate,
     Source,
-    as_tags,
     encrypt_by_default,
-    make_volume,
+    fill,
     organization_trail,
     restore_to_test,
     switch_on,
@@ -94,13 +92,5 @@ def _sources(estate: Estate) -> Iterator[Source]:
                 source.key_arn = made["VolumeKeyArn"]
                 vault = lab.client(account, "backup").describe_backup_vault(BackupVaultName=VAULT)
                 source.vault_key_arn = vault["EncryptionKeyArn"]
-        source.volumes = [make_volume(lab, source, TAG) for _ in range(2)]
-        table = lab.client(account, "dynamodb").create_table(
-            TableName="orders",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            Tags=as_tags(TAG),
-        )
-        source.table = table["TableDescription"]["TableArn"]
+        fill(lab, source)
         yield source
