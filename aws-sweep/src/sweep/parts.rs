@@ -73,7 +73,7 @@ fn failed(name: &str, error: &io::Error) -> PartError {
 
 impl Parts for FolderParts {
     // A file costs nothing. Tests spill early.
-    const MOST_HELD: usize = if cfg!(test) { 50 } else { 2_000 };
+    const MOST_HELD: usize = if cfg!(test) { 50 } else { 500 };
 
     async fn put(&self, name: &str, body: Vec<u8>) -> Result<(), PartError> {
         let path = self.0.join(name);

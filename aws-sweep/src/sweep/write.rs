@@ -59,24 +59,18 @@ where
     P: Parts + 'static,
 {
     let failed = |error| ReportError::Write(shown(machine), error);
-    let mut overview = Overview::gather();
-    let mut json = Json::to(create(machine)?);
-    {
-        let mut both: [&mut dyn SweepWriter; 2] = [&mut json, &mut overview];
-        let (head, organization) = (sweep.head(ready), sweep.judge_organization(ready));
-        let mut totals = Totals::default();
-        totals.add_organization(&organization);
-        each(&mut both, |writer| writer.head(&head))
-            .and_then(|()| each(&mut both, |writer| writer.organization(&organization)))
-            .map_err(failed)?;
-        let mut judging = sweep.judging(ready);
-        while let Some(result) = judging.next().await? {
-            totals.add(&result);
-            each(&mut both, |writer| writer.account(&result)).map_err(failed)?;
-        }
-        each(&mut both, |writer| writer.end(&totals)).map_err(failed)?;
+    let mut both = Json::to(create(machine)?).beside(Overview::gather());
+    let (head, organization) = (sweep.head(ready), sweep.judge_organization(ready));
+    let mut totals = Totals::default();
+    totals.add_organization(&organization);
+    both.head(&head).and_then(|()| both.organization(&organization)).map_err(failed)?;
+    let mut judging = sweep.judging(ready);
+    while let Some(result) = judging.next().await? {
+        totals.add(&result);
+        both.account(&result).map_err(failed)?;
     }
-    Ok(overview.into_inner())
+    both.end(&totals).map_err(failed)?;
+    Ok(both.into_inner().1)
 }
 
 /// What changed between two machine forms.
@@ -125,10 +119,6 @@ pub fn write_forms(machine: &Path, overview: &Overview, changes: Option<&Changes
     }
     let totals = from.totals().cloned().unwrap_or_default();
     all(&mut |writer| writer.end(&totals))
-}
-
-fn each(writers: &mut [&mut dyn SweepWriter], mut write: impl FnMut(&mut dyn SweepWriter) -> io::Result<()>) -> io::Result<()> {
-    writers.iter_mut().try_for_each(|writer| write(&mut **writer))
 }
 
 fn create(file: &Path) -> Result<BufWriter<File>, ReportError> {

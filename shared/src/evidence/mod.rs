@@ -6,6 +6,7 @@
 pub mod access;
 pub mod cloudtrail;
 pub mod denial;
+mod fact;
 mod inventory;
 pub mod plan;
 pub mod state;
@@ -28,7 +29,7 @@ pub use plan::{
 pub use state::{Change, GlobalSettings, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
 /// Something we asked the cloud.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(tag = "fact", rename_all = "kebab-case")]
 pub enum Fact<T> {
     /// Seen.

@@ -18,6 +18,33 @@ impl<S> Inert<S> {
     pub fn into_inner(self) -> S {
         self.0
     }
+
+    /// Both behind one filter: what was made inert once is so for both.
+    pub fn beside<T>(self, other: Inert<T>) -> Inert<(S, T)> {
+        Inert((self.0, other.0))
+    }
+}
+
+impl<S: SweepWriter, T: SweepWriter> SweepWriter for (S, T) {
+    fn head(&mut self, head: &SweepHead) -> io::Result<()> {
+        self.0.head(head)?;
+        self.1.head(head)
+    }
+
+    fn organization(&mut self, organization: &OrganizationResult) -> io::Result<()> {
+        self.0.organization(organization)?;
+        self.1.organization(organization)
+    }
+
+    fn account(&mut self, account: &AccountResult) -> io::Result<()> {
+        self.0.account(account)?;
+        self.1.account(account)
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        self.0.end(totals)?;
+        self.1.end(totals)
+    }
 }
 
 impl<S: SweepWriter> SweepWriter for Inert<S> {
