@@ -28,7 +28,8 @@ limit = $(if $(shell command -v timeout),timeout --kill-after=30 $(1))
 
 # Port of `make lab`; 0 takes a free one and prints it.
 PORT ?= 0
-# Options of the sweep in `make bench`.
+# Options of the cold start and of the sweep in `make bench`.
+COLD ?=
 SWEEP ?=
 # Processor of `make build`: x86_64 or arm64.
 ARCH ?= x86_64
@@ -141,9 +142,10 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 	$(foreach tests,$(PYTESTS),GUARDIAN_SOAK=1 $(PY) -m pytest $(call spread,$(tests)) $(tests); ) true
 
 # With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
-bench: .venv/.stamp ## how fast: policies and coverage by themselves, and a whole sweep beside a boto3 program and beside the limits (half an hour)
+bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start and a whole sweep, beside boto3 programs and the limits (half an hour)
 	cargo bench --locked -p guardian-core --bench policy --bench coverage
-	cargo build --release --locked --workspace --bin guardian --bin guardian-stub
+	cargo build --release --locked --workspace --bin guardian --bin guardian-stub --bin diagnose-job --bin guardian-replay
+	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.cold $(COLD)
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.sweep $(SWEEP)
 
 docs: .venv/.stamp ## write the generated pages of docs/ again

@@ -1,5 +1,6 @@
 //! What AWS answers, by the wire protocols of its services.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -37,9 +38,11 @@ pub struct Call {
 #[expect(missing_docs, reason = "named after what they are")]
 pub struct Reply {
     pub status: u16,
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// `x-amzn-ErrorType`.
     pub error: Option<String>,
+    /// Others.
+    pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
 }
 
@@ -49,23 +52,23 @@ const XML: &str = "text/xml";
 impl Reply {
     /// An answer of a JSON protocol.
     pub fn json(value: &Value) -> Self {
-        Self { status: 200, content_type: JSON, error: None, body: value.to_string().into_bytes() }
+        Self { status: 200, content_type: JSON.into(), error: None, headers: Vec::new(), body: value.to_string().into_bytes() }
     }
 
     /// An error of a JSON protocol.
     pub fn error(status: u16, code: &str) -> Self {
         let body = json!({"__type": code, "message": "stub"}).to_string().into_bytes();
-        Self { status, content_type: JSON, error: Some(code.to_owned()), body }
+        Self { status, content_type: JSON.into(), error: Some(code.to_owned()), headers: Vec::new(), body }
     }
 
     fn xml(operation: &str, inside: &str) -> Self {
         let body = format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>");
-        Self { status: 200, content_type: XML, error: None, body: body.into_bytes() }
+        Self { status: 200, content_type: XML.into(), error: None, headers: Vec::new(), body: body.into_bytes() }
     }
 
     fn xml_error(status: u16, code: &str) -> Self {
         let body = format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>stub</Message></Error></ErrorResponse>");
-        Self { status, content_type: XML, error: None, body: body.into_bytes() }
+        Self { status, content_type: XML.into(), error: None, headers: Vec::new(), body: body.into_bytes() }
     }
 }
 
@@ -75,7 +78,7 @@ impl Request {
         self.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| decode(value))
     }
 
-    fn form(&self, name: &str) -> Option<String> {
+    pub(crate) fn form(&self, name: &str) -> Option<String> {
         let body = String::from_utf8_lossy(&self.body);
         body.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| decode(value))
     }
@@ -144,6 +147,8 @@ fn backup_operation(path: &str) -> &'static str {
         ["restore-jobs"] => "ListRestoreJobs",
         ["backup-jobs"] => "ListBackupJobs",
         ["copy-jobs"] => "ListCopyJobs",
+        ["copy-jobs", _] => "DescribeCopyJob",
+        ["backup-vaults", _, "recovery-points", _] => "DescribeRecoveryPoint",
         ["tags", ..] => "ListTags",
         _ => "Unknown",
     }
@@ -320,7 +325,7 @@ fn ec2(shape: &Shape, call: &Call) -> Reply {
         _ => return Reply::xml_error(400, "InvalidAction"),
     };
     let body = format!("<{operation}Response>{inside}</{operation}Response>").into_bytes();
-    Reply { status: 200, content_type: XML, error: None, body }
+    Reply { status: 200, content_type: XML.into(), error: None, headers: Vec::new(), body }
 }
 
 fn tagged(shape: &Shape, request: &Request, call: &Call) -> Reply {
@@ -348,5 +353,5 @@ fn tagged(shape: &Shape, request: &Request, call: &Call) -> Reply {
         let _ = write!(body, ",\"PaginationToken\":\"{next}\"");
     }
     body.push('}');
-    Reply { status: 200, content_type: JSON, error: None, body: body.into_bytes() }
+    Reply { status: 200, content_type: JSON.into(), error: None, headers: Vec::new(), body: body.into_bytes() }
 }

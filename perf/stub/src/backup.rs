@@ -32,7 +32,7 @@ pub(crate) fn backup(shape: &Shape, pages: &Pages, request: &Request, call: &Cal
         "ListRecoveryPointsByBackupVault" => match vaults.iter().find(|vault| vault.name == part(1)) {
             Some(vault) => {
                 let body = pages.page(shape, account, region, vault, next().as_deref());
-                Reply { status: 200, content_type: JSON, error: None, body }
+                Reply { status: 200, content_type: JSON.into(), error: None, headers: Vec::new(), body }
             }
             None => Reply::error(400, "ResourceNotFoundException"),
         },

@@ -39,7 +39,7 @@ pub(crate) fn instead(fault: Fault, call: &Call, reply: Reply) -> Reply {
     match fault {
         Fault::Throttled if matches!(call.service.as_str(), "sts" | "iam" | "ec2") => query_error(400, "Throttling"),
         Fault::Throttled => Reply::error(400, "ThrottlingException"),
-        Fault::Down => Reply { status: 500, content_type: "text/plain", error: None, body: b"stub".to_vec() },
+        Fault::Down => Reply { status: 500, content_type: "text/plain".into(), error: None, headers: Vec::new(), body: b"stub".to_vec() },
         Fault::Garbled => Reply { body: b"{\"RecoveryPoints\": [{\"".to_vec(), ..reply },
         Fault::Denied if matches!(call.service.as_str(), "sts" | "iam") => query_error(403, "AccessDenied"),
         Fault::Denied if call.service == "ec2" => query_error(403, "UnauthorizedOperation"),
@@ -50,5 +50,5 @@ pub(crate) fn instead(fault: Fault, call: &Call, reply: Reply) -> Reply {
 
 fn query_error(status: u16, code: &str) -> Reply {
     let body = format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>stub</Message></Error></ErrorResponse>");
-    Reply { status, content_type: "text/xml", error: None, body: body.into_bytes() }
+    Reply { status, content_type: "text/xml".into(), error: None, headers: Vec::new(), body: body.into_bytes() }
 }

@@ -6,22 +6,27 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Stub;
-use crate::answer::Request;
+use crate::answer::{Reply, Request};
 use crate::faults::Fault;
 
-pub(crate) fn serve(listener: &TcpListener, stub: &Arc<Stub>) {
+/// Whoever answers requests.
+pub(crate) trait Answering: Send + Sync + 'static {
+    /// The answer, and what becomes of it on the way.
+    fn reply(&self, request: &Request) -> (Reply, Option<Fault>);
+}
+
+pub(crate) fn serve<S: Answering>(listener: &TcpListener, stub: &Arc<S>) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
         let stub = Arc::clone(stub);
         std::thread::spawn(move || {
             // A connection that breaks is the client's affair.
-            let _ = connection(stream, &stub);
+            let _ = connection(stream, &*stub);
         });
     }
 }
 
-fn connection(mut stream: TcpStream, stub: &Stub) -> std::io::Result<()> {
+fn connection<S: Answering>(mut stream: TcpStream, stub: &S) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut received = Vec::new();
     while let Some(request) = read(&mut stream, &mut received)? {
@@ -37,6 +42,9 @@ fn connection(mut stream: TcpStream, stub: &Stub) -> std::io::Result<()> {
             format!("HTTP/1.1 {} S\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status, reply.content_type, reply.body.len());
         if let Some(error) = &reply.error {
             let _ = write!(head, "x-amzn-ErrorType: {error}\r\n");
+        }
+        for (name, value) in &reply.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         head.push_str("\r\n");
         if fault == Some(Fault::Truncated) {

@@ -11,6 +11,7 @@ pub mod faults;
 mod http;
 pub mod limits;
 mod points;
+pub mod replay;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use answer::{Call, Reply, Request};
 use estate::{Shape, mix};
 use faults::Fault;
+use http::Answering;
 use limits::Buckets;
 use points::Pages;
 
@@ -104,7 +106,31 @@ impl Stub {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn reply(&self, request: &Request) -> (Reply, Option<Fault>) {
+    fn fault(&self, request: &Request, call: &Call) -> Option<Fault> {
+        for (account, service, operation, fault) in &self.settings.always {
+            let asked = if call.service == "sts" { role_account(request) } else { call.account.clone() };
+            if account.as_ref().is_none_or(|wanted| *wanted == asked)
+                && *service == call.service
+                && operation.as_ref().is_none_or(|wanted| *wanted == call.operation)
+            {
+                return Some(*fault);
+            }
+        }
+        let (percent, seed) = self.settings.faults;
+        if percent == 0 {
+            return None;
+        }
+        let text = format!("{call:?} {} {} {}", request.path, request.query, String::from_utf8_lossy(&request.body));
+        let id = mix(&text.bytes().map(u64::from).collect::<Vec<_>>());
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = tries.entry(id).or_default();
+        *attempt += 1;
+        faults::drawn(seed, percent, id, *attempt)
+    }
+}
+
+impl Answering for Stub {
+    fn reply(&self, request: &Request) -> (Reply, Option<Fault>) {
         let call = request.call();
         if !self.settings.latency.is_zero() {
             std::thread::sleep(self.settings.latency);
@@ -132,28 +158,6 @@ impl Stub {
             Some(fault) => (faults::instead(fault, &call, reply), Some(fault)),
             None => (reply, None),
         }
-    }
-
-    fn fault(&self, request: &Request, call: &Call) -> Option<Fault> {
-        for (account, service, operation, fault) in &self.settings.always {
-            let asked = if call.service == "sts" { role_account(request) } else { call.account.clone() };
-            if account.as_ref().is_none_or(|wanted| *wanted == asked)
-                && *service == call.service
-                && operation.as_ref().is_none_or(|wanted| *wanted == call.operation)
-            {
-                return Some(*fault);
-            }
-        }
-        let (percent, seed) = self.settings.faults;
-        if percent == 0 {
-            return None;
-        }
-        let text = format!("{call:?} {} {} {}", request.path, request.query, String::from_utf8_lossy(&request.body));
-        let id = mix(&text.bytes().map(u64::from).collect::<Vec<_>>());
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let attempt = tries.entry(id).or_default();
-        *attempt += 1;
-        faults::drawn(seed, percent, id, *attempt)
     }
 }
 

@@ -1,0 +1,199 @@
+//! Answers a function as it was answered once, and hands it its event: what is left in a measurement is the function.
+//!
+//! The recording comes from the lab, which decides everything; here nothing is decided. A call is known by who makes it, its service and operation,
+//! and what it asks for. Several equal calls get their answers in turn, from the first again with every event.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::answer::{Reply, Request, decode};
+use crate::faults::Fault;
+use crate::http::{self, Answering};
+
+const RUNTIME: &str = "/2018-06-01/runtime/";
+/// Time that a function has for an event.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A recording that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the recording has no {0}")]
+pub struct Incomplete(&'static str);
+
+/// A recording on its way.
+#[derive(Debug)]
+pub struct Replay {
+    event: Vec<u8>,
+    function_arn: String,
+    answers: BTreeMap<Vec<String>, Vec<Reply>>,
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Events that may still be handed out.
+    allowed: u64,
+    handed: u64,
+    given: BTreeMap<Vec<String>, usize>,
+    log: Vec<(u64, String)>,
+}
+
+impl Replay {
+    /// From what `perf/cold.py` recorded: the event, and requests with their answers.
+    pub fn of(recording: &Value) -> Result<Self, Incomplete> {
+        let text = |value: &Value, name: &'static str| value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(Incomplete(name));
+        let mut answers = BTreeMap::<Vec<String>, Vec<Reply>>::new();
+        for exchange in recording.get("exchanges").and_then(Value::as_array).ok_or(Incomplete("exchanges"))? {
+            let whole = text(exchange, "path")?;
+            let (path, query) = whole.split_once('?').unwrap_or((&whole, ""));
+            let request = Request {
+                method: text(exchange, "method")?,
+                path: path.to_owned(),
+                query: query.to_owned(),
+                target: text(exchange, "target")?,
+                authorization: text(exchange, "authorization")?,
+                body: text(exchange, "body")?.into_bytes(),
+                closes: false,
+            };
+            let status = exchange.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+            let reply = Reply {
+                status: status.ok_or(Incomplete("status"))?,
+                content_type: text(exchange, "content_type")?.into(),
+                error: text(exchange, "error").ok().filter(|error| !error.is_empty()),
+                headers: Vec::new(),
+                body: text(exchange, "answer")?.into_bytes(),
+            };
+            answers.entry(identity(&request)).or_default().push(reply);
+        }
+        let event = recording.get("event").ok_or(Incomplete("event"))?.to_string().into_bytes();
+        let function_arn = text(recording, "function_arn")?;
+        Ok(Self { event, function_arn, answers, state: Mutex::default(), more: Condvar::new() })
+    }
+
+    /// Answers on a port of loopback, until `orders` end. Each line there is a number: so many events more may be handed out. Then, once so many results
+    /// came, or a minute went by, the log is told: nanoseconds since 1970 and the call, for a message with what it says.
+    pub fn serve(self, orders: impl BufRead, mut told: impl Write) -> io::Result<()> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        writeln!(told, "{}", listener.local_addr()?)?;
+        told.flush()?;
+        let replay = Arc::new(self);
+        let serving = Arc::clone(&replay);
+        std::thread::spawn(move || http::serve(&listener, &serving));
+        for line in orders.lines() {
+            let events = line?.trim().parse::<u64>().unwrap_or(0);
+            writeln!(told, "{}", json!(replay.run(events)))?;
+            told.flush()?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, events: u64) -> Vec<(u64, String)> {
+        let mut state = self.state();
+        state.log.clear();
+        state.allowed += events;
+        self.more.notify_all();
+        let results = |state: &State| state.log.iter().filter(|(_, call)| call.starts_with("result")).count() as u64;
+        let end = SystemTime::now() + TIMEOUT;
+        while results(&state) < events {
+            let Ok(left) = end.duration_since(SystemTime::now()) else { break };
+            state = self.more.wait_timeout(state, left).map(|(state, _)| state).unwrap_or_else(|poisoned| poisoned.into_inner().0);
+        }
+        std::mem::take(&mut state.log)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next event, as soon as one may be handed out.
+    fn next(&self) -> Reply {
+        let mut state = self.state();
+        state.log.push((now(), "next".to_owned()));
+        self.more.notify_all();
+        while state.handed == state.allowed {
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.handed += 1;
+        state.given.clear();
+        let (request, deadline) = (format!("00000000-0000-4000-8000-{:012}", state.handed), now() / 1_000_000 + 60_000);
+        state.log.push((now(), "event".to_owned()));
+        let headers = vec![
+            ("Lambda-Runtime-Aws-Request-Id", request),
+            ("Lambda-Runtime-Deadline-Ms", deadline.to_string()),
+            ("Lambda-Runtime-Invoked-Function-Arn", self.function_arn.clone()),
+        ];
+        Reply { status: 200, content_type: crate::answer::JSON.into(), error: None, headers, body: self.event.clone() }
+    }
+
+    fn recorded(&self, request: &Request) -> Reply {
+        let identity = identity(request);
+        let mut state = self.state();
+        let mut call = identity.get(1..3).unwrap_or_default().join(":");
+        // What people are told is what programs are held against.
+        if let Some(message) = request.form("Message") {
+            call = format!("{call} {message}");
+        }
+        let Some(answers) = self.answers.get(&identity) else {
+            state.log.push((now(), format!("unknown {}", identity.join(" "))));
+            return Reply::error(400, "NotRecorded");
+        };
+        let given = state.given.entry(identity).or_default();
+        let reply = answers.get(*given).or(answers.last()).cloned();
+        *given += 1;
+        state.log.push((now(), call));
+        reply.unwrap_or_else(|| Reply::error(400, "NotRecorded"))
+    }
+}
+
+impl Answering for Replay {
+    fn reply(&self, request: &Request) -> (Reply, Option<Fault>) {
+        let Some(runtime) = request.path.strip_prefix(RUNTIME) else { return (self.recorded(request), None) };
+        if runtime == "invocation/next" {
+            return (self.next(), None);
+        }
+        let what = if runtime.ends_with("/response") { "result" } else { "result: error" };
+        let mut state = self.state();
+        state.log.push((now(), format!("{what} {}", String::from_utf8_lossy(&request.body))));
+        self.more.notify_all();
+        let reply = Reply { status: 202, content_type: crate::answer::JSON.into(), error: None, headers: Vec::new(), body: b"{}".to_vec() };
+        (reply, None)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+/// What the answer depends on: who asks, the service, the operation, and what is asked for. Times and ids that every run draws anew are left out, and
+/// so is the order of members.
+fn identity(request: &Request) -> Vec<String> {
+    let call = request.call();
+    let key = request.authorization.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let mut identity = vec![key.to_owned(), call.service, call.operation];
+    if request.target.is_empty() && !request.path.trim_matches('/').is_empty() {
+        identity.push(request.method.clone());
+        identity.push(decode(request.path.trim_end_matches('/')));
+    }
+    identity.extend(subjects(request));
+    identity
+}
+
+/// Members of a request that say what it asks for.
+const SUBJECTS: [&str; 7] = ["TableName", "KeyId", "RoleArn", "RoleName", "PolicyName", "TopicArn", "QueueUrl"];
+
+fn subjects(request: &Request) -> Vec<String> {
+    let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
+        return SUBJECTS.iter().filter_map(|name| request.form(name)).collect();
+    };
+    let mut found = SUBJECTS.iter().filter_map(|name| body.get(name)?.as_str().map(str::to_owned)).collect::<Vec<_>>();
+    // Which item of a table, without what is drawn anew; which event history.
+    found.extend(body.get("Key").and_then(|key| key.get("pk")).and_then(|pk| pk.get("S")).and_then(Value::as_str).map(str::to_owned));
+    found.extend(body.pointer("/LookupAttributes/0/AttributeValue").and_then(Value::as_str).map(str::to_owned));
+    found.extend(body.get("NextToken").and_then(Value::as_str).map(str::to_owned));
+    found
+}

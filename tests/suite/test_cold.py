@@ -1,0 +1,45 @@
+"""The program that `make bench` holds `diagnose-job` against makes the same calls and tells the same, and what an alert may cost is not exceeded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from perf import cold, record
+
+from .test_twin import BINARIES
+
+# A claim, what is known of the failure, the job and everything on its way, one look at the event history, the incident, the pace, the alert.
+MOST_CALLS_BEFORE_THE_ALERT = 27
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, cold.Start]:
+    recording, file = record.record(), tmp_path_factory.mktemp("cold") / "recording.json"
+    recording.write(file)
+    programs = cold.programs(BINARIES)
+    return {name: cold.start(command, recording, file, 1, BINARIES) for name, command in programs.items()}
+
+
+def test_both_make_the_same_calls_and_tell_the_same(starts: dict[str, cold.Start]) -> None:
+    cold.same(starts)
+    told = cold.essence(starts["guardian"].told)
+    assert (told["cause"], told["certainty"]) == ("kms-key-policy-missing-destination", "proven")
+    assert [one["Action"] for one in told["patch"]] == [["kms:CreateGrant"]]
+
+
+def test_what_is_not_the_same_is_told(starts: dict[str, cold.Start]) -> None:
+    twin = starts["boto3"]
+    with pytest.raises(RuntimeError, match="kms:ListGrants"):
+        cold.same({**starts, "boto3": replace(twin, calls=[call for call in twin.calls if call != "kms:ListGrants"])})
+    with pytest.raises(RuntimeError, match="guessed"):
+        cold.same({**starts, "boto3": replace(twin, told={**twin.told, "cause": "guessed"})})
+
+
+def test_no_more_is_asked_before_the_alert_than_it_may_cost(starts: dict[str, cold.Start]) -> None:
+    calls = starts["guardian"].calls
+    before = calls[: calls.index("sns:Publish")]
+    assert len(before) <= MOST_CALLS_BEFORE_THE_ALERT, before
+    # One session in each account, and nothing is asked twice.
+    assert before.count("sts:AssumeRole") == 2 and before.count("cloudtrail:LookupEvents") == 1
