@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from .record import FUNCTION, Json, Recording, record
 from .runs import BINARIES
@@ -28,37 +33,57 @@ from .runs import BINARIES
 # Processor time at the smallest memory, as a part of what a whole processor gives: Lambda gives one at 1,769 MB.
 SMALLEST = 128 / 1769
 WARM = 5
+# Of so many starts one is measured apart, too, with the same alert again: that takes its time.
+APART_EVERY = 5
 # The function asks for event histories at most twice a second.
 PAUSE_SECONDS = 0.6
 
 
-@dataclass
+@dataclass(frozen=True)
 class Start:
     """One process: milliseconds, and kilobytes."""
 
-    # From the start of the process to the end of its initialization, to the accepted alert, and to the answer.
+    # From the start of the process to its first request for an event, and to the accepted alert.
     init: float
     alert: float
-    done: float
-    # From the event to the answer, first and again.
+    # From the event to the answer, first and again: by the clock, and of the processor.
     first: float
+    first_processor: float
     warm: list[float]
-    # Processor time, all of it.
-    processor: float
+    warm_processor: list[float]
+    init_processor: float
     memory: int
+    # TLS handshakes after the first event had come.
+    handshakes: int
     # Of the first event, in their order.
     calls: list[str]
     told: Json
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """Who AWS is here: files for the replay, and one for those who trust it."""
+
+    certificate: Path
+    key: Path
+    trusted: Path
+
+
 class Replay:
     """A process that answers one function."""
 
-    def __init__(self, recording: Path, binaries: Path) -> None:
+    def __init__(self, recording: Path, binaries: Path, tls: Certificate | None) -> None:
+        identity = ["--certificate", tls.certificate, "--key", tls.key] if tls else []
         self.process = subprocess.Popen(
-            [binaries / "guardian-replay", recording], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [binaries / "guardian-replay", recording, *identity],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        self.address = self._line()
+        runtime, aws = self._line().split()
+        self.environment = {"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_ENDPOINT_URL": aws}
+        if tls:
+            self.environment |= {"SSL_CERT_FILE": str(tls.trusted), "AWS_CA_BUNDLE": str(tls.trusted)}
 
     def _line(self) -> str:
         assert self.process.stdout
@@ -82,57 +107,74 @@ class Replay:
         self.process.stdout.close()
 
 
-@contextmanager
-def replay(recording: Path, binaries: Path = BINARIES) -> Iterator[Replay]:
-    running = Replay(recording, binaries)
-    try:
-        yield running
-    finally:
-        running.end()
-
-
 def start(
-    command: list[str | Path], recording: Recording, file: Path, warm: int = WARM, binaries: Path = BINARIES
+    command: list[str | Path],
+    recording: Recording,
+    file: Path,
+    *,
+    warm: int = WARM,
+    apart: bool = False,
+    binaries: Path = BINARIES,
+    tls: Certificate | None = None,
 ) -> Start:
-    """One start, one alert, and some more of the same."""
-    with replay(file, binaries) as answering:
-        environment = {
-            **recording.environment,
-            "AWS_ENDPOINT_URL": f"http://{answering.address}",
-            "AWS_LAMBDA_RUNTIME_API": answering.address,
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        # Before the process, as Lambda has the event before it has the environment.
+    """One start, one alert, and some more of the same. The event waits for the process, as it does on Lambda; `apart` it comes when the process is
+    ready for it, so that the processor time of both can be told apart."""
+    answering = Replay(file, binaries, tls)
+    environment = {**recording.environment, **answering.environment, "PYTHONDONTWRITEBYTECODE": "1"}
+    if not apart:
         answering.order(1)
-        began = time.time_ns()
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            log = answering.log()
-            at = first_of(log)
-            again = []
-            for _ in range(warm):
-                time.sleep(PAUSE_SECONDS)
-                answering.order(1)
-                once = first_of(answering.log())
-                again.append((once["result"] - once["event"]) / 1e6)
-        finally:
-            process.kill()
-            _, _, usage = os.wait4(process.pid, 0)
-            process.returncode = 0
+    began = time.time_ns()
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        log, ready = [], 0.0
+        if apart:
+            answering.order(0)
+            log += answering.log()
+            ready = processor(process.pid)
+            answering.order(1)
+        log += answering.log()
+        at, used = first_of(log), processor(process.pid)
+        again, again_processor = [], []
+        for _ in range(warm):
+            time.sleep(PAUSE_SECONDS)
+            before = processor(process.pid)
+            answering.order(1)
+            once = first_of(answering.log())
+            again.append((once["result"] - once["event"]) / 1e6)
+            again_processor.append(processor(process.pid) - before)
+        held = memory(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        answering.end()
     unknown = [call for _, call in log if call.startswith("unknown")]
     if unknown or "sns:Publish" not in at or "result: error" in at:
         raise RuntimeError(f"{command[0]} did not tell of the failure: {unknown or log}")
     return Start(
         init=(at["next"] - began) / 1e6,
         alert=(at["sns:Publish"] - began) / 1e6,
-        done=(at["result"] - began) / 1e6,
         first=(at["result"] - at["event"]) / 1e6,
+        first_processor=used - ready,
         warm=again,
-        processor=(usage.ru_utime + usage.ru_stime) * 1000,
-        memory=usage.ru_maxrss,
+        warm_processor=again_processor,
+        init_processor=ready,
+        memory=held,
+        handshakes=sum(call == "handshake" for when, call in log if when > at["event"]),
         calls=[name for _, call in log if ":" in (name := call.split(" ")[0])],
         told=next(alert_of(call.split(" ", 1)[1]) for _, call in log if call.startswith("sns:Publish")),
     )
+
+
+def processor(pid: int) -> float:
+    """Milliseconds of processor time of a process so far, of all its threads, to the nanosecond."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
+
+
+def memory(pid: int) -> int:
+    """Kilobytes that a process held at most. What the system tells of a child that ended counts its parent before the start of the program, too."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def first_of(log: list[tuple[int, str]]) -> dict[str, int]:
@@ -185,43 +227,105 @@ def worst(values: list[float]) -> float:
     return sorted(values)[min(len(values) - 1, round(0.99 * len(values)))]
 
 
-def row(starts: list[Start]) -> dict[str, float]:
-    of: Callable[[str], list[float]] = lambda name: [getattr(one, name) for one in starts]  # noqa: E731
+def row(waiting: list[Start], apart: list[Start]) -> dict[str, float]:
+    """Of starts whose event waits, and of those whose event comes apart."""
+
+    def of(starts: list[Start], name: str) -> list[float]:
+        return [getattr(one, name) for one in starts]
+
+    first, warm = modelled(apart, "first"), modelled(apart, "warm")
     return {
-        "alert_ms": middle(of("alert")),
-        "alert_p99_ms": worst(of("alert")),
-        "init_ms": middle(of("init")),
-        "first_ms": middle(of("first")),
-        "warm_ms": middle([once for one in starts for once in one.warm]),
-        "processor_ms": middle(of("processor")),
-        "memory_mib": max(of("memory")) / 1024,
+        "alert_ms": middle(of(waiting, "alert")),
+        "alert_p99_ms": worst(of(waiting, "alert")),
+        "init_ms": middle(of(waiting, "init")),
+        "first_ms": middle(of(apart, "first")),
+        "warm_ms": middle([once for one in apart for once in one.warm]),
+        "init_cpu_ms": middle(of(apart, "init_processor")),
+        "first_cpu_ms": middle(of(apart, "first_processor")),
+        "warm_cpu_ms": middle([once for one in apart for once in one.warm_processor]),
+        "first_128_ms": first,
+        "warm_128_ms": warm,
+        "first_to_warm": first / warm,
+        "memory_mib": max(of(waiting, "memory")) / 1024,
+        "handshakes": max(of(waiting, "handshakes")),
     }
+
+
+def modelled(starts: list[Start], which: str) -> float:
+    """What an invocation would take at 128 MB: the time that it waits, and that of the processor stretched."""
+    if which == "first":
+        pairs = [(one.first, one.first_processor) for one in starts]
+    else:
+        pairs = [pair for one in starts for pair in zip(one.warm, one.warm_processor, strict=True)]
+    return middle([max(wall - used, 0) + used / SMALLEST for wall, used in pairs])
+
+
+def certificate(folder: Path) -> Certificate:
+    """Signed by itself, good for a day and for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stub")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, SHA256())
+    )
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    files = Certificate(folder / "certificate.der", folder / "key.der", folder / "trusted.pem")
+    files.certificate.write_bytes(made.public_bytes(Encoding.DER))
+    files.key.write_bytes(plain)
+    files.trusted.write_bytes(made.public_bytes(Encoding.PEM))
+    return files
+
+
+def measured(recording: Recording, file: Path, rounds: int, tls: Certificate | None) -> dict[str, dict[str, float]]:
+    """Both programs by turns, so that whatever else the machine does falls on both."""
+    waiting: dict[str, list[Start]] = {name: [] for name in programs()}
+    apart: dict[str, list[Start]] = {name: [] for name in programs()}
+    for number in range(rounds):
+        for name, command in programs().items():
+            waiting[name].append(start(command, recording, file, warm=0, tls=tls))
+            if number % APART_EVERY == 0:
+                apart[name].append(start(command, recording, file, apart=True, tls=tls))
+        if sys.stderr.isatty():
+            print(f"\r{number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+    same({name: starts[0] for name, starts in waiting.items()})
+    return {name: row(waiting[name], apart[name]) for name in waiting}
+
+
+def shown(title: str, rows: dict[str, dict[str, float]]) -> str:
+    lines = [f"{title:<16} {'guardian':>10} {'boto3':>10} {'times':>7}"]
+    for name, ours in rows["guardian"].items():
+        theirs = rows["boto3"][name]
+        times = f"{theirs / ours:>7.1f}" if ours else ""
+        lines.append(f"{name:<16} {ours:>10.2f} {theirs:>10.2f} {times}")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=100, help="starts of each program, by turns")
+    parser.add_argument(
+        "--rounds", type=int, default=100, help="starts of each program, by turns; over HTTP, and over TLS"
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     arguments = parser.parse_args()
     recording = record()
-    starts: dict[str, list[Start]] = {name: [] for name in programs()}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recording.json"
         recording.write(file)
-        for number in range(arguments.rounds):
-            for name, command in programs().items():
-                starts[name].append(start(command, recording, file))
-            if sys.stderr.isatty():
-                print(f"\r{number + 1} of {arguments.rounds}", end="", file=sys.stderr, flush=True)
-    same({name: all_of[0] for name, all_of in starts.items()})
-    rows = {name: row(all_of) for name, all_of in starts.items()}
-    print(f"\n{'':>14} {'guardian':>10} {'boto3':>10} {'times':>7}")
-    for name in rows["guardian"]:
-        ours, theirs = rows["guardian"][name], rows["boto3"][name]
-        print(f"{name:>14} {ours:>10.2f} {theirs:>10.2f} {theirs / ours:>7.1f}")
+        plain = measured(recording, file, arguments.rounds, None)
+        print(shown("over HTTP", plain), flush=True)
+        secured = measured(recording, file, arguments.rounds, certificate(Path(folder)))
+        print(shown("over TLS", secured), flush=True)
     if arguments.json:
-        told = {"rows": rows, "starts": {name: [asdict(one) for one in all_of] for name, all_of in starts.items()}}
-        arguments.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        arguments.json.write_text(json.dumps({"http": plain, "tls": secured}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, cold.Start]:
     recording, file = record.record(), tmp_path_factory.mktemp("cold") / "recording.json"
     recording.write(file)
     programs = cold.programs(BINARIES)
-    return {name: cold.start(command, recording, file, 1, BINARIES) for name, command in programs.items()}
+    return {name: cold.start(command, recording, file, warm=1, binaries=BINARIES) for name, command in programs.items()}
 
 
 def test_both_make_the_same_calls_and_tell_the_same(starts: dict[str, cold.Start]) -> None:

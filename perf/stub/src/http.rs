@@ -1,10 +1,12 @@
 //! HTTP/1.1 on loopback, as little of it as an SDK needs: one thread per connection, kept alive, one buffer per connection and one write per answer.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::answer::{Reply, Request};
 use crate::faults::Fault;
@@ -16,18 +18,39 @@ pub(crate) trait Answering: Send + Sync + 'static {
 }
 
 pub(crate) fn serve<S: Answering>(listener: &TcpListener, stub: &Arc<S>) {
+    each(listener, stub, |stream, stub| connection(stream, stub));
+}
+
+/// The same behind TLS. `met` is told of every handshake.
+pub(crate) fn serve_tls<S: Answering>(listener: &TcpListener, stub: &Arc<S>, tls: &Arc<ServerConfig>, met: fn(&S)) {
+    let tls = Arc::clone(tls);
+    each(listener, stub, move |mut stream, stub| {
+        let mut session = ServerConnection::new(Arc::clone(&tls)).map_err(std::io::Error::other)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut stream)?;
+        }
+        met(stub);
+        connection(StreamOwned::new(session, stream), stub)
+    });
+}
+
+fn each<S, F>(listener: &TcpListener, stub: &Arc<S>, serve: F)
+where
+    S: Answering,
+    F: Fn(TcpStream, &S) -> std::io::Result<()> + Send + Sync + 'static,
+{
+    let serve = Arc::new(serve);
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
-        let stub = Arc::clone(stub);
+        let (stub, serve) = (Arc::clone(stub), Arc::clone(&serve));
         std::thread::spawn(move || {
             // A connection that breaks is the client's affair.
-            let _ = connection(stream, &*stub);
+            let _ = stream.set_nodelay(true).and_then(|()| serve(stream, &stub));
         });
     }
 }
 
-fn connection<S: Answering>(mut stream: TcpStream, stub: &S) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+fn connection<S: Answering>(mut stream: impl Read + Write, stub: &S) -> std::io::Result<()> {
     let mut received = Vec::new();
     while let Some(request) = read(&mut stream, &mut received)? {
         let (reply, fault) = stub.reply(&request);
@@ -56,6 +79,7 @@ fn connection<S: Answering>(mut stream: TcpStream, stub: &S) -> std::io::Result<
         // In front: a page has room behind, and moving it costs less than a second write.
         whole.splice(0..0, head.bytes());
         stream.write_all(&whole)?;
+        stream.flush()?;
         if request.closes {
             return Ok(());
         }
@@ -64,7 +88,7 @@ fn connection<S: Answering>(mut stream: TcpStream, stub: &S) -> std::io::Result<
 }
 
 /// The next request, from what was received before and what comes; `None` where the client is gone.
-fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> std::io::Result<Option<Request>> {
+fn read(stream: &mut impl Read, received: &mut Vec<u8>) -> std::io::Result<Option<Request>> {
     let end = loop {
         if let Some(end) = received.windows(4).position(|four| four == b"\r\n\r\n") {
             break end;
@@ -102,7 +126,7 @@ fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> std::io::Result<Optio
     Ok(Some(Request { method, path, query, target, authorization, body, closes }))
 }
 
-fn more(stream: &mut TcpStream, received: &mut Vec<u8>) -> std::io::Result<bool> {
+fn more(stream: &mut impl Read, received: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut chunk = [0; 8192];
     let count = stream.read(&mut chunk)?;
     received.extend_from_slice(chunk.get(..count).unwrap_or_default());

@@ -9,6 +9,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
 use crate::answer::{Reply, Request, decode};
@@ -23,6 +25,23 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 #[error("the recording has no {0}")]
 pub struct Incomplete(&'static str);
+
+/// Who the server of a TLS connection is: its certificate and its key (PKCS 8), both DER.
+#[derive(Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: Vec<u8>,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+impl Identity {
+    fn config(self) -> Result<ServerConfig, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?.with_no_client_auth();
+        builder.with_single_cert(vec![self.certificate.into()], PrivatePkcs8KeyDer::from(self.key).into())
+    }
+}
 
 /// A recording on its way.
 #[derive(Debug)]
@@ -76,14 +95,26 @@ impl Replay {
     }
 
     /// Answers on a port of loopback, until `orders` end. Each line there is a number: so many events more may be handed out. Then, once so many results
-    /// came, or a minute went by, the log is told: nanoseconds since 1970 and the call, for a message with what it says.
-    pub fn serve(self, orders: impl BufRead, mut told: impl Write) -> io::Result<()> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        writeln!(told, "{}", listener.local_addr()?)?;
-        told.flush()?;
+    /// came, or a minute went by, the log since the last is told: nanoseconds since 1970 and the call, for a message with what it says. No event: as soon as the
+    /// function asks for one.
+    ///
+    /// First two addresses are told: that of the Lambda Runtime API, and that of AWS, which is another one where it speaks TLS.
+    pub fn serve(self, tls: Option<Identity>, orders: impl BufRead, mut told: impl Write) -> io::Result<()> {
+        let tls = tls.map(Identity::config).transpose().map_err(io::Error::other)?;
         let replay = Arc::new(self);
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let runtime = listener.local_addr()?;
+        let mut aws = format!("http://{runtime}");
         let serving = Arc::clone(&replay);
         std::thread::spawn(move || http::serve(&listener, &serving));
+        if let Some(tls) = tls {
+            let listener = TcpListener::bind(("127.0.0.1", 0))?;
+            aws = format!("https://{}", listener.local_addr()?);
+            let serving = Arc::clone(&replay);
+            std::thread::spawn(move || http::serve_tls(&listener, &serving, &Arc::new(tls), |replay| replay.met()));
+        }
+        writeln!(told, "{runtime} {aws}")?;
+        told.flush()?;
         for line in orders.lines() {
             let events = line?.trim().parse::<u64>().unwrap_or(0);
             writeln!(told, "{}", json!(replay.run(events)))?;
@@ -94,12 +125,12 @@ impl Replay {
 
     fn run(&self, events: u64) -> Vec<(u64, String)> {
         let mut state = self.state();
-        state.log.clear();
         state.allowed += events;
         self.more.notify_all();
-        let results = |state: &State| state.log.iter().filter(|(_, call)| call.starts_with("result")).count() as u64;
+        let (awaited, count) = if events == 0 { ("next", 1) } else { ("result", events) };
+        let seen = |state: &State| state.log.iter().filter(|(_, call)| call.starts_with(awaited)).count() as u64;
         let end = SystemTime::now() + TIMEOUT;
-        while results(&state) < events {
+        while seen(&state) < count {
             let Ok(left) = end.duration_since(SystemTime::now()) else { break };
             state = self.more.wait_timeout(state, left).map(|(state, _)| state).unwrap_or_else(|poisoned| poisoned.into_inner().0);
         }
@@ -108,6 +139,10 @@ impl Replay {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn met(&self) {
+        self.state().log.push((now(), "handshake".to_owned()));
     }
 
     /// The next event, as soon as one may be handed out.
@@ -137,6 +172,10 @@ impl Replay {
         // What people are told is what programs are held against.
         if let Some(message) = request.form("Message") {
             call = format!("{call} {message}");
+        }
+        if request.authorization.is_empty() {
+            state.log.push((now(), "unsigned".to_owned()));
+            return Reply::error(403, "MissingAuthenticationTokenException");
         }
         let Some(answers) = self.answers.get(&identity) else {
             state.log.push((now(), format!("unknown {}", identity.join(" "))));

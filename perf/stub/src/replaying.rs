@@ -1,22 +1,33 @@
-//! A recording as a process: prints its address, and answers one function until its orders end.
+//! A recording as a process: prints where it is, and answers one function until its orders end.
 
 use std::path::PathBuf;
 
 use clap::Parser;
-use guardian_perf_stub::replay::Replay;
+use guardian_perf_stub::replay::{Identity, Replay};
 
 /// Answers a function as it was answered once, on loopback.
 ///
-/// It prints its address, under which AWS and the Lambda Runtime API answer. Then each line on standard input hands out so many events and prints the
+/// It prints two addresses, of the Lambda Runtime API and of AWS. Then each line on standard input hands out so many events and prints the
 /// calls that were made since the last, one array of JSON a line; the end of standard input ends it.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What was recorded.
     recording: PathBuf,
+    /// AWS speaks TLS, with this certificate.
+    #[arg(long, requires = "key", value_name = "DER")]
+    certificate: Option<PathBuf>,
+    /// Key of the certificate.
+    #[arg(long, requires = "certificate", value_name = "DER")]
+    key: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let recording = serde_json::from_slice(&std::fs::read(Arguments::parse().recording)?)?;
-    Replay::of(&recording)?.serve(std::io::stdin().lock(), std::io::stdout().lock())?;
+    let Arguments { recording, certificate, key } = Arguments::parse();
+    let identity = match certificate.zip(key) {
+        Some((certificate, key)) => Some(Identity { certificate: std::fs::read(certificate)?, key: std::fs::read(key)? }),
+        None => None,
+    };
+    let recording = serde_json::from_slice(&std::fs::read(recording)?)?;
+    Replay::of(&recording)?.serve(identity, std::io::stdin().lock(), std::io::stdout().lock())?;
     Ok(())
 }
