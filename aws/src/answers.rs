@@ -25,7 +25,7 @@ use crate::readers::{Fold, PointsPage, unreadable};
 use crate::session::Cloud;
 use capture::Pages;
 pub(crate) use capture::{MOST_PAGES, circle};
-pub(crate) use signed::{Senders, always_enabled, import_findings};
+pub(crate) use signed::{Senders, Service, always_enabled, endpoint, import_findings, look_in};
 
 /// One read of an AWS API.
 #[derive(Clone, Debug, PartialEq, Eq)]

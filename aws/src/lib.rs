@@ -22,6 +22,7 @@ mod jobs;
 mod keys;
 pub mod lambda;
 mod listeners;
+mod opening;
 mod operations;
 mod operator;
 mod organization;

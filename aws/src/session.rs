@@ -167,14 +167,7 @@ impl Cloud {
         let trail = aws_sdk_cloudtrail::config::Builder::from(&config)
             // Every call counts against the budget and the pace, so the retries are our own.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                timeouts()
-                    .to_builder()
-                    .read_timeout(Duration::from_secs(15))
-                    .operation_attempt_timeout(Duration::from_secs(20))
-                    .operation_timeout(Duration::from_secs(20))
-                    .build(),
-            )
+            .timeout_config(trail_timeouts())
             .build();
         let clients = Clients {
             backup: aws_sdk_backup::Client::new(&config),
@@ -300,6 +293,16 @@ pub fn timeouts() -> TimeoutConfig {
         .read_timeout(Duration::from_secs(4))
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(10))
+        .build()
+}
+
+/// Those of CloudTrail, which answers slowly.
+pub(crate) fn trail_timeouts() -> TimeoutConfig {
+    timeouts()
+        .to_builder()
+        .read_timeout(Duration::from_secs(15))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_secs(20))
         .build()
 }
 

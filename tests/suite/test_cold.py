@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,12 +16,24 @@ from .test_twin import BINARIES
 MOST_CALLS_BEFORE_THE_ALERT = 27
 
 
+class Told(NamedTuple):
+    """A failure that the function told of."""
+
+    recording: record.Recording
+    file: Path
+
+
 @pytest.fixture(scope="module")
-def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, cold.Start]:
-    recording, file = record.record(), tmp_path_factory.mktemp("cold") / "recording.json"
-    recording.write(file)
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    told = Told(record.record(), tmp_path_factory.mktemp("cold") / "recording.json")
+    told.recording.write(told.file)
+    return told
+
+
+@pytest.fixture(scope="module")
+def starts(told: Told) -> dict[str, cold.Start]:
     programs = cold.programs(BINARIES)
-    return {name: cold.start(command, recording, file, warm=1, binaries=BINARIES) for name, command in programs.items()}
+    return {name: cold.start(command, *told, warm=1, binaries=BINARIES) for name, command in programs.items()}
 
 
 def test_both_make_the_same_calls_and_tell_the_same(starts: dict[str, cold.Start]) -> None:
@@ -43,3 +57,10 @@ def test_no_more_is_asked_before_the_alert_than_it_may_cost(starts: dict[str, co
     assert len(before) <= MOST_CALLS_BEFORE_THE_ALERT, before
     # One session in each account, and nothing is asked twice.
     assert before.count("sts:AssumeRole") == 2 and before.count("cloudtrail:LookupEvents") == 1
+
+
+def test_no_connection_is_opened_once_the_event_is_there(told: Told) -> None:
+    start = cold.start(
+        [BINARIES / record.FUNCTION], *told, warm=0, binaries=BINARIES, tls=cold.certificate(told.file.parent)
+    )
+    assert start.handshakes == 0

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use guardian_core::arn::Region;
@@ -82,7 +83,7 @@ type Sender = Operation<Sent, Received, std::convert::Infallible>;
 pub(crate) struct Senders(Mutex<BTreeMap<String, Sender>>);
 
 /// A service as its requests name it.
-struct Service {
+pub(crate) struct Service {
     /// In host names.
     host: &'static str,
     /// In signatures.
@@ -256,7 +257,7 @@ fn home(partition: &str) -> &'static str {
 }
 
 /// Where a service is: as the environment or the profile says, for all services or for this one, else at its public address.
-fn endpoint(config: &SdkConfig, service: &Service, region: &str, partition: &str) -> String {
+pub(crate) fn endpoint(config: &SdkConfig, service: &Service, region: &str, partition: &str) -> String {
     let key = ServiceConfigKey::builder().service_id(service.id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = key.ok().and_then(|key| config.service_config()?.load_config(key));
     own.or_else(|| config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| {
@@ -277,11 +278,25 @@ fn error_code(body: &[u8]) -> Option<String> {
 impl Senders {
     fn of(&self, config: &SdkConfig, host: &str) -> Sender {
         let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        senders.entry(host.to_owned()).or_insert_with(|| sender(config, host)).clone()
+        senders.entry(host.to_owned()).or_insert_with(|| sender(config, host, timeouts())).clone()
     }
 }
 
-fn sender(config: &SdkConfig, host: &str) -> Sender {
+impl Service {
+    /// One that nobody signs a request for here.
+    pub(crate) const fn named(host: &'static str, id: &'static str) -> Self {
+        Self { host, signing: host, id, global: false }
+    }
+}
+
+/// Asks a host for nothing, without a signature: what stays is the connection. Connections are kept by time-outs.
+pub(crate) async fn look_in(config: &SdkConfig, host: &str, timeouts: TimeoutConfig) {
+    let nothing = Sent { method: "GET", path: "/".to_owned(), headers: Vec::new(), body: String::new() };
+    // Whether it is there is told by those who need it.
+    let _ = sender(config, host, timeouts).invoke(nothing).await;
+}
+
+fn sender(config: &SdkConfig, host: &str, timeouts: TimeoutConfig) -> Sender {
     let builder = Operation::builder()
         .service_name("signed")
         .operation_name("signed")
@@ -290,7 +305,7 @@ fn sender(config: &SdkConfig, host: &str) -> Sender {
         // Signed by hand above, and asked again by whoever has patience.
         .no_auth()
         .no_retry()
-        .timeout_config(timeouts())
+        .timeout_config(timeouts)
         .sleep_impl(TokioSleep::new())
         .time_source(SystemTimeSource::new())
         .serializer(request)

@@ -15,6 +15,7 @@ async fn main() -> Result<(), Error> {
     let account = telling.account();
     let cloud = Cloud::from_env(telling.reader).await.sharing_turns(telling.table.clone());
     let base = cloud.base().clone();
+    cloud.open_for_diagnosis().await;
     let ports = Ports {
         denials: DenialTable::new(&base, denials_table).of_account(account),
         work: WorkTable::new(&base, telling.table),
