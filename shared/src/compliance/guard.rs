@@ -1,43 +1,107 @@
-//! Do service control policies keep an administrator of an account that keeps copies from doing this?
+//! Do service control policies keep an administrator of an account from doing this?
 
+use super::probe::{Bound, Left};
 use super::say::{every, listed, quoted};
-use super::{AccountView, Outcome, probe};
+use super::walk::Concern;
+use super::{AccountView, Outcome, Subject, probe};
+use crate::evidence::{Gap, PolicyLevels};
+
+/// What is said of an answer: what follows where an action is left, what it means that all are denied, and where the account should be if no policy
+/// can bind it.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'w> {
+    pub(super) so: &'w str,
+    pub(super) held: &'w str,
+    pub(super) elsewhere: &'w str,
+}
 
 /// Of an account that keeps copies: whether each action is denied to its administrator. `so` says what follows where one is not, `held` what it
 /// means that all are.
 pub(super) fn denied_by_scps(view: &AccountView<'_>, actions: &[(&str, &str)], so: &str, held: &str) -> Vec<Outcome> {
+    let words = Words { so, held, elsewhere: "keep the copies in an account of their own" };
     view.in_backup_account(|| {
-        let subject = view.place().here();
-        let account = &view.account.account_id;
-        let Some(levels) = view.account.scps.known() else {
-            return vec![Outcome::unseen(subject, "the service control policies", &view.account.scps)];
-        };
-        let Some(management) = view.is_management_account() else {
-            return vec![Outcome::unseen(subject, "which account is the management account", &view.organization.organization)];
-        };
-        let (left, open) = probe::left_by_scps(view, levels, actions);
-        let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
-        let outcome = if management {
-            Outcome::fail(
-                subject,
-                format!("account {account} is the management account, which no service control policy binds"),
-                "keep the copies in an account of their own",
-            )
-        } else if !left.is_empty() {
-            Outcome::fail(
-                subject,
-                format!("no service control policy denies an administrator of account {account} {}, so {so}", listed(&left)),
-                format!(
-                    "attach to account {account}, or to its unit, a service control policy that denies {} to everybody but the role that \
-                     needs it",
-                    every(&left)
-                ),
-            )
-        } else if let Some((action, on)) = open.first() {
-            Outcome::unknown(subject, format!("whether {} is denied depends on {}", quoted(action), listed(on)), Vec::new())
-        } else {
-            Outcome::pass(subject, held)
-        };
-        vec![outcome.from(policies)]
+        let left = |levels: &PolicyLevels| probe::left_by_scps(view, levels, actions);
+        vec![bound(view, view.place().here(), words, Vec::new(), left)]
     })
+}
+
+/// What of an account is to be protected: whether there is anything, and what of it could not be seen.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    pub(super) things: Vec<T>,
+    pub(super) open: bool,
+    pub(super) gaps: Vec<Gap>,
+}
+
+impl<T> Found<T> {
+    /// Something could not be seen.
+    pub(super) fn miss(&mut self, gap: Option<&Gap>) {
+        self.open = true;
+        self.gaps.extend(gap.cloned());
+    }
+}
+
+/// Of an account that is backed up: whether its administrator is denied what would undo its backups; `ask` puts the questions about each thing.
+pub(super) fn denied_in_source<T>(
+    view: &AccountView<'_>,
+    found: Found<T>,
+    none: &str,
+    words: Words<'_>,
+    ask: impl Fn(&Bound<'_>, &T, &mut Left<'static>),
+) -> Vec<Outcome> {
+    view.in_source_account(|| {
+        let subject = view.place().here();
+        if found.things.is_empty() {
+            return vec![if found.open {
+                Outcome::unknown(subject, "not seen: what is to be protected", found.gaps)
+            } else {
+                Outcome::not_applicable(subject, none)
+            }];
+        }
+        let left = |levels: &PolicyLevels| {
+            let bound = Bound::new(view, levels);
+            let mut left = Left::default();
+            found.things.iter().for_each(|thing| ask(&bound, thing, &mut left));
+            left
+        };
+        let outcome = bound(view, subject, words, found.gaps.clone(), left);
+        let whole = if found.open && outcome.status == super::Status::Pass { Concern::Open(found.gaps.clone()) } else { Concern::Yes };
+        vec![whole.then(outcome.subject.clone(), |_| outcome)]
+    })
+}
+
+fn bound<'l>(
+    view: &AccountView<'_>,
+    subject: Subject,
+    words: Words<'_>,
+    gaps: Vec<Gap>,
+    left: impl FnOnce(&PolicyLevels) -> Left<'l>,
+) -> Outcome {
+    let account = &view.account.account_id;
+    let Some(levels) = view.account.scps.known() else {
+        return Outcome::unseen(subject, "the service control policies", &view.account.scps);
+    };
+    let Some(management) = view.is_management_account() else {
+        return Outcome::unseen(subject, "which account is the management account", &view.organization.organization);
+    };
+    let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
+    let Left { left, open } = left(levels);
+    let outcome = if management {
+        let seen = format!("account {account} is the management account, which no service control policy binds");
+        Outcome::fail(subject, seen, words.elsewhere)
+    } else if !left.is_empty() {
+        Outcome::fail(
+            subject,
+            format!("no service control policy denies an administrator of account {account} {}, so {}", listed(&left), words.so),
+            format!(
+                "attach to account {account}, or to its unit, a service control policy that denies {} to everybody but the role that needs it",
+                every(&left)
+            ),
+        )
+    } else if let Some((action, on)) = open.first() {
+        Outcome::unknown(subject, format!("whether {} is denied depends on {}", quoted(action), listed(on)), gaps)
+    } else {
+        Outcome::pass(subject, words.held)
+    };
+    outcome.from(policies)
 }

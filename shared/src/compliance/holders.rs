@@ -8,6 +8,17 @@ use crate::evidence::{Fact, Gap, Role};
 /// Asks about every role that a selection or the organization's policy names.
 pub(super) fn each(view: &AccountView<'_>, mut judge: impl FnMut(Subject, &Arn, &Fact<Role>) -> Outcome) -> Vec<Outcome> {
     let subject = view.place().here();
+    let mut outcomes = view.account.roles.iter().map(|(arn, fact)| judge(view.place().of(arn), arn, fact)).collect::<Vec<_>>();
+    if let Some(gaps) = unread(view) {
+        outcomes.push(Outcome::unknown(subject, "not seen: all selections, which name the roles", gaps));
+    } else if outcomes.is_empty() {
+        outcomes.push(Outcome::not_applicable(subject, "no selection names a role"));
+    }
+    outcomes
+}
+
+/// Why not every role is known that carries backups; `None`: each is.
+pub(super) fn unread(view: &AccountView<'_>) -> Option<Vec<Gap>> {
     let mut gaps = Vec::new();
     let mut open = false;
     let mut miss = |gap: Option<&Gap>| {
@@ -29,13 +40,7 @@ pub(super) fn each(view: &AccountView<'_>, mut judge: impl FnMut(Subject, &Arn, 
             }
         }
     }
-    let mut outcomes = view.account.roles.iter().map(|(arn, fact)| judge(view.place().of(arn), arn, fact)).collect::<Vec<_>>();
-    if open {
-        outcomes.push(Outcome::unknown(subject, "not seen: all selections, which name the roles", gaps));
-    } else if outcomes.is_empty() {
-        outcomes.push(Outcome::not_applicable(subject, "no selection names a role"));
-    }
-    outcomes
+    open.then_some(gaps)
 }
 
 /// Whether the account backs up or keeps copies.

@@ -118,55 +118,83 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// The actions of a list that service control policies leave to an administrator of the account, and those of which it is not known.
-pub(super) fn left_by_scps<'l>(
-    view: &AccountView<'_>,
-    levels: &PolicyLevels,
-    list: &[(&'l str, &str)],
-) -> (Vec<&'l str>, Vec<(&'l str, Vec<String>)>) {
-    let account = &view.account.account_id;
-    let region = view.account.regions.keys().next();
-    let partition = region.map_or("aws", |region| region.partition());
-    let caller = Caller { organization_id: view.organization_id(), ..Caller::administrator(account, partition) };
-    let policies = Policies {
-        identity: vec![everything()],
-        scps: levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect(),
-        management_account: view.organization.organization.known().map(|organization| organization.management_account.as_str().to_owned()),
-        ..Policies::default()
-    };
-    let region = region.map_or("", |region| region.as_str());
-    let (mut left, mut open) = (Vec::new(), Vec::new());
-    for (action, form) in list {
-        let resource = form.replace("PARTITION", partition).replace("REGION", region).replace("ACCOUNT", account.as_str());
-        let context = caller.context(Some(region).filter(|region| !region.is_empty()));
-        // A key must let its own account in besides; the usual policy does.
-        let of_key = action.starts_with("kms:").then(|| home_key(partition, account));
-        let policies = Policies { resource: of_key, ..policies.clone() };
-        match caller.may(action, (&resource, account.as_str()), context, &policies) {
-            Says::Yes => left.push(*action),
-            Says::No => {}
-            Says::Depends(on) => open.push((*action, on)),
+/// Actions that are left to somebody, and those of which it is not known, with what it depends on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left<'l> {
+    pub(super) left: Vec<&'l str>,
+    pub(super) open: Vec<(&'l str, Vec<String>)>,
+}
+
+impl<'l> Left<'l> {
+    /// What is said of one action more; that it is left, or open, is told once.
+    pub(super) fn add(&mut self, action: &'l str, says: Says) {
+        match says {
+            Says::Yes if !self.left.contains(&action) => self.left.push(action),
+            Says::Depends(on) if self.open.iter().all(|(other, _)| *other != action) => self.open.push((action, on)),
+            Says::Yes | Says::Depends(_) | Says::No => {}
         }
     }
-    (left, open)
+}
+
+/// An administrator of an account, bound by its service control policies and by nothing else.
+pub(super) struct Bound<'a> {
+    caller: Caller<'a>,
+    account: &'a AccountId,
+    partition: &'a str,
+    policies: Policies,
+}
+
+impl<'a> Bound<'a> {
+    pub(super) fn new(view: &'a AccountView<'_>, levels: &PolicyLevels) -> Self {
+        let account = &view.account.account_id;
+        let partition = view.account.regions.keys().next().map_or("aws", |region| region.partition());
+        let organization = view.organization.organization.known();
+        Self {
+            caller: Caller { organization_id: view.organization_id(), ..Caller::administrator(account, partition) },
+            account,
+            partition,
+            policies: Policies {
+                identity: vec![everything()],
+                scps: levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect(),
+                management_account: organization.map(|organization| organization.management_account.as_str().to_owned()),
+                ..Policies::default()
+            },
+        }
+    }
+
+    /// Whether the administrator may; `set` adds what is known of the resource.
+    pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl FnOnce(&mut Context)) -> Says {
+        let mut context = self.caller.context(region);
+        set(&mut context);
+        let may = |policies| self.caller.may(action, (resource, self.account.as_str()), context, policies);
+        if action.starts_with("kms:") {
+            // A key must let its own account in besides; the usual policy does.
+            return may(&Policies { resource: Some(home_key(self.partition, self.account)), ..self.policies.clone() });
+        }
+        may(&self.policies)
+    }
+}
+
+/// The actions of a list that service control policies leave to an administrator of the account, and those of which it is not known.
+pub(super) fn left_by_scps<'l>(view: &AccountView<'_>, levels: &PolicyLevels, list: &[(&'l str, &str)]) -> Left<'l> {
+    let bound = Bound::new(view, levels);
+    let region = view.account.regions.keys().next().map(|region| region.as_str());
+    let mut left = Left::default();
+    for (action, form) in list {
+        let resource = form.replace("PARTITION", bound.partition).replace("REGION", region.unwrap_or_default());
+        let resource = resource.replace("ACCOUNT", bound.account.as_str());
+        left.add(action, bound.may(action, &resource, region, |_| {}));
+    }
+    left
 }
 
 /// The actions of a list that the policy of an object leaves to an administrator of its own account.
-pub(super) fn left_by_policy<'l>(
-    account: &AccountId,
-    partition: &str,
-    document: Option<&Value>,
-    list: &[(&'l str, &str)],
-) -> (Vec<&'l str>, Vec<(&'l str, Vec<String>)>) {
+pub(super) fn left_by_policy<'l>(account: &AccountId, partition: &str, document: Option<&Value>, list: &[(&'l str, &str)]) -> Left<'l> {
     let caller = Caller::administrator(account, partition);
     let policies = Policies { identity: vec![everything()], resource: document.map(Document::read), ..Policies::default() };
-    let (mut left, mut open) = (Vec::new(), Vec::new());
+    let mut left = Left::default();
     for (action, resource) in list {
-        match caller.may(action, (resource, account.as_str()), caller.context(None), &policies) {
-            Says::Yes => left.push(*action),
-            Says::No => {}
-            Says::Depends(on) => open.push((*action, on)),
-        }
+        left.add(action, caller.may(action, (resource, account.as_str()), caller.context(None), &policies));
     }
-    (left, open)
+    left
 }

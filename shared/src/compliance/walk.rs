@@ -2,6 +2,7 @@
 //!
 //! What could not be read becomes an outcome in its place, so that no check forgets it.
 
+use super::guard::Found;
 use super::say::Place;
 use super::{AccountView, OrganizationView, Outcome, Subject};
 use crate::arn::{AccountId, Arn};
@@ -132,6 +133,29 @@ impl<'a> AccountView<'a> {
             Some(vaults) if vaults.is_empty() => vec![Outcome::not_applicable(place.here(), "there is no vault")],
             Some(vaults) => vaults.iter().map(|vault| judge(place, region, vault)).collect(),
         })
+    }
+
+    /// The vaults that are used, as far as that can be seen.
+    pub(super) fn used(&self) -> Found<(&'a RegionInventory, &'a VaultInventory)> {
+        let mut found = Found { things: Vec::new(), open: false, gaps: Vec::new() };
+        for (region, inventory) in self.account.regions.iter().filter(|(_, inventory)| inventory.enabled.known() != Some(&false)) {
+            let place = Place { region: Some(region), ..self.place() };
+            let Some(vaults) = inventory.vaults.known() else {
+                found.miss(inventory.vaults.gap());
+                continue;
+            };
+            for vault in vaults {
+                match self.uses(place, inventory, vault) {
+                    Concern::Yes => found.things.push((inventory, vault)),
+                    Concern::No(_) => {}
+                    Concern::Open(gaps) => {
+                        found.miss(None);
+                        found.gaps.extend(gaps);
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Every vault that is used: backups or copies go there, or are there.

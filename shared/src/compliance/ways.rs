@@ -234,6 +234,25 @@ pub(super) fn everything_needed(_: &Requirement) -> bool {
     true
 }
 
+/// The types whose backups lie in the vault; EBS, where there is none yet.
+pub(super) fn kinds(region: &RegionInventory, pair: &Pair) -> BTreeSet<(String, bool)> {
+    let points = source_vault(region, pair).and_then(|vault| vault.points.known());
+    let seen = points
+        .into_iter()
+        .flatten()
+        .filter_map(|points| Some((points.resource_type.clone(), points.newest.first()?.arn.service() == "backup")));
+    let mut kinds = seen.collect::<BTreeSet<_>>();
+    if kinds.is_empty() {
+        kinds.insert(("EBS".to_owned(), false));
+    }
+    kinds
+}
+
+/// One line for one thing that was asked about for several types: what is worst of all.
+pub(super) fn worst(judged: impl Iterator<Item = Outcome>) -> Vec<Outcome> {
+    judged.min_by(|a, b| a.status.cmp(&b.status).then_with(|| a.seen.cmp(&b.seen))).into_iter().collect()
+}
+
 /// Whether a vault exists that something is copied to.
 pub(super) fn destination_exists(view: &AccountView<'_>, subject: Subject, arn: &Arn) -> Outcome {
     let exists = |subject| Outcome::pass(subject, "the vault that copies go to exists");

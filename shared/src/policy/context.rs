@@ -8,6 +8,8 @@ pub struct Context {
     values: BTreeMap<String, Values>,
     unknown: BTreeSet<String>,
     absent: BTreeSet<String>,
+    /// Beginnings of keys: of those every one that is there is set.
+    whole: BTreeSet<String>,
     /// A key that is nowhere here is unknown, not absent.
     open: bool,
 }
@@ -35,6 +37,11 @@ impl Context {
     /// Says that a key is not in the request.
     pub fn set_absent(&mut self, key: &str) {
         self.absent.insert(key.to_lowercase());
+    }
+
+    /// Says that of the keys that begin so only those that are set are in the request.
+    pub fn set_whole(&mut self, prefix: &str) {
+        self.whole.insert(prefix.to_lowercase());
     }
 
     /// Sets a single-valued key. Key names have no letter case.
@@ -71,16 +78,20 @@ impl Context {
         match self.values.get(key) {
             Some(Values::One(value)) => Lookup::One(value),
             Some(Values::Many(values)) => Lookup::Many(values),
-            None if self.open && !self.absent.contains(key) => Lookup::Unknown,
+            None if self.open && !self.absent.contains(key) && !self.is_whole(key) => Lookup::Unknown,
             None => Lookup::Absent,
         }
+    }
+
+    fn is_whole(&self, key: &str) -> bool {
+        self.whole.iter().any(|prefix| key.starts_with(prefix.as_str()))
     }
 
     /// The keys that begin with a prefix (in lower case), and whether there may be more of them.
     pub(crate) fn under<'a>(&'a self, prefix: &'a str) -> (impl Iterator<Item = &'a str>, bool) {
         let begins = move |key: &&String| key.starts_with(prefix);
         let known = self.values.keys().filter(begins).filter(|key| !self.unknown.contains(*key));
-        let more = self.open || self.unknown.iter().any(|key| key.starts_with(prefix));
+        let more = self.open && !self.is_whole(prefix) || self.unknown.iter().any(|key| key.starts_with(prefix));
         (known.filter_map(move |key| key.get(prefix.len()..)), more)
     }
 }

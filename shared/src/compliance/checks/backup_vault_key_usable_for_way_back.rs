@@ -3,8 +3,7 @@
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, keyed, ways};
 use crate::copy::Object;
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Fact, RegionInventory};
-use std::collections::BTreeSet;
+use crate::evidence::Fact;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -41,7 +40,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         };
         // The account that must act is that of the key.
         let subject = place.there(&key).part(pair.source.as_str());
-        let judged = kinds(region, pair).into_iter().map(|(kind, managed)| {
+        let judged = ways::kinds(region, pair).into_iter().map(|(kind, managed)| {
             let way = ways::way(
                 view,
                 region,
@@ -63,21 +62,6 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 ),
             }
         });
-        // One line for the key: what is worst of all types.
-        judged.min_by(|a, b| a.status.cmp(&b.status).then_with(|| a.seen.cmp(&b.seen))).into_iter().collect()
+        ways::worst(judged)
     })
-}
-
-/// The types whose backups lie in the vault; EBS, where there is none yet.
-fn kinds(region: &RegionInventory, pair: &ways::Pair) -> BTreeSet<(String, bool)> {
-    let points = ways::source_vault(region, pair).and_then(|vault| vault.points.known());
-    let seen = points
-        .into_iter()
-        .flatten()
-        .filter_map(|points| Some((points.resource_type.clone(), points.newest.first()?.arn.service() == "backup")));
-    let mut kinds = seen.collect::<BTreeSet<_>>();
-    if kinds.is_empty() {
-        kinds.insert(("EBS".to_owned(), false));
-    }
-    kinds
 }

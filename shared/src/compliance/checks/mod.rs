@@ -89,6 +89,13 @@ checks! {
     allowed_images_admit_backups,
     completed_jobs_made_their_copies,
     alarm_path_whole,
+    key_held_by_its_account,
+    source_vault_key_takes_copies_back,
+    ebs_default_key_usable_through_ec2,
+    source_backup_deletion_denied,
+    source_vault_key_deletion_denied,
+    backup_role_change_denied,
+    copy_key_policy_denies_deletion,
 }
 
 /// The check of a code or a name.

@@ -47,7 +47,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             );
             let list =
                 POINTS.iter().map(|action| (*action, point.as_str())).chain(VAULT.iter().map(|action| (*action, vault.arn.as_str())));
-            let (left, open) =
+            let probe::Left { left, open } =
                 probe::left_by_policy(place.account, vault.arn.partition(), policy.document.as_ref(), &list.collect::<Vec<_>>());
             if !left.is_empty() {
                 let seen = format!("its policy leaves {} to an administrator of the account", listed(&left));

@@ -1,0 +1,170 @@
+//! The account of a key can administer it and use it.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+use crate::arn::{AccountId, Arn};
+use crate::compliance::probe::{Caller, Says};
+use crate::compliance::say::{listed, quoted};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, probe};
+use crate::diagnosis::{Grade, Severity};
+use crate::evidence::{KeyInventory, KeyManager};
+use crate::policy::{Document, Policies};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    meta: Meta {
+        code: "BKC-075",
+        name: "key-held-by-its-account",
+        title: "The account of a key can administer it and use it",
+        severity: Severity::High,
+        since: "0.1.0",
+        needs: &["kms:GetKeyPolicy", "kms:DescribeKey"],
+        remedy: Grade::NeedsApproval,
+        references: &[
+            "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html",
+            "https://docs.aws.amazon.com/kms/latest/APIReference/API_PutKeyPolicy.html",
+        ],
+        page: include_str!("key-held-by-its-account.md"),
+    },
+    judge: Judge::Account(judge),
+};
+
+/// Any of these is a use of the key: by the caller, or by the service that it hands the key on to.
+const USES: &[&str] = &["kms:Decrypt", "kms:CreateGrant"];
+/// By itself, or through a service.
+const THROUGH: &[Option<&str>] = &[None, Some("ec2"), Some("rds"), Some("fsx"), Some("backup")];
+/// Callers that are tried besides an administrator.
+const MOST_CALLERS: usize = 20;
+
+fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    view.keys(|subject, arn, inventory| of(view, subject, arn, inventory))
+}
+
+fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, inventory: &KeyInventory) -> Outcome {
+    if inventory.key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws)) {
+        return Outcome::not_applicable(subject, "AWS manages the key, and its policy with it");
+    }
+    let Some(policy) = inventory.policy.known() else { return Outcome::unseen(subject, "the policy of the key", &inventory.policy) };
+    if inventory.key.known().is_none() {
+        return Outcome::unseen(subject, "who manages the key", &inventory.key);
+    }
+    // Only the key's own account can change its policy, so nobody else can help where it cannot.
+    let owner = &view.account.account_id;
+    let policies =
+        Policies { identity: vec![probe::everything()], resource: Some(Document::read(&policy.document)), ..Policies::default() };
+    let callers = std::iter::once(Caller::administrator(owner, arn.partition())).chain(named(view, arn, &policy.document));
+    let mut administers = Says::No;
+    let mut uses = Says::No;
+    let mut administrator = String::new();
+    for caller in callers {
+        let caller = Caller { organization_id: view.organization_id(), ..caller };
+        if administers != Says::Yes {
+            let context = || with_service(&caller, arn, None);
+            let says = caller.may("kms:PutKeyPolicy", (arn.as_str(), owner.as_str()), context(), &policies);
+            if says == Says::Yes {
+                administrator.clone_from(&caller.arn);
+            }
+            administers = better(administers, says);
+        }
+        for action in USES {
+            for through in THROUGH {
+                if uses == Says::Yes {
+                    break;
+                }
+                let mut context = with_service(&caller, arn, *through);
+                if *action == "kms:CreateGrant" {
+                    context.set("kms:GrantIsForAWSResource", if through.is_some() { "true" } else { "false" });
+                }
+                uses = better(uses, caller.may(action, (arn.as_str(), owner.as_str()), context, &policies));
+            }
+        }
+        if (&administers, &uses) == (&Says::Yes, &Says::Yes) {
+            break;
+        }
+    }
+    told(subject, owner, arn, (administers, uses), &administrator).from([arn.as_str()])
+}
+
+fn told(subject: Subject, owner: &AccountId, arn: &Arn, says: (Says, Says), administrator: &str) -> Outcome {
+    let key = quoted(arn.as_str());
+    let root = format!(
+        r#"{{"Effect":"Allow","Principal":{{"AWS":"arn:{}:iam::{owner}:root"}},"Action":"kms:*","Resource":"*"}}"#,
+        arn.partition()
+    );
+    match says {
+        (Says::No, uses) => {
+            let used = if uses == Says::No { ", and nobody there may use it" } else { "" };
+            let seen = format!(
+                "its policy lets nobody of account {owner}, not even an administrator with every permission, do `kms:PutKeyPolicy`, so nobody \
+                 can ever change it{used}"
+            );
+            let remedy = format!(
+                "only AWS can change this policy now: as the root user of account {owner} open a case with AWS Support and have {} added to the \
+                 policy of the key {key}; until then encrypt new backups and volumes under another key",
+                quoted(&root)
+            );
+            Outcome::fail(subject, seen, remedy)
+        }
+        (Says::Yes, Says::No) => {
+            let seen = format!("its policy lets nobody of account {owner} use it, so nothing under it can be read or restored there");
+            let remedy = format!(
+                "in account {owner}, as {}, add to the policy of {key} by `kms:PutKeyPolicy`: {}",
+                quoted(administrator),
+                quoted(&root)
+            );
+            Outcome::fail(subject, seen, remedy)
+        }
+        (Says::Yes, Says::Yes) => Outcome::pass(subject, format!("principals of account {owner} can change its policy and use it")),
+        (Says::Depends(on), _) => {
+            Outcome::unknown(subject, format!("whether anybody can change its policy depends on {}", listed(&on)), Vec::new())
+        }
+        (_, Says::Depends(on)) => {
+            Outcome::unknown(subject, format!("whether its account can use it depends on {}", listed(&on)), Vec::new())
+        }
+    }
+}
+
+/// The better of two answers: one who may is enough.
+fn better(one: Says, other: Says) -> Says {
+    match (one, other) {
+        (Says::Yes, _) | (_, Says::Yes) => Says::Yes,
+        (Says::Depends(on), _) | (_, Says::Depends(on)) => Says::Depends(on),
+        (Says::No, Says::No) => Says::No,
+    }
+}
+
+fn with_service(caller: &Caller<'_>, arn: &Arn, through: Option<&str>) -> crate::policy::Context {
+    let region = arn.region().map(|region| region.as_str().to_owned()).unwrap_or_default();
+    let mut context = caller.context(Some(&region));
+    match through {
+        Some(service) => context.set("kms:ViaService", format!("{service}.{region}.amazonaws.com")),
+        None => context.set_absent("kms:ViaService"),
+    }
+    context
+}
+
+/// The roles and users of its account that a policy names anywhere, be it as principals or in conditions, such as the only role that a Deny lets
+/// out. A pattern stands for one of those that match it.
+fn named<'a>(view: &'a AccountView<'_>, arn: &Arn, document: &Value) -> Vec<Caller<'a>> {
+    let mut texts = BTreeSet::new();
+    strings(document, &mut texts);
+    let owner = view.account.account_id.as_str();
+    let ours = texts.into_iter().filter_map(|text| {
+        let rest = text.strip_prefix(&format!("arn:{}:iam::", arn.partition()))?;
+        let rest = rest.strip_prefix(&format!("{owner}:")).or_else(|| rest.strip_prefix("*:"))?;
+        let is_caller = ["role/", "user/"].iter().any(|kind| rest.starts_with(kind));
+        is_caller.then(|| format!("arn:{}:iam::{owner}:{}", arn.partition(), rest.replace(['*', '?'], "x")))
+    });
+    let ours = ours.take(MOST_CALLERS).map(|text| Caller { arn: text, ..Caller::administrator(&view.account.account_id, arn.partition()) });
+    ours.collect()
+}
+
+fn strings<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::String(text) => drop(found.insert(text)),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
+        Value::Object(members) => members.values().for_each(|member| strings(member, found)),
+        _ => {}
+    }
+}
