@@ -108,7 +108,7 @@ class Estate:
                 }
                 message = {"status_message": "Copy job encountered a fatal error.", "message_category": "FatalError"}
                 self.lab.control("next-job", failure | message)
-            self._run(source, ago, volume)
+            self.run(source, ago, volume)
         return volume
 
     def leave_unprotected(self) -> str:
@@ -151,9 +151,10 @@ class Estate:
     def night(self, ago: int) -> None:
         """The plan of the organization runs in every source account, so many nights ago."""
         for source in self.sources:
-            self._run(source, ago)
+            self.run(source, ago)
 
-    def _run(self, source: Source, ago: int, resource: str | None = None) -> None:
+    def run(self, source: Source, ago: int, resource: str | None = None) -> None:
+        """The plan runs in one account; perhaps for one resource only."""
         backup = self.lab.client(source.account, "backup")
         (plan,) = backup.list_backup_plans()["BackupPlansList"]
         place = {"account_id": source.account, "region": self.lab.region, "plan_id": plan["BackupPlanId"]}

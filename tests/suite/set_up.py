@@ -25,6 +25,10 @@ BACKUP_ACCOUNT, SOURCE, MANAGEMENT = "backup-account", "source-backup", "managem
 ROLE, VAULT, CENTRAL_VAULT, COPY_BACK_ROLE = "backup-jobs", "local-backups", "central-backups", "backup-copy-back"
 
 
+# Longer than the nights: until the grace is over only policies keep copies from being deleted.
+GRACE_DAYS = 14
+
+
 def template(name: str) -> Json:
     return yaml_parse((ROOT / "deploy" / f"{name}.yaml").read_text(encoding="utf-8"))
 
@@ -48,7 +52,7 @@ def set_up_estate(lab: Lab, nights: int = 5) -> Estate:
         for region in lab.info["regions"]:
             made = stack(
                 lab, lab.backup, region, BACKUP_ACCOUNT,
-                OrganizationId=lab.organization_id, RolesRegion=lab.region, LockMode="compliance", LockGraceDays="3",
+                OrganizationId=lab.organization_id, RolesRegion=lab.region, LockMode="compliance", LockGraceDays=str(GRACE_DAYS),
                 LockAcknowledgement="nobody can undo this lock", MinRetentionDays=str(KEPT_DAYS), MaxRetentionDays="365",
                 BreakGlassPrincipalArn=f"arn:aws:iam::{lab.backup}:role/two-people-and-a-safe",
             )  # fmt: skip

@@ -1,5 +1,5 @@
-"""The topology of `deploy/`, created in the order of README.md: nothing is wrong with it, copies go both ways, and without any one of its statements a
-check says so and the route that needs it breaks."""
+"""The topology of `deploy/`, created in the order of README.md: nothing is wrong with it, copies go both ways, and without any one of its statements, or
+of the policies of its roles, a check says so and the route that needs it breaks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .estate import BASELINE, COPY_KEPT_DAYS, Estate
-from .organization import Json, running_lab
+from .estate import BASELINE, COPY_KEPT_DAYS, TAG, Estate, Source
+from .organization import JOB_ROLE, Json, running_lab
 from .set_up import CENTRAL_VAULT, COPY_BACK_ROLE, ROLE, VAULT, set_up_estate
 from .test_sweep import grave, protection, sweep
 
@@ -26,36 +27,35 @@ OUT, BACK, TABLE_OUT, TABLE_BACK = "out", "back", "table out", "table back"
 class Without:
     """What is noticed when a statement is gone: a check that says so, and the ways that break."""
 
-    check: str | None
+    check: str
     ways: frozenset[str]
 
 
-def without(check: str | None, *ways: str) -> Without:
+def without(check: str, *ways: str) -> Without:
     return Without(check, frozenset(ways))
 
 
-# What no check notices while the other of two layers holds, or because none looks at it, has no name here.
 STATEMENTS: dict[str, dict[str, Without]] = {
     "key of the central vault": {
-        "AccountDecidesByIam": without(None, BACK),
-        "NobodyEndsTheKey": without(None),
+        "AccountDecidesByIam": without("key-held-by-its-account", BACK),
+        "NobodyEndsTheKey": without("copy-key-policy-denies-deletion"),
         "CopiesBackUse": without("backup-vault-key-usable-for-way-back", BACK, TABLE_BACK),
         "CopiesBackGrant": without("backup-vault-key-usable-for-way-back", BACK, TABLE_BACK),
     },
     "central vault": {
         "OrganizationCopiesIn": without("destination-vault-admits-account", OUT, TABLE_OUT),
-        "NobodyDeletes": without(None),
-        "NobodyElseChangesThis": without(None),
+        "NobodyDeletes": without("vault-deletion-denied"),
+        "NobodyElseChangesThis": without("vault-deletion-denied"),
     },
     "key of the local vault": {
-        "AccountDecidesByIam": without(None, BACK, TABLE_BACK),
+        "AccountDecidesByIam": without("source-vault-key-takes-copies-back", BACK, TABLE_BACK),
         "BackupAccountUses": without("vault-key-lets-backup-account-use", TABLE_OUT),
         "BackupAccountGrants": without("vault-key-lets-backup-account-grant", TABLE_OUT),
     },
     "local vault": {"BackupAccountCopiesBack": without("source-vault-accepts-copy-back", BACK, TABLE_BACK)},
     "key of the volumes": {
-        "AccountDecidesByIam": without(None),
-        "ThisAccountThroughEc2": without(None),
+        "AccountDecidesByIam": without("key-held-by-its-account"),
+        "ThisAccountThroughEc2": without("ebs-default-key-usable-through-ec2"),
         "BackupAccountUses": without("ebs-key-lets-backup-account-use", OUT),
         "BackupAccountGrants": without("ebs-key-lets-backup-account-grant", OUT),
     },
@@ -63,7 +63,20 @@ STATEMENTS: dict[str, dict[str, Without]] = {
         "Copies": without("backup-account-deletion-denied"),
         "VaultsAndKeys": without("backup-account-key-deletion-denied"),
     },
-    "backups-protect-sources": {"Backups": without(None), "Keys": without(None), "Roles": without(None)},
+    "backups-protect-sources": {
+        "Backups": without("source-backup-deletion-denied"),
+        "Keys": without("source-vault-key-deletion-denied"),
+        "Roles": without("backup-role-change-denied"),
+    },
+}
+MANAGED = "arn:aws:iam::aws:policy"
+BACKS_UP = f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForBackup"
+# The managed policies of the role of the jobs in the source account, and of the role that copies back.
+OF_JOBS: dict[str, Without] = {
+    BACKS_UP: without("backup-role-permitted", OUT, TABLE_OUT),
+    f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForRestores": without("backup-role-restores"),
+    f"{MANAGED}/AWSBackupServiceRolePolicyForS3Backup": without("backup-role-backs-up"),
+    f"{MANAGED}/AWSBackupServiceRolePolicyForS3Restore": without("backup-role-restores"),
 }
 
 
@@ -188,11 +201,20 @@ def _point(backup: object, vault: str, resource: str) -> str:
     return min(listed["RecoveryPoints"], key=lambda point: point["CreationDate"])["RecoveryPointArn"]
 
 
-def failing(estate: Estate, folder: Path) -> set[str]:
+Failure = tuple[str, str, str | None]
+
+
+def failing(estate: Estate, folder: Path) -> set[Failure]:
+    """The checks that fail, each with the account and the thing."""
     sweep(estate, folder, "--json", folder / "report.json")
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     parts = [report["organization"], *report["accounts"]]
-    return {one["check"] for part in parts for one in part["outcomes"] if one["status"] == "fail"}
+    return {
+        (one["check"], one["subject"]["account_id"], one["subject"].get("resource_arn"))
+        for part in parts
+        for one in part["outcomes"]
+        if one["status"] == "fail"
+    }
 
 
 def test_nothing_is_wrong_with_what_the_templates_make_and_every_resource_is_protected(
@@ -226,22 +248,57 @@ def test_without_any_one_statement_its_way_breaks_and_a_check_says_so(
             with subtests.test(policy=name, statement=sid), policies[name].without(sid):
                 assert topology.broken() == noticed.ways
                 new = failing(estate, folder) - before
-                assert noticed.check in new if noticed.check else not new, new
+                assert noticed.check in {check for check, *_ in new}, new
     assert topology.broken() == set()
     assert failing(estate, folder) == before
 
 
-@pytest.mark.parametrize(
-    ("in_backup_account", "role", "ways"), [(False, ROLE, {OUT, TABLE_OUT}), (True, COPY_BACK_ROLE, {BACK, TABLE_BACK})]
-)
-def test_without_the_policy_for_backups_of_a_role_its_copies_break(
-    estate: Estate, in_backup_account: bool, role: str, ways: set[str]
+@contextmanager
+def detached(iam: Any, role: str, policy: str) -> Iterator[None]:
+    iam.detach_role_policy(RoleName=role, PolicyArn=policy)
+    try:
+        yield
+    finally:
+        iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+
+
+def test_without_its_policy_for_backups_the_role_that_copies_back_does_not(estate: Estate, folder: Path) -> None:
+    topology = Topology(estate)
+    iam = topology.lab.client(topology.lab.backup, "iam")
+    # The console makes this role, and it could carry copies back as well.
+    with detached(iam, JOB_ROLE.rpartition("/")[2], BACKS_UP):
+        before = failing(estate, folder)
+        with detached(iam, COPY_BACK_ROLE, BACKS_UP):
+            assert topology.broken() == {BACK, TABLE_BACK}
+            new = failing(estate, folder) - before
+            assert ("copy-back-role-permitted", topology.lab.backup, None) in new
+        assert failing(estate, folder) == before
+
+
+def test_without_any_one_of_its_policies_the_role_of_the_jobs_does_less_and_a_check_says_so(
+    estate: Estate, folder: Path, subtests: pytest.Subtests
 ) -> None:
     topology = Topology(estate)
-    iam = topology.lab.client(topology.lab.backup if in_backup_account else topology.source.account, "iam")
-    arn = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
-    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
-    try:
-        assert topology.broken() == ways
-    finally:
-        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    account = topology.source.account
+    a_bucket_with_a_backup(estate, topology.source)
+    iam = topology.lab.client(account, "iam")
+    attached = iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]
+    assert {one["PolicyArn"] for one in attached} == set(OF_JOBS), "each is looked at"
+    before = failing(estate, folder)
+    for policy, noticed in OF_JOBS.items():
+        with subtests.test(policy=policy), detached(iam, ROLE, policy):
+            assert topology.broken() == noticed.ways
+            new = failing(estate, folder) - before
+            assert (noticed.check, account, f"arn:aws:iam::{account}:role/{ROLE}") in new, new
+    assert failing(estate, folder) == before
+
+
+def a_bucket_with_a_backup(estate: Estate, source: Source) -> None:
+    """The estate has none: a bucket needs permissions of its own."""
+    lab = estate.lab
+    s3 = lab.client(source.account, "s3")
+    name = f"orders-{source.account}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": lab.region})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in TAG.items()]})
+    estate.run(source, 0, f"arn:aws:s3:::{name}")

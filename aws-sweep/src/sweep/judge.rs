@@ -147,6 +147,7 @@ fn not_read(account: &AccountId, at: Timestamp) -> AccountInventory {
             detail: Some("the account was not read".to_owned()),
         }),
         roles: BTreeMap::new(),
+        carriers: BTreeMap::new(),
         trusts: Fact::NotAsked,
         regions: BTreeMap::new(),
     }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use guardian_core::arn::{AccountId, Arn, Region, backup_service_linked_role};
+use guardian_core::copy::backup_may_assume;
 use guardian_core::evidence::{
     AccountInventory, EbsDefaults, Fact, Gap, GapReason, KeyInventory, KeyManager, ManagementEvents, PlanInventory, RegionInventory,
     RegionSettings, Resource, ResourcePoints, RestoreTesting, RoleTrust, Trail, Vault, VaultInventory, VaultNotifications,
 };
+use guardian_core::policy::Decision;
 use guardian_core::ports::{BackupReader as _, KeyReader as _, RoleReader as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -75,6 +77,7 @@ impl<A: Answers> Readers<A> {
             rcps: Fact::NotAsked,
             service_linked_role: Fact::NotAsked,
             roles: BTreeMap::new(),
+            carriers: BTreeMap::new(),
             trusts: Fact::NotAsked,
             regions: BTreeMap::new(),
         };
@@ -106,6 +109,10 @@ impl<A: Answers> Readers<A> {
         }
         if reading.trusts {
             inventory.trusts = self.trusts(account).await;
+            for role in carriers(&inventory) {
+                let fact = self.role(&role, first).await;
+                inventory.carriers.insert(role, fact);
+            }
         }
         inventory
     }
@@ -417,6 +424,17 @@ fn roles(inventory: &AccountInventory, region: &Region) -> BTreeSet<Arn> {
     }
     roles.retain(|role| role.account().as_ref() == Some(&inventory.account_id));
     roles
+}
+
+/// The roles besides those that AWS Backup may assume, or perhaps may: one of them carries copies back. Its service-linked role carries none.
+fn carriers(inventory: &AccountInventory) -> BTreeSet<Arn> {
+    let trusts =
+        inventory.trusts.known().into_iter().flatten().filter(|trust| !trust.role_arn.resource().starts_with("role/aws-service-role/"));
+    let let_in = trusts.filter(|trust| {
+        let answer = backup_may_assume(&inventory.account_id, &trust.role_arn, &trust.document);
+        answer.is_ok_and(|answer| matches!(answer.decision, Decision::Allowed | Decision::Uncertain))
+    });
+    let_in.map(|trust| trust.role_arn.clone()).filter(|role| !inventory.roles.contains_key(role)).collect()
 }
 
 fn strings(value: &Value, name: &str) -> Vec<String> {

@@ -48,7 +48,7 @@ pub(super) fn of_account(account: &AccountInventory) -> Vec<NotEvaluated> {
     gaps.see(&account.scps);
     gaps.see(&account.rcps);
     gaps.see_role(&account.service_linked_role);
-    account.roles.values().for_each(|role| gaps.see_role(role));
+    account.roles.values().chain(account.carriers.values()).for_each(|role| gaps.see_role(role));
     gaps.see(&account.trusts);
     let of = |region, gaps: Vec<Gap>| NotEvaluated { account_id: account.account_id.clone(), region, gaps };
     let mut parts = vec![of(None, gaps.told())];

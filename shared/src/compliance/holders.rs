@@ -3,7 +3,8 @@
 use super::walk::Concern;
 use super::{AccountView, Outcome, Subject};
 use crate::arn::Arn;
-use crate::evidence::{Fact, Gap, Role};
+use crate::evidence::{Fact, Gap, PolicyLevels, Role};
+use crate::policy::Document;
 
 /// Asks about every role that a selection or the organization's policy names.
 pub(super) fn each(view: &AccountView<'_>, mut judge: impl FnMut(Subject, &Arn, &Fact<Role>) -> Outcome) -> Vec<Outcome> {
@@ -41,6 +42,11 @@ pub(super) fn unread(view: &AccountView<'_>) -> Option<Vec<Gap>> {
         }
     }
     open.then_some(gaps)
+}
+
+/// The service control policies that bound an account, level by level.
+pub(super) fn documents(levels: &PolicyLevels) -> Vec<Vec<Document>> {
+    levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect()
 }
 
 /// Whether the account backs up or keeps copies.

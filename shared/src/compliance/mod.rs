@@ -6,6 +6,7 @@
 pub mod baseline;
 mod check;
 pub mod checks;
+mod deeds;
 mod engine;
 pub mod frameworks;
 mod gaps;

@@ -2,6 +2,8 @@
 //!
 //! Whoever is asked about may do everything by his own policies: what is judged is the policy that stands in the way.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::AccountView;
@@ -31,6 +33,16 @@ fn home_key(partition: &str, account: &AccountId) -> Document {
     Document::read(
         &json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"}]}),
     )
+}
+
+/// Every text in a document.
+pub(super) fn strings<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::String(text) => drop(found.insert(text)),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
+        Value::Object(members) => members.values().for_each(|member| strings(member, found)),
+        _ => {}
+    }
 }
 
 /// Somebody who asks.

@@ -26,6 +26,12 @@ impl Family {
         }
     }
 
+    /// Whether a service of its own stores recovery points of a type, and not AWS Backup.
+    pub fn stores(resource_type: &str) -> bool {
+        let kind = resource_type.to_ascii_lowercase();
+        Self::of_type(&kind) != Self::Ebs || matches!(kind.as_str(), "ebs" | "ec2" | "storage gateway")
+    }
+
     /// The service that calls keys for it.
     pub fn service(self) -> &'static str {
         match self {

@@ -17,6 +17,7 @@ mod restore;
 mod route;
 mod seen;
 mod table;
+mod trust;
 mod wanted;
 mod why;
 
@@ -34,4 +35,5 @@ pub use requirement::{Actor, Need, Object, Requirement, SeenCall, possible, requ
 pub use restore::Restore;
 pub use route::{Route, VaultKind};
 pub use seen::SeenPolicies;
+pub use trust::{BACKUP_SERVICE, backup_may_assume};
 pub use wanted::not_yet_plans;

@@ -117,6 +117,9 @@ pub struct AccountInventory {
     /// The roles that its selections and the organization's plans name; likewise.
     #[serde(default)]
     pub roles: BTreeMap<Arn, Fact<Role>>,
+    /// Of an account that keeps copies: the roles that AWS Backup may assume and that no selection names, such as the one that carries copies back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carriers: BTreeMap<Arn, Fact<Role>>,
     /// Who may assume which of its roles (`iam:ListRoles`).
     #[serde(default)]
     pub trusts: Fact<Vec<RoleTrust>>,

@@ -194,6 +194,7 @@ impl Estate {
                 rcps: Fact::NotAsked,
                 service_linked_role: Fact::NotAsked,
                 roles: BTreeMap::new(),
+                carriers: BTreeMap::new(),
                 trusts: Fact::NotAsked,
                 regions: BTreeMap::from([(region(), inventory)]),
             },

@@ -1,12 +1,11 @@
 //! The roles of copy jobs may do what a copy asks of them.
 
 use crate::compliance::say::{Place, listed, quoted};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, ways};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, holders, ways};
 use crate::copy::{Actor, judge_all, requirements};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{Fact, GapReason, RegionInventory, Role};
 use crate::policy::{Decision, Document};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The check.
@@ -49,7 +48,7 @@ fn of(view: &AccountView<'_>, (region, pair): (&RegionInventory, &ways::Pair), s
     };
     let levels = match view.account.scps.known() {
         _ if management => Vec::new(),
-        Some(levels) => levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect(),
+        Some(levels) => holders::documents(levels),
         None => return Outcome::unseen(subject, "the service control policies", &view.account.scps),
     };
     let mut refused = BTreeSet::new();
@@ -64,7 +63,7 @@ fn of(view: &AccountView<'_>, (region, pair): (&RegionInventory, &ways::Pair), s
         policies.job_role_boundary = Some(role.boundary.as_ref().map(|boundary| Document::read(&boundary.document)));
         policies.source_scps = Some(levels.clone());
         // What vaults say is judged elsewhere: here everybody may write into them.
-        policies.destination_vault = Some(Some(open_vault()));
+        policies.destination_vault = Some(Some(ways::open_vault()));
         let asked = requirements(&way.route).into_iter().filter(|need| need.actor == Actor::JobRole && !need.object.is_key()).collect();
         let Ok(judged) = judge_all(asked, &policies) else {
             return Outcome::unknown(subject, "not seen: a principal that can be judged", Vec::new());
@@ -96,11 +95,6 @@ fn of(view: &AccountView<'_>, (region, pair): (&RegionInventory, &ways::Pair), s
             .from(evidence);
     }
     Outcome::pass(subject, format!("the role {name} may do {}", list(&needed))).from(evidence)
-}
-
-fn open_vault() -> Document {
-    Document::read(&json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": "*", "Action": "backup:CopyIntoBackupVault", "Resource": "*"}]}))
 }
 
 /// The types whose backups lie in the vault, and that of EBS.

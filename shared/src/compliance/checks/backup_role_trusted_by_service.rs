@@ -2,9 +2,10 @@
 
 use crate::compliance::say::{listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders};
+use crate::copy::{BACKUP_SERVICE as SERVICE, backup_may_assume};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{Fact, GapReason};
-use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate};
+use crate::policy::Decision;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -22,8 +23,6 @@ pub(super) const CHECK: Check = Check {
     judge: Judge::Account(judge),
 };
 
-const SERVICE: &str = "backup.amazonaws.com";
-
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     holders::each(view, |subject, arn, fact| {
         let role = match fact {
@@ -32,21 +31,10 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             fact => return Outcome::unseen(subject, "the trust policy of the role", fact),
         };
         let Some(trust) = &role.trust else { return Outcome::unknown(subject, "not seen: the trust policy of the role", Vec::new()) };
-        let account = view.account.account_id.as_str();
-        let mut context = Context::open();
-        context.set("aws:SourceAccount", account);
-        context.set("aws:PrincipalIsAWSService", "true");
-        context.set("aws:PrincipalServiceName", SERVICE);
-        context.set("aws:ResourceAccount", account);
-        let Ok(principal) = Principal::parse(SERVICE) else { return Outcome::unknown(subject, "not seen: the service", Vec::new()) };
-        let request = Request {
-            principal,
-            action: "sts:AssumeRole".to_owned(),
-            resource: arn.as_str().to_owned(),
-            resource_account: account.to_owned(),
-            context,
+        let account = &view.account.account_id;
+        let Ok(answer) = backup_may_assume(account, arn, trust) else {
+            return Outcome::unknown(subject, "not seen: the service", Vec::new());
         };
-        let answer = evaluate(&request, &Policies { resource: Some(Document::read(trust)), ..Policies::default() });
         match answer.decision {
             Decision::Allowed => Outcome::pass(subject, format!("its trust policy lets `{SERVICE}` in")),
             Decision::Uncertain if answer.refused_by.is_empty() => Outcome::unknown(

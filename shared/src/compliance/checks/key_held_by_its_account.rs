@@ -148,7 +148,7 @@ fn with_service(caller: &Caller<'_>, arn: &Arn, through: Option<&str>) -> crate:
 /// out. A pattern stands for one of those that match it.
 fn named<'a>(view: &'a AccountView<'_>, arn: &Arn, document: &Value) -> Vec<Caller<'a>> {
     let mut texts = BTreeSet::new();
-    strings(document, &mut texts);
+    probe::strings(document, &mut texts);
     let owner = view.account.account_id.as_str();
     let ours = texts.into_iter().filter_map(|text| {
         let rest = text.strip_prefix(&format!("arn:{}:iam::", arn.partition()))?;
@@ -158,13 +158,4 @@ fn named<'a>(view: &'a AccountView<'_>, arn: &Arn, document: &Value) -> Vec<Call
     });
     let ours = ours.take(MOST_CALLERS).map(|text| Caller { arn: text, ..Caller::administrator(&view.account.account_id, arn.partition()) });
     ours.collect()
-}
-
-fn strings<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
-    match value {
-        Value::String(text) => drop(found.insert(text)),
-        Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
-        Value::Object(members) => members.values().for_each(|member| strings(member, found)),
-        _ => {}
-    }
 }

@@ -96,6 +96,9 @@ checks! {
     source_vault_key_deletion_denied,
     backup_role_change_denied,
     copy_key_policy_denies_deletion,
+    copy_back_role_permitted,
+    backup_role_backs_up,
+    backup_role_restores,
 }
 
 /// The check of a code or a name.

@@ -76,7 +76,9 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
         ),
     ),
     RESTORES: _document(
-        _allow(["ec2:CreateVolume", "ec2:RunInstances", "ec2:CreateTags", "rds:RestoreDBInstanceFromDBSnapshot"]),
+        _allow(["ec2:CreateVolume", "ec2:RunInstances", "ec2:CreateTags"]),
+        _allow(["rds:RestoreDBInstanceFromDBSnapshot", "rds:RestoreDBClusterFromSnapshot"]),
+        _allow(["dynamodb:RestoreTableFromAwsBackup", "elasticfilesystem:Restore", "fsx:CreateFileSystemFromBackup"]),
         _allow(["kms:DescribeKey"]),
         _allow(
             [
@@ -88,7 +90,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
         _allow(["kms:CreateGrant"], Bool=_FOR_AWS_RESOURCE),
     ),
     S3_BACKUP: _document(
-        _allow(["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:GetBucketVersioning"]),
+        _allow(["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning"]),
         _allow(["kms:Decrypt", "kms:DescribeKey"], StringLike=_via("s3")),
     ),
 }  # fmt: skip
