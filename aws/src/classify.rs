@@ -3,7 +3,7 @@
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use guardian_core::evidence::GapReason;
+use guardian_core::evidence::{Gap, GapReason};
 use guardian_core::ports::PortError;
 
 /// The reason behind an error code of any AWS service.
@@ -34,14 +34,21 @@ pub fn reason_of_code(code: &str) -> GapReason {
     }
 }
 
-/// The reason and the detail of a failed call. The detail is AWS' error code, or a word of ours where no answer came.
+/// The reason and the detail of a failed call. The detail is AWS' error code, with what the message says of the policy of the object; or a word of
+/// ours where no answer came.
 pub fn reason_of<E, R>(error: &SdkError<E, R>) -> (GapReason, String)
 where
     E: ProvideErrorMetadata,
 {
     match error {
         SdkError::ServiceError(service) => match service.err().code() {
-            Some(code) => (reason_of_code(code), code.chars().take(128).collect()),
+            Some(code) => {
+                let (reason, word) = (reason_of_code(code), code.chars().take(128).collect::<String>());
+                match service.err().message().filter(|_| reason == GapReason::AccessDenied) {
+                    Some(message) => (reason, Gap::detail_of_refusal(&word, message)),
+                    None => (reason, word),
+                }
+            }
             None => (GapReason::Unreadable, "error without a code".to_owned()),
         },
         SdkError::TimeoutError(_) => (GapReason::TimedOut, "timeout".to_owned()),

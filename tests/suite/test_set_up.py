@@ -48,7 +48,7 @@ STATEMENTS: dict[str, dict[str, Without]] = {
         "NobodyElseChangesThis": without("vault-deletion-denied"),
     },
     "key of the local vault": {
-        "AccountDecidesByIam": without("source-vault-key-takes-copies-back", BACK, TABLE_BACK),
+        "AccountDecidesByIam": without("key-held-by-its-account", BACK, TABLE_BACK),
         "BackupAccountUses": without("vault-key-lets-backup-account-use", TABLE_OUT),
         "BackupAccountGrants": without("vault-key-lets-backup-account-grant", TABLE_OUT),
     },

@@ -27,7 +27,8 @@ pub(super) const BACKUPS: &[(&str, &[Call])] = &[
     ("neptune", &[("rds:CreateDBClusterSnapshot", "RESOURCE")]),
     ("efs", &[("elasticfilesystem:Backup", "RESOURCE")]),
     ("fsx", &[("fsx:CreateBackup", "RESOURCE")]),
-    ("s3", &[("s3:GetBucketVersioning", "RESOURCE"), ("s3:ListBucketVersions", "RESOURCE"), ("s3:GetObjectVersion", "RESOURCE/object")]),
+    // The inventory of the bucket tells what is to be backed up. Restores need none of these.
+    ("s3", &[("s3:GetInventoryConfiguration", "RESOURCE"), ("s3:PutInventoryConfiguration", "RESOURCE")]),
     ("timestream", &[("timestream:StartAwsBackupJob", "RESOURCE")]),
     ("virtualmachine", &[("backup-gateway:Backup", "RESOURCE")]),
 ];

@@ -92,6 +92,23 @@ pub struct Gap {
     pub detail: Option<String>,
 }
 
+/// How the detail of a gap ends where AWS said that the policy of the object itself admits nobody whom IAM alone would.
+const NO_RESOURCE_POLICY: &str = ": no resource-based policy allows it";
+
+impl Gap {
+    /// The detail of a refused read, from the error code of AWS and its message. Of the message only this is kept: that nothing in the policy of the
+    /// object allows the call. It is not said where IAM lacks the permission, and a denial by statement is another thing.
+    pub fn detail_of_refusal(code: &str, message: &str) -> String {
+        let end = if cloudtrail::lacks_resource_policy(message) { NO_RESOURCE_POLICY } else { "" };
+        format!("{code}{end}")
+    }
+
+    /// Whether the read was refused because nothing in the policy of the object allows it.
+    pub fn lacks_resource_policy(&self) -> bool {
+        self.reason == GapReason::AccessDenied && self.detail.as_ref().is_some_and(|detail| detail.ends_with(NO_RESOURCE_POLICY))
+    }
+}
+
 /// Why a read gave nothing. A bounded set: it is counted and alarmed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -334,5 +351,37 @@ impl Evidence {
         gaps.sort();
         gaps.dedup();
         gaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_text_that_says_so_tells_that_the_policy_of_the_object_allows_nothing() {
+        let who = "User: arn:aws:sts::111111111111:assumed-role/reader/s is not authorized to perform: kms:GetKeyPolicy";
+        let key = "arn:aws:kms:eu-central-1:111111111111:key/11111111-aaaa-4aaa-8aaa-111111111111";
+        for (why, told) in [
+            ("because no resource-based policy allows the kms:GetKeyPolicy action", true),
+            ("because no identity-based policy allows the kms:GetKeyPolicy action", false),
+            ("with an explicit deny in a resource-based policy", false),
+            (
+                "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
+                false,
+            ),
+        ] {
+            let detail = Gap::detail_of_refusal("AccessDeniedException", &format!("{who} on resource: {key} {why}"));
+            let gap = Gap {
+                action: "kms:GetKeyPolicy".to_owned(),
+                account_id: crate::arn::AccountId::parse("111111111111").unwrap(),
+                region: None,
+                reason: GapReason::AccessDenied,
+                detail: Some(detail),
+            };
+            assert_eq!(gap.lacks_resource_policy(), told, "{why}");
+            let other = Gap { reason: GapReason::Unavailable, ..gap };
+            assert!(!other.lacks_resource_policy());
+        }
     }
 }

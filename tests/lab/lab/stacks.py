@@ -37,15 +37,18 @@ def install() -> None:
 
     Role.put_policy = put_text
 
-    # So do key policies, which `GetKeyPolicy` would then fail to read.
+    # So do key policies, which `GetKeyPolicy` would then fail to read. And the tags of a template are `Key` and `Value`, those of the API `TagKey` and
+    # `TagValue`.
     create_key = KmsBackend.create_key
 
-    def create_with_text(backend: KmsBackend, policy: Any, *rest: Any, **named: Any) -> Any:
-        return create_key(
-            backend, policy if policy is None or isinstance(policy, str) else json.dumps(policy), *rest, **named
-        )
+    def create_as_the_api(
+        backend: KmsBackend, policy: Any, key_usage: str, key_spec: str, description: str, tags: Any, *rest: Any
+    ) -> Any:
+        policy = policy if policy is None or isinstance(policy, str) else json.dumps(policy)
+        tags = [{f"Tag{name.removeprefix('Tag')}": text for name, text in tag.items()} for tag in tags or []]
+        return create_key(backend, policy, key_usage, key_spec, description, tags, *rest)
 
-    KmsBackend.create_key = create_with_text
+    KmsBackend.create_key = create_as_the_api
 
 
 def read(path: Path) -> Template:

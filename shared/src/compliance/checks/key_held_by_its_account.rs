@@ -45,6 +45,10 @@ fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, inventory: &KeyInvent
     if inventory.key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws)) {
         return Outcome::not_applicable(subject, "AWS manages the key, and its policy with it");
     }
+    let refused = [inventory.policy.gap(), inventory.key.gap()].into_iter().flatten().find(|gap| gap.lacks_resource_policy());
+    if let Some(gap) = refused {
+        return lets_nobody_in(subject, &view.account.account_id, arn, &gap.action);
+    }
     let Some(policy) = inventory.policy.known() else { return Outcome::unseen(subject, "the policy of the key", &inventory.policy) };
     if inventory.key.known().is_none() {
         return Outcome::unseen(subject, "who manages the key", &inventory.key);
@@ -86,12 +90,32 @@ fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, inventory: &KeyInvent
     told(subject, owner, arn, (administers, uses), &administrator).from([arn.as_str()])
 }
 
+/// A reader of the same account whom IAM admits was refused, and AWS says that it is for want of a statement in the policy: so no permission in IAM
+/// counts for the key. Whom the policy names besides cannot be seen.
+fn lets_nobody_in(subject: Subject, owner: &AccountId, arn: &Arn, action: &str) -> Outcome {
+    let key = quoted(arn.as_str());
+    let seen = format!(
+        "its policy does not let account {owner} decide by IAM: {} was refused there because no resource-based policy allows it, so no permission \
+         in IAM counts for the key, neither to change it nor to use it",
+        quoted(action)
+    );
+    let remedy = format!(
+        "in account {owner} let a role that its policy still names add {} to the policy of the key {key} by `kms:PutKeyPolicy`; where none is \
+         left, only AWS can: open a case with AWS Support as the root user, and encrypt new backups and volumes under another key until then",
+        quoted(&root(owner, arn))
+    );
+    Outcome::fail(subject, seen, remedy).from([arn.as_str()])
+}
+
+/// The statement with which every key begins.
+fn root(owner: &AccountId, arn: &Arn) -> String {
+    let root = format!("arn:{}:iam::{owner}:root", arn.partition());
+    format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{root}"}},"Action":"kms:*","Resource":"*"}}"#)
+}
+
 fn told(subject: Subject, owner: &AccountId, arn: &Arn, says: (Says, Says), administrator: &str) -> Outcome {
     let key = quoted(arn.as_str());
-    let root = format!(
-        r#"{{"Effect":"Allow","Principal":{{"AWS":"arn:{}:iam::{owner}:root"}},"Action":"kms:*","Resource":"*"}}"#,
-        arn.partition()
-    );
+    let root = root(owner, arn);
     match says {
         (Says::No, uses) => {
             let used = if uses == Says::No { ", and nobody there may use it" } else { "" };

@@ -199,3 +199,10 @@ fn resources(value: Option<&Value>) -> Vec<Arn> {
         })
         .collect()
 }
+
+/// Whether a text of refusal says that nothing in the policy of the object allows the call
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+pub(super) fn lacks_resource_policy(text: &str) -> bool {
+    let refusal = message::read(text);
+    refusal.effect == Some(super::Effect::ImplicitDeny) && refusal.policy_type == Some(super::PolicyType::ResourceBasedPolicy)
+}

@@ -90,7 +90,8 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
         _allow(["kms:CreateGrant"], Bool=_FOR_AWS_RESOURCE),
     ),
     S3_BACKUP: _document(
-        _allow(["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketVersioning"]),
+        _allow(["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:GetBucketVersioning"]),
+        _allow(["s3:GetInventoryConfiguration", "s3:PutInventoryConfiguration"]),
         _allow(["kms:Decrypt", "kms:DescribeKey"], StringLike=_via("s3")),
     ),
 }  # fmt: skip
