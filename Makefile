@@ -1,7 +1,7 @@
 # Backup Guardian: the verbs. `make` explains them.
 #
 # Needed on the machine: a Rust toolchain (rustup reads rust-toolchain.toml), a C compiler, Python 3.11 or later. The rest is installed
-# by the verbs into .venv, .venv-tools and .cache; `make clean` removes it.
+# by the verbs into .venv, .venv-tools, .venv-checkov and .cache; `make clean` removes it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -68,6 +68,12 @@ help: ## this list
 	.venv-tools/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+.venv-checkov/.stamp: tests/templates/requirements-checkov.txt
+	rm -rf .venv-checkov
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 $(TOOLS)/bin/cargo-deny:
 	CARGO_TARGET_DIR=$(TOOLS)/target cargo install --locked --version $(CARGO_DENY_VERSION) --root $(TOOLS) cargo-deny
 	rm -rf $(TOOLS)/target
@@ -127,9 +133,10 @@ check: tools .venv-tools/.stamp lint-templates ## format, lints, licences, templ
 	.venv-tools/bin/ruff format --check $(PYTHON_SOURCES)
 	$(PYTHON) scripts/tidy.py
 
-lint-templates: .venv/.stamp .venv-tools/.stamp
+lint-templates: .venv/.stamp .venv-tools/.stamp .venv-checkov/.stamp
 	.venv/bin/cfn-lint $(TEMPLATES)
 	AWS_DEFAULT_REGION=eu-central-1 .venv-tools/bin/sam validate --lint --template-file template.yaml
+	.venv-checkov/bin/python scripts/lint_checkov.py $(TEMPLATES)
 
 build: ## dist/<function>.zip for `make deploy`; the same bytes from the same sources
 	$(PYTHON) scripts/build_functions.py --architecture $(ARCH) --out dist $(FUNCTIONS)
@@ -161,4 +168,4 @@ deploy: build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (ma
 	.venv-tools/bin/sam deploy --template-file template.yaml --config-file samconfig.toml $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
 
 clean: ## remove what the verbs made
-	rm -rf .venv .venv-tools .cache dist target
+	rm -rf .venv .venv-tools .venv-checkov .cache dist target

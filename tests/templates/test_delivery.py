@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -109,6 +110,13 @@ def code(function: dict[str, Any]) -> str:
     return function["CodeUri"].removeprefix("dist/").removesuffix(".zip")
 
 
+def reserved(function: dict[str, Any]) -> Any:
+    """The concurrent executions that a function reserves, where an account has some to reserve."""
+    condition, number, otherwise = function["ReservedConcurrentExecutions"]["Fn::If"]
+    assert condition == "ReservesConcurrency" and otherwise == {"Ref": "AWS::NoValue"}
+    return number
+
+
 def sources(function: dict[str, Any]) -> list[dict[str, Any]]:
     return [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "SQS"]
 
@@ -213,7 +221,7 @@ def test_a_failed_message_comes_again_and_ends_in_a_dead_letter_queue(function: 
         assert dead_letters["MessageRetentionPeriod"] - queue["MessageRetentionPeriod"] >= 7 * 86400
         # More pollers than environments would burn receives on throttled calls. A second queue gets the least that Lambda takes: both are full
         # at the same time in a flood only, and the receives last for hours of it.
-        pollers = 2 if place else settings["ReservedConcurrentExecutions"]
+        pollers = 2 if place else reserved(settings)
         assert source["ScalingConfig"]["MaximumConcurrency"] == pollers
 
 
@@ -242,7 +250,7 @@ def test_no_batch_that_fails_ends_the_sweep_and_what_maps_answer_stays_small() -
         (task,) = tasks(state["ItemProcessor"]["States"]).values()
         assert task["ResultSelector"] == {"read.$": "$.Payload.read"}
         (function,) = of_the_sweep().keys() & {logical_id(task["Parameters"]["FunctionName"])}
-        assert state["MaxConcurrency"] == functions()[function]["ReservedConcurrentExecutions"], "none is throttled"
+        assert state["MaxConcurrency"] == reserved(functions()[function]), "none is throttled"
 
 
 def test_a_map_is_only_begun_where_there_is_something_to_read() -> None:
@@ -263,7 +271,12 @@ def test_a_sweep_has_time_for_its_longest_step_and_ends_before_the_next() -> Non
 
 def test_parts_of_a_sweep_are_gone_long_before_its_reports() -> None:
     rules = properties("guardian", "ReportBucket")["LifecycleConfiguration"]["Rules"]
+    # Whoever reads the bucket by name sees nothing that was removed; what was is kept a little longer by its version.
+    old = [rule for rule in rules if "ExpirationInDays" not in rule]
+    assert [rule["NoncurrentVersionExpiration"] for rule in old] == [{"NoncurrentDays": 30}]
+    rules = [rule for rule in rules if rule not in old]
     parts, everything = sorted(rules, key=lambda rule: rule["ExpirationInDays"])
+    assert parts["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}, "parts say much about the accounts"
     assert parts["Prefix"] == "sweeps/" and parts["ExpirationInDays"] <= 14
     assert "Prefix" not in everything and everything["ExpirationInDays"] >= 365
     ((key, value),) = ((tag["Key"], tag["Value"]) for tag in parts["TagFilters"])
@@ -413,7 +426,10 @@ def test_the_rules_that_are_looked_for_in_every_account_are_those_that_are_deplo
 
 
 def test_the_alarms_do_not_depend_on_what_they_watch() -> None:
-    assert "KmsMasterKeyId" not in properties("guardian", "OperationsTopic")
+    key = properties("guardian", "OperationsTopic")["KmsMasterKeyId"]["Fn::If"]
+    assert key == ["HasOperationsKey", {"Ref": "OperationsKeyArn"}, {"Ref": "AWS::NoValue"}]
+    for settings in functions().values():
+        assert settings["KmsKeyArn"] == {"Fn::If": key}, "who tells of a lost key must start without it"
 
 
 def test_data_at_rest_is_under_the_key_of_the_guardian() -> None:
@@ -432,6 +448,15 @@ def test_data_at_rest_is_under_the_key_of_the_guardian() -> None:
     assert others == {"UndeliveredEventsQueue", "OperationsTopic"} | notifications
     for table in resources("guardian", "AWS::DynamoDB::Table").values():
         assert table["Properties"]["SSESpecification"]["KMSMasterKeyId"] == key
+    for group in resources("guardian", "AWS::Logs::LogGroup").values():
+        assert group["Properties"]["KmsKeyId"] == key
+        (logs,) = (
+            each
+            for each in statements(properties("guardian", "GuardianKey")["KeyPolicy"])
+            if each["Sid"] == "LogsOfTheFunctions"
+        )
+        allowed = text(logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]).split(":log-group:")[1]
+        assert fnmatchcase(group["Properties"]["LogGroupName"], allowed)
     assert properties("guardian", "GuardianKey")["EnableKeyRotation"] is True
 
 
