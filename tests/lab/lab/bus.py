@@ -17,13 +17,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from lab import bus_policy, clock, work
+from lab import bus_policy, clock, resource_policy, work
 
 log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 CLOUDTRAIL_DETAIL_TYPES = {"AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail"}
 ALL_CLOUDTRAIL_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+EVENTBRIDGE = ("Service", "events.amazonaws.com")
 READ_ONLY_PREFIXES = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Query", "Scan", "Search")
 # AWS KMS records its cryptographic calls as read-only. https://docs.aws.amazon.com/kms/latest/developerguide/logging-using-cloudtrail.html
 READ_ONLY_KMS = ("Decrypt", "Encrypt", "GenerateDataKey", "GenerateMac", "ReEncrypt", "Sign", "Verify", "VerifyMac")
@@ -284,10 +285,25 @@ def _send_to_queue(rule: Any, arn: str, body: str, group_id: str | None = None, 
     _, _, _, region, account_id, name = arn.split(":", 5)
     if region != rule.region_name:
         raise Undeliverable("INVALID_TARGET", f"queue `{arn}` is not in the Region of rule `{rule.arn}`")
+    backend = sqs_backends[account_id][region]
     try:
-        sqs_backends[account_id][region].send_message(name, body, message_attributes=attributes, group_id=group_id)
+        _check_queue(rule, backend.get_queue(name))
+        backend.send_message(name, body, message_attributes=attributes, group_id=group_id)
     except QueueDoesNotExist:
         raise Undeliverable("RESOURCE_NOT_FOUND", f"queue `{arn}` does not exist") from None
+
+
+def _check_queue(rule: Any, queue: Any) -> None:
+    """The policy of a queue and that of its key decide; EventBridge brings no source along to the key.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-sqs-permissions
+    """
+    source = {"aws:SourceArn": rule.arn, "aws:SourceAccount": rule.account_id}
+    if not resource_policy.allows(queue.policy, EVENTBRIDGE, "sqs:SendMessage", queue.queue_arn, source):
+        raise Undeliverable("NO_PERMISSIONS", f"the policy of `{queue.queue_arn}` does not let `{rule.arn}` send")
+    owner, actions = (queue.account_id, queue.region), ("kms:GenerateDataKey", "kms:Decrypt")
+    if not resource_policy.key_allows(queue.kms_master_key_id, owner, EVENTBRIDGE[1], actions, {}):
+        raise Undeliverable("NO_PERMISSIONS", f"the key of `{queue.queue_arn}` does not let EventBridge use it")
 
 
 def _send_to_topic(arn: str, body: str) -> None:

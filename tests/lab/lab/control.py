@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request, Response
 
-from lab import HOME_REGION, accounts, bus, clock, queues, stacks
+from lab import HOME_REGION, accounts, alarms, bus, clock, queues, stacks
 
 if TYPE_CHECKING:
     from lab.server import Lab
@@ -29,7 +29,7 @@ class Control:
         self._routes: dict[tuple[str, str], Callable[[Request], Any]] = {
             ("GET", "info"): lambda _: lab.info(),
             ("GET", "health"): lambda _: lab.health(),
-            ("POST", "reset"): lambda _: {"seconds": lab.reset()},
+            ("POST", "reset"): self._reset,
             ("GET", "clock"): lambda _: {"now": clock.now().isoformat()},
             ("POST", "clock"): self._clock,
             ("POST", "cloudtrail-delay"): self._cloudtrail_delay,
@@ -46,6 +46,8 @@ class Control:
             ("POST", "sqs"): self._sqs,
             ("POST", "stack"): self._stack,
             ("POST", "kill"): self._kill,
+            ("POST", "alarms"): lambda _: alarms.look(accounts.GUARDIAN, HOME_REGION),
+            ("POST", "metric"): self._metric,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
@@ -71,6 +73,16 @@ class Control:
         controls = getattr(self._lab.extensions, "controls", None)
         function = controls.ROUTES.get(name) if controls and method == "POST" else None
         return (lambda request: function(_fields(request))) if function else None
+
+    def _reset(self, request: Request) -> Any:
+        given = _fields(request, "template", "parameters")
+        return {"seconds": self._lab.reset(given.get("template"), given.get("parameters"))}
+
+    def _metric(self, request: Request) -> Any:
+        given = _fields(request, "namespace", "metric", "dimensions", "value")
+        value = _number(given, "value")
+        alarms.measured(str(given["namespace"]), str(given["metric"]), dict(given["dimensions"]), value)
+        return given
 
     def _clock(self, request: Request) -> Any:
         now = clock.advance(_number(_fields(request, "advance_seconds"), "advance_seconds"))

@@ -66,6 +66,8 @@ class Functions:
             return self._pools[function.function_arn]
 
     def invoke(self, name_or_arn: str, payload: bytes, account_id: str = "", region: str = "") -> Result:
+        from lab import alarms
+
         pool = self.pool(name_or_arn, account_id, region)
         with work.track(f"function {pool.name}"):
             result = pool.invoke(payload)
@@ -73,6 +75,7 @@ class Functions:
             self.counts["invocations"] += 1
             self.counts["errors"] += result.error is not None
         if result.error:
+            alarms.measured("AWS/Lambda", "Errors", {"FunctionName": pool.name}, 1.0)
             log.info("function `%s` failed: %s", pool.name, result.payload.decode("utf-8", "replace"))
         return result
 

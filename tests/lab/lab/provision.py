@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,12 @@ class Templates:
         self.hub = stacks.translate(hub)
         self.agent_global = _if_there(root / "deploy" / "agent-global.yaml")
         self.agent_regional = _if_there(root / "deploy" / "agent-regional.yaml")
+
+    def with_hub(self, hub: stacks.Template) -> Templates:
+        """The same agents, and another guardian."""
+        other = copy.copy(self)
+        other.binaries, other.hub = stacks.binaries_of(hub), stacks.translate(hub)
+        return other
 
 
 def _if_there(path: Path) -> stacks.Template | None:

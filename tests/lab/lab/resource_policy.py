@@ -1,4 +1,4 @@
-"""Policies of topics and queues, asked where a message crosses the border of an account.
+"""Policies of topics, queues and keys, asked where a message crosses the border of an account or a service of AWS sends one.
 
 Knows what the lab's senders bring along; a condition that it does not know refuses, as in `bus_policy`.
 https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
@@ -34,6 +34,21 @@ def of_topic(arn: str) -> dict[str, str]:
     organization = organization_id_of(account_id)
     source = {"aws:SourceArn": arn, "aws:SourceAccount": account_id}
     return {**source, **({"aws:SourceOrgID": organization} if organization else {})}
+
+
+def key_allows(
+    key: str | None, owner: tuple[str, str], service: str, actions: tuple[str, ...], source: dict[str, str]
+) -> bool:
+    """Whether the policy of a key lets a service of AWS use it. `key` is what an object of `owner` (account, Region) names; no key refuses nothing."""
+    from moto.kms.models import kms_backends
+
+    if not key:
+        return True
+    backend = kms_backends[owner[0]][owner[1]]
+    found = backend.keys.get(backend.get_key_id(key))
+    if found is None or found.key_state != "Enabled":
+        return False
+    return all(allows(found.policy, ("Service", service), action, found.arn, source) for action in actions)
 
 
 def _applies(

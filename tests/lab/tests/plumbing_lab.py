@@ -100,3 +100,16 @@ def invoke(event: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     """Payload and function error of a synchronous invocation."""
     answer = aws("lambda").invoke(FunctionName="worker", Payload=json.dumps(event))
     return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+
+
+def open_queue(name: str) -> tuple[str, str]:
+    """URL and ARN of a new queue of the guardian's account into which EventBridge may send."""
+    sqs, arn = aws("sqs"), f"arn:aws:sqs:eu-central-1:{accounts.GUARDIAN}:{name}"
+    sender = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [sender]})
+    return sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"], arn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from plumbing_lab import aws, control, emit, fresh, handled, idle, job_event, messages
+from plumbing_lab import aws, control, emit, fresh, handled, idle, job_event, messages, open_queue
 
 from lab import accounts, bus
 
@@ -70,9 +70,7 @@ def test_a_second_hop_is_not_made(account_id: str, region: str, code: str) -> No
 
 
 def _dead_letter_queue() -> str:
-    sqs = aws("sqs")
-    url = sqs.create_queue(QueueName="bus-dead")["QueueUrl"]
-    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    return open_queue("bus-dead")[1]
 
 
 def test_the_bus_policy_keeps_other_roles_out() -> None:
@@ -210,8 +208,7 @@ def test_a_target_that_is_gone_is_counted_and_buried() -> None:
 
 def test_a_schedule_runs_when_it_is_told_to_and_only_a_schedule() -> None:
     control("POST", "sqs", {"paused": True})
-    queue = aws("sqs").create_queue(QueueName="scheduled")["QueueUrl"]
-    arn = f"arn:aws:sqs:eu-central-1:{accounts.GUARDIAN}:scheduled"
+    queue, arn = open_queue("scheduled")
     events = aws("events")
     events.put_rule(Name="hourly", ScheduleExpression="rate(1 hour)", State="ENABLED")
     events.put_targets(Rule="hourly", Targets=[{"Id": "queue", "Arn": arn}])
@@ -229,3 +226,44 @@ def test_a_schedule_runs_when_it_is_told_to_and_only_a_schedule() -> None:
     for name in ("listening", "nobody"):
         answer = control("POST", "schedule", {"rule": name})
         assert answer["status"] == 400 and name in answer["error"]
+
+
+def test_the_policy_of_a_queue_and_that_of_its_key_decide_what_a_rule_delivers() -> None:
+    events, (url, arn) = aws("events"), open_queue("guarded")
+    events.put_rule(Name="own", EventPattern='{"source":["com.example"]}')
+    dead = {"Arn": _dead_letter_queue()}
+    events.put_targets(Rule="own", Targets=[{"Id": "queue", "Arn": arn, "DeadLetterConfig": dead}])
+    entry = {"Source": "com.example", "DetailType": "Any", "Detail": "{}"}
+    owner = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{accounts.GUARDIAN}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    use = ["kms:GenerateDataKey", "kms:Decrypt"]
+    sender = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": use, "Resource": "*"}
+    kms, sqs = aws("kms"), aws("sqs")
+    keys = {
+        actor: kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))["KeyMetadata"][
+            "KeyId"
+        ]
+        for actor, statements in {"owner": [owner], "events": [owner, sender]}.items()
+    }
+    right = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    other = json.loads(right)
+    other["Statement"][0]["Condition"] = {
+        "ArnEquals": {"aws:SourceArn": "arn:aws:events:eu-central-1:444444444444:rule/other"}
+    }
+    for policy, key, arrives in (
+        (right, "", True),
+        (right, keys["events"], True),
+        (right, keys["owner"], False),
+        (json.dumps(other), "", False),
+        ("", "", False),
+    ):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy, "KmsMasterKeyId": key})
+        events.put_events(Entries=[entry])
+        idle()
+        assert len(messages("guarded")) == arrives, (policy, key)
+        buried = [one["MessageAttributes"]["ERROR_CODE"]["StringValue"] for one in messages("bus-dead")]
+        assert buried == ([] if arrives else ["NO_PERMISSIONS"])
