@@ -24,11 +24,24 @@ CODE_BUCKET = "lab-function-code"
 def install() -> None:
     """Mend what moto's CloudFormation leaves behind, where only one place holds it."""
     from moto.events.models import EventBus
+    from moto.iam.access_control import PermissionResult
     from moto.iam.models import Role
     from moto.kms.models import KmsBackend
+    from moto.logs.models import LogsBackend
+    from moto.s3.models import FakeBucket
 
     # It has no physical id for a bus: `Ref` would hand out the object itself.
     EventBus.physical_resource_id = property(lambda bus: bus.name)
+    # The key of a log group has another name in a template than in the API.
+    create_log_group = LogsBackend.create_log_group
+
+    def create_under_its_key(backend: LogsBackend, log_group_name: str, tags: Any, **given: Any) -> Any:
+        return create_log_group(backend, log_group_name, tags, **{"kmsKeyId": given.pop("KmsKeyId", None), **given})
+
+    LogsBackend.create_log_group = create_under_its_key
+
+    # A bucket policy would be read without its conditions, and refuse everybody what it refuses to some.
+    FakeBucket.get_permission = lambda bucket, action, resource: PermissionResult.NEUTRAL
     # Inline policies of a template arrive as objects, those of the API as text.
     put_policy = Role.put_policy
 
@@ -216,6 +229,13 @@ def _topic_policy(account_id: str, region: str, logical_id: str, properties: Tem
         sns_backends[account_id][region].get_topic(arn).policy = json.dumps(properties["PolicyDocument"])
 
 
+def _bucket_policy(account_id: str, region: str, logical_id: str, properties: Template) -> None:
+    from lab.clients import client
+
+    document = json.dumps(properties["PolicyDocument"])
+    client("s3", account_id, region).put_bucket_policy(Bucket=properties["Bucket"], Policy=document)
+
+
 def _alarm(account_id: str, region: str, logical_id: str, properties: Template) -> None:
     from lab.clients import client
 
@@ -316,6 +336,7 @@ EXTENSION: dict[str, Callable[[str, str, str, Template], dict[str, str] | None]]
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::Events::EventBusPolicy": _bus_policy,
     "AWS::Organizations::Policy": _organization_policy,
+    "AWS::S3::BucketPolicy": _bucket_policy,
     "AWS::SNS::TopicPolicy": _topic_policy,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::Scheduler::Schedule": _schedule,

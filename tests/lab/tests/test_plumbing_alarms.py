@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from plumbing_lab import aws, control, fresh, idle, open_queue
 
-from lab import accounts
+from lab import accounts, clock
 
 TOPIC = f"arn:aws:sns:eu-central-1:{accounts.GUARDIAN}:told"
 
@@ -133,3 +133,60 @@ def test_a_topic_that_does_not_let_cloudwatch_publish_hears_nothing(allowed: str
     alarm("AWS/Lambda", "Throttles", {"FunctionName": "worker"})
     count(1.0)
     assert state() == "ALARM" and told(ears) == []
+
+
+def test_what_a_function_counts_is_lost_when_its_log_group_may_not_be_written() -> None:
+    line = {
+        "_aws": {
+            "Timestamp": int(clock.now().timestamp() * 1000),
+            "CloudWatchMetrics": [
+                {"Namespace": "Own", "Dimensions": [["function"]], "Metrics": [{"Name": "heartbeat"}]}
+            ],
+        },
+        "function": "worker",
+        "heartbeat": 1,
+    }
+    owner = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{accounts.GUARDIAN}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    writer = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logs.eu-central-1.amazonaws.com"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [owner, writer]})
+    key = aws("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    template = {
+        "Resources": {
+            "Group": {
+                "Type": "AWS::Logs::LogGroup",
+                "Properties": {"LogGroupName": "/aws/lambda/worker", "KmsKeyId": key},
+            }
+        }
+    }
+    control(
+        "POST",
+        "stack",
+        {"account_id": accounts.GUARDIAN, "region": "eu-central-1", "name": "logs", "template": template},
+    )
+    listener()
+    alarm(
+        "Own",
+        "heartbeat",
+        {"function": "worker"},
+        ComparisonOperator="LessThanThreshold",
+        Threshold=1.0,
+        TreatMissingData="breaching",
+    )
+    assert state() == "ALARM", "nothing was counted"
+    aws("lambda").invoke(FunctionName="worker", Payload=json.dumps({"print": json.dumps(line)}))
+    idle()
+    assert state() == "OK"
+    aws("kms").put_key_policy(
+        KeyId=key, PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": [owner]})
+    )
+    assert state() == "ALARM"
