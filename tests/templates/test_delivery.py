@@ -324,7 +324,7 @@ def test_what_is_stuck_late_or_broken_raises_an_alarm() -> None:
     expected |= {("ApproximateAgeOfOldestMessage", key) for key in working}
     expected |= {(metric, key) for metric in ("Errors", "Throttles") for key in functions()}
     expected |= {("heartbeat", function) for function in BY_THEMSELVES}
-    expected |= {("NumberOfNotificationsFailed", "AlertTopic")}
+    expected |= {("NumberOfNotificationsFailed", topic) for topic in ("AlertTopic", "AlertChatTopic")}
     machines = resources("guardian", "AWS::Serverless::StateMachine")
     expected |= {(metric, key) for metric in METRICS["AWS/States"] for key in machines}
     assert {(metric, watched) for metric, watched, _ in alarms()} == expected
