@@ -1,0 +1,110 @@
+"""The commands of the documents can be typed: every `aws` command names an operation of AWS, with options that it has and all that it needs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from .deployed import ROOT, load
+
+DOCUMENTS = ("README.md", "docs/restore.md")
+# Options of the command line itself.
+EVERYWHERE = {"region", "query", "output", "profile", "cli-binary-format", "endpoint-url"}
+# The command line has these instead of, or beside, an operation: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/deploy/
+CUSTOM = {("cloudformation", "deploy"): {"template-file", "stack-name", "capabilities", "parameter-overrides"}}
+# `--endpoint` would be taken for `--endpoint-url`: https://docs.aws.amazon.com/cli/latest/reference/sns/subscribe.html
+RENAMED = {("sns", "subscribe", "endpoint"): "notification-endpoint"}
+
+
+def commands(document: str) -> Iterator[list[str]]:
+    """Every `aws …` of the code blocks and of the running text."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for block in re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["aws"]:
+                yield words
+    for inline in re.findall(r"`(aws [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)):
+        yield shlex.split(inline)
+
+
+@cache
+def model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
+
+
+def problems(words: list[str]) -> list[str]:
+    service, operation = words[1], words[2]
+    given = {word[2:].split("=")[0] for word in words[3:] if word.startswith("--")} - EVERYWHERE
+    if (service, operation) in CUSTOM:
+        return sorted(given - CUSTOM[service, operation])
+    known = {xform_name(name, "-"): name for name in model(service).operation_names}
+    if operation not in known:
+        return [f"{service} has no {operation}"]
+    shape = model(service).operation_model(known[operation]).input_shape
+
+    def options(names: Any) -> set[str]:
+        named = {xform_name(name, "-") for name in names}
+        return {RENAMED.get((service, operation, name), name) for name in named}
+
+    members, needed = options(shape.members if shape else ()), options(shape.required_members if shape else ())
+    return [f"no option {each}" for each in sorted(given - members)] + [
+        f"needs {each}" for each in sorted(needed - given)
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_can_be_typed(document: str) -> None:
+    found = list(commands(document))
+    assert len(found) >= 8, "the commands are found"
+    # In running text a command may be named without what it needs.
+    wrong = {" ".join(words): said for words in found if (said := problems(words))}
+    mentioned = {
+        text for text, said in wrong.items() if all(one.startswith("needs ") for one in said) and "--" not in text
+    }
+    assert {text: wrong[text] for text in wrong.keys() - mentioned} == {}
+
+
+def test_a_command_that_cannot_be_typed_is_found() -> None:
+    assert problems(shlex.split("aws backup start-copy-jobs")) == ["backup has no start-copy-jobs"]
+    assert "no option vault" in problems(shlex.split("aws backup start-copy-job --vault v"))
+    assert "needs iam-role-arn" in problems(shlex.split("aws backup start-copy-job --recovery-point-arn a"))
+
+
+def parameters(template: str) -> dict[str, Any]:
+    return load(template)["Parameters"]
+
+
+def test_the_example_deploys_with_parameters_that_there_are() -> None:
+    text = (ROOT / "samconfig.toml.example").read_text(encoding="utf-8")
+    # What is commented out must work when it is taken in.
+    taken_in = re.sub(r'(?m)^    # ("\w+=)', r"    \1", text)
+    settings = tomllib.loads(taken_in)["default"]["deploy"]["parameters"]
+    given = dict(pair.split("=", 1) for pair in settings["parameter_overrides"])
+    known = parameters("guardian")
+    assert given.keys() <= known.keys()
+    assert {name for name, each in known.items() if "Default" not in each} <= given.keys()
+    for name, value in given.items():
+        for one in value.split(",") if known[name]["Type"] == "CommaDelimitedList" else [value]:
+            assert re.fullmatch(known[name].get("AllowedPattern", ".*"), one), (name, one)
+            assert one in known[name].get("AllowedValues", [one]), (name, one)
+
+
+@pytest.mark.parametrize("agent", ["agent-global", "agent-regional"])
+def test_the_commands_of_the_agents_give_what_their_templates_need(agent: str) -> None:
+    named = f"deploy/{agent}.yaml"
+    needed = {name for name, each in parameters(agent).items() if "Default" not in each}
+    mine = [words for words in commands("README.md") if any(named in word for word in words)]
+    assert len(mine) == 2, "as a StackSet, and in the management account"
+    for words in mine:
+        text = " ".join(words)
+        given = set(re.findall(r"ParameterKey=(\w+)", text) or re.findall(r"\b([A-Z]\w+)=", text))
+        assert needed <= given <= parameters(agent).keys(), text
