@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from .guardian import Guardian
-from .organization import Inbox, Lab, Operations, running_lab
+from .organization import RECORD, Inbox, Lab, Operations, running_lab
+from .record import FOLDER, Run
 
 # How soon a failed message comes again where a test says nothing else.
 RETRY_SECONDS = 0.2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The labs write down what the roles of the guardian ask for, and the process that leads the others what was run: tests/least judges both."""
+    if hasattr(config, "workerinput"):
+        return
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    os.environ[RECORD] = str(FOLDER)
+    config.pluginmanager.register(Run(config, Path(__file__).parent), "authorizations")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from .guardian import READER_ROLE
-from .organization import JOB_ROLE, SLR, Json, Lab, grant_statement, key_policy, use_statement
+from .organization import JOB_ROLE, ORGANIZATION_ROLE, SLR, Json, Lab, grant_statement, key_policy, use_statement
 
 CENTRAL_VAULT, LOCAL_VAULT = "central", "nightly"
 PLAN, RULE, TAG = "Nightly", "night", {"backup": "daily"}
@@ -33,7 +33,7 @@ BASELINE = {
     "schema": "backup-guardian/baseline/v1",
     "retention_days": KEPT_DAYS,
     "wanted_tags": [{"key": "backup"}],
-    "outside_roles": [READER_ROLE, "OrganizationAccountAccessRole"],
+    "outside_roles": [READER_ROLE, ORGANIZATION_ROLE, "OrganizationAccountAccessRole"],
 }
 # What nobody in the backup account may do.
 DENIED = [

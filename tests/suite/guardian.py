@@ -185,7 +185,13 @@ class Guardian:
                 KeySchema=table["KeySchema"],
                 AttributeDefinitions=table["AttributeDefinitions"],
                 BillingMode="PAY_PER_REQUEST",
+                SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": self._key()},
             )
+
+    def _key(self) -> str:
+        """The ARN of the guardian's key."""
+        kms = self.lab.client(self.lab.guardian, "kms")
+        return kms.describe_key(KeyId="alias/backup-guardian")["KeyMetadata"]["Arn"]
 
     def let_leases_end(self) -> None:
         """Time passes: every lease is over. None may be longer than a message stays invisible, or AWS would bring it in vain."""

@@ -32,6 +32,10 @@ CONFIG = Config(
 SLR = "arn:aws:iam::{account}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
 # One second is for functions and services of AWS; here both share the processors of one machine, busy with other things.
 WINDOW_MS = 8000
+MANAGEMENT = "333333333333"
+ORGANIZATION_ROLE = "backup-guardian-organization"
+# Where the labs write what the roles of the guardian ask for; see tests/least.
+RECORD = "GUARDIAN_AUTHORIZATIONS_DIR"
 JOB_ROLE = "arn:aws:iam::{account}:role/service-role/AWSBackupDefaultServiceRole"
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
 GRANT = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
@@ -132,15 +136,20 @@ class Lab:
 
 
 @contextmanager
-def running_lab(log_name: str) -> Iterator[Lab]:
-    """Starts the lab with the real function binaries, and ends it."""
+def running_lab(log_name: str, **parameters: str) -> Iterator[Lab]:
+    """Starts the lab with the real function binaries and these parameters of the template, and ends it."""
     functions = os.environ.get("GUARDIAN_FUNCTIONS_DIR", str(ROOT / "target" / "debug"))
     # Each process of the suite has labs of its own.
     log = ROOT / "target" / f"{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-{log_name}"
     log.parent.mkdir(exist_ok=True)
+    recorded = ["--authorizations-dir", os.environ[RECORD]] if RECORD in os.environ else []
+    # A role of its own reads the organization: one that the reader's name allows would say nothing of who may assume it.
+    organization = f"arn:aws:iam::{MANAGEMENT}:role/{ORGANIZATION_ROLE}"
+    given = {"EvidenceWindowMs": str(WINDOW_MS), "OrganizationRoleArn": organization, **parameters}
+    chosen = [word for name, value in given.items() for word in ("--parameter", f"{name}={value}")]
     with open(log, "w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab", "--functions-dir", functions, "--parameter", f"EvidenceWindowMs={WINDOW_MS}"],
+            [sys.executable, "-m", "lab", "--functions-dir", functions, *chosen, *recorded],
             cwd=ROOT / "tests" / "lab",
             stdout=subprocess.PIPE,
             stderr=errors,

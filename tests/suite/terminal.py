@@ -7,12 +7,13 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .organization import ROOT, Json, Lab
+import boto3
+
+from .organization import CONFIG, ORGANIZATION_ROLE, ROOT, Json, Lab
 
 BINARY = Path(os.environ.get("GUARDIAN_FUNCTIONS_DIR", str(ROOT / "target" / "debug"))) / "guardian"
-# The reader roles trust principals of this name in the guardian account.
-OPERATOR = "backup-guardian-function-terminal"
 
 
 @dataclass
@@ -33,20 +34,15 @@ class Terminal:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        iam = lab.client(lab.guardian, "iam")
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{lab.guardian}:root"},
-            "Action": "sts:AssumeRole",
-        }
-        may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::*:role/backup-guardian-reader"}
-        try:
-            role = iam.create_role(RoleName=OPERATOR, AssumeRolePolicyDocument=document(trust))["Role"]
-            iam.put_role_policy(RoleName=OPERATOR, PolicyName="read", PolicyDocument=document(may))
-        except iam.exceptions.EntityAlreadyExistsException:
-            role = iam.get_role(RoleName=OPERATOR)["Role"]
         sts = lab.client(lab.guardian, "sts")
-        self.session = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="operator")["Credentials"]
+        role = lab.info["outputs"]["OperatorRoleArn"]
+        self.session = sts.assume_role(RoleArn=role, RoleSessionName="operator")["Credentials"]
+
+    def client(self, service: str) -> Any:
+        """What the operator asks of a service with other tools."""
+        given = self.session
+        session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        return session.client(service, endpoint_url=self.lab.endpoint, region_name=self.lab.region, config=CONFIG)
 
     def run(self, *arguments: str, organization: bool = True, **environment: str) -> Result:
         """Runs the command with nothing but this environment."""
@@ -59,7 +55,7 @@ class Terminal:
             "PATH": os.environ.get("PATH", ""),
         }
         if organization:
-            role = f"arn:aws:iam::{self.lab.management}:role/backup-guardian-reader"
+            role = f"arn:aws:iam::{self.lab.management}:role/{ORGANIZATION_ROLE}"
             given["GUARDIAN_ORGANIZATION_ROLE_ARN"] = role
         ended = subprocess.run(
             [str(BINARY), *arguments], env=given | environment, capture_output=True, text=True, timeout=120, check=False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,19 @@ import pytest
 
 from .estate import BASELINE, Estate, demo_estate
 from .guardian import Guardian
-from .organization import Inbox, Json, Lab, Operations, running_lab
-from .terminal import Terminal
+from .organization import JOB_ROLE, Inbox, Json, Lab, Operations, running_lab
+from .terminal import Terminal, document
 from .test_sweep import grave, protection
 
 PLAN, READ, REPORT = (f"backup-guardian-{name}" for name in ("plan-sweep", "sweep-account", "report-sweep"))
 RULE = "backup-guardian-sweep"
+# Parameters of the template.
+HOME, GUARDIAN_ACCOUNT = "eu-central-1", "444444444444"
+AGREED = "agreed/baseline.json"
+EXTERNAL_ID = "of-this-installation"
+# Policies about what nobody does.
+NOTHING = document({"Effect": "Allow", "Action": "backup:DescribeBackupJob", "Resource": "*"})
+DENIED = document({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "*"})
 # The reports of every sweep.
 REPORTS = ["checks.csv", "coverage.csv", "findings.ocsf.jsonl", "report.html", "report.json"]
 
@@ -44,6 +52,10 @@ class Sweeps:
         self.states = self.lab.client(self.lab.guardian, "stepfunctions")
         self.bucket: str = self.lab.info["outputs"]["ReportBucketName"]
         self.machine: str = self.lab.info["outputs"]["SweepStateMachineArn"]
+
+    def agree(self) -> None:
+        """What was agreed on lies where the template says."""
+        self.s3.put_object(Bucket=self.bucket, Key=AGREED, Body=json.dumps(BASELINE))
 
     def run(self) -> Ended:
         """The moment of the schedule, and the execution that it began, to its end."""
@@ -79,15 +91,21 @@ class Sweeps:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with running_lab("sweep-functions-lab.log") as lab:
+    product = f"arn:aws:securityhub:{HOME}:{GUARDIAN_ACCOUNT}:product/{GUARDIAN_ACCOUNT}/default"
+    given = {"Baseline": AGREED, "SecurityHubProductArn": product, "ExternalId": EXTERNAL_ID}
+    with (
+        running_lab("sweep-functions-lab.log", **given) as lab,
+        # Until somebody wants them.
+        Guardian(lab).configured(REPORT, GUARDIAN_BASELINE="", GUARDIAN_SECURITY_HUB_PRODUCT_ARN=""),
+    ):
         yield lab
 
 
 @pytest.fixture(scope="module")
 def sweeps(lab: Lab) -> Iterator[Sweeps]:
     sweeps = Sweeps(lab, demo_estate(lab))
-    sweeps.s3.put_object(Bucket=sweeps.bucket, Key="agreed/baseline.json", Body=json.dumps(BASELINE))
-    agreed = f"s3://{sweeps.bucket}/agreed/baseline.json"
+    sweeps.agree()
+    agreed = f"s3://{sweeps.bucket}/{AGREED}"
     with sweeps.guardian.configured(REPORT, GUARDIAN_BASELINE=agreed):
         yield sweeps
 
@@ -124,7 +142,11 @@ def by_hand(sweeps: Sweeps, folder: Path) -> Json:
     """What the command says of the same organization."""
     lab = sweeps.lab
     (folder / "baseline.json").write_text(json.dumps(BASELINE), encoding="utf-8")
-    given = {"GUARDIAN_REGIONS": ",".join(lab.info["regions"]), "GUARDIAN_BACKUP_ACCOUNT_IDS": lab.backup}
+    given = {
+        "GUARDIAN_REGIONS": ",".join(lab.info["regions"]),
+        "GUARDIAN_BACKUP_ACCOUNT_IDS": lab.backup,
+        "GUARDIAN_EXTERNAL_ID": EXTERNAL_ID,
+    }
     arguments = ("--baseline", str(folder / "baseline.json"), "--pace", "100", "--format", "json")
     return Terminal(lab).run("sweep", *arguments, **given).json
 
@@ -183,6 +205,35 @@ def test_an_unchanged_day_is_silent_and_the_report_says_so(sweeps: Sweeps, inbox
     page = sweeps.read(f"sweeps/{ended.answer['sweep']}/report.html").decode()
     assert "Nothing: every check and every resource is as it was." in page
     assert sweeps.latest()["previous"] == before and sweeps.beats() == 3
+
+
+def test_a_region_that_is_off_in_an_account_is_not_missed(sweeps: Sweeps, inbox: Inbox) -> None:
+    off = "eu-south-1"
+    regions = ",".join([*sweeps.lab.info["regions"], off])
+    with ExitStack() as wider:
+        for function in (PLAN, READ, REPORT):
+            wider.enter_context(sweeps.guardian.configured(function, GUARDIAN_REGIONS=regions))
+        report = sweeps.report(sweeps.run())
+    assert unread(report) == [] and inbox.drain() == []
+
+
+def test_policies_of_the_account_and_of_the_organization_are_read(sweeps: Sweeps, inbox: Inbox) -> None:
+    lab = sweeps.lab
+    iam, organizations = lab.client(lab.source, "iam"), lab.client(lab.management, "organizations")
+    role = JOB_ROLE.format(account=lab.source).rsplit("/", 1)[-1]
+    own = iam.create_policy(PolicyName="of-the-account", PolicyDocument=NOTHING)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=own)
+    made = organizations.create_policy(
+        Name="about-resources", Description="", Type="RESOURCE_CONTROL_POLICY", Content=DENIED
+    )
+    common = made["Policy"]["PolicySummary"]["Id"]
+    organizations.attach_policy(PolicyId=common, TargetId=lab.source)
+    report = sweeps.report(sweeps.run())
+    organizations.detach_policy(PolicyId=common, TargetId=lab.source)
+    organizations.delete_policy(PolicyId=common)
+    iam.detach_role_policy(RoleName=role, PolicyArn=own)
+    iam.delete_policy(PolicyArn=own)
+    assert unread(report) == [] and inbox.drain() == []
 
 
 def test_whoever_wants_it_every_day_gets_it(sweeps: Sweeps, inbox: Inbox) -> None:
@@ -263,13 +314,6 @@ def test_findings_go_to_security_hub_and_what_it_refuses_is_told(sweeps: Sweeps,
     hub = lab.client(lab.guardian, "securityhub")
     hub.enable_security_hub()
     product = f"arn:aws:securityhub:{lab.region}:{lab.guardian}:product/{lab.guardian}/default"
-    # What the template gives the role where somebody named a product.
-    allow = {"Effect": "Allow", "Action": "securityhub:BatchImportFindings", "Resource": product}
-    lab.client(lab.guardian, "iam").put_role_policy(
-        RoleName="backup-guardian-function-report-sweep",
-        PolicyName="import-findings",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
-    )
     with sweeps.guardian.configured(REPORT, GUARDIAN_SECURITY_HUB_PRODUCT_ARN=product):
         ended = sweeps.run()
         report = sweeps.report(ended)
@@ -294,9 +338,10 @@ def test_findings_go_to_security_hub_and_what_it_refuses_is_told(sweeps: Sweeps,
 
 def test_nothing_is_judged_by_agreements_that_cannot_be_read(sweeps: Sweeps, inbox: Inbox) -> None:
     before = sweeps.latest()
-    with sweeps.guardian.configured(REPORT, GUARDIAN_BASELINE=f"s3://{sweeps.bucket}/agreed/nothing.json"):
-        ended = sweeps.run()
-    assert ended.status == "FAILED" and "agreed/nothing.json` does not exist" in ended.cause
+    sweeps.s3.delete_object(Bucket=sweeps.bucket, Key=AGREED)
+    ended = sweeps.run()
+    sweeps.agree()
+    assert ended.status == "FAILED" and f"{AGREED}` does not exist" in ended.cause
     assert inbox.drain() == [] and sweeps.latest() == before
 
 

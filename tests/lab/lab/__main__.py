@@ -28,6 +28,9 @@ def arguments() -> argparse.Namespace:
         "--functions-dir", type=Path, default=PROJECT / "target" / "debug", help="folder of the function binaries"
     )
     parser.add_argument("--project", type=Path, default=PROJECT, help="folder of template.yaml and deploy/")
+    parser.add_argument(
+        "--authorizations-dir", type=Path, metavar="DIR", help="folder that gets what the roles of the guardian ask for"
+    )
     parser.add_argument("--no-guardian", action="store_true", help="the AWS part only: no stack, no functions")
     parser.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="template parameter; may be repeated"
@@ -73,6 +76,7 @@ def main() -> None:
         project=None if given.no_guardian else given.project,
         parameters=chosen,
         extensions=load_extensions(),
+        authorizations_dir=given.authorizations_dir,
     )
     try:
         print(json.dumps(running.info(), sort_keys=True), file=out, flush=True)

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from lab import bus_policy, clock, resource_policy, work
+from lab import authorizations, bus_policy, clock, resource_policy, work
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ def _deliver(rule: Any, target: dict[str, Any], event: Event, hops: Hops) -> Non
     elif service == "lambda":
         _invoke(arn, _body(target, event))
     elif service == "states":
-        _check_role_exists(rule, target)
+        _tell(rule, _check_role_exists(rule, target), "states:StartExecution", arn)
         _start_execution(arn, _body(target, event))
     else:
         raise Undeliverable("UNSUPPORTED_TARGET", f"the lab delivers to no target like `{arn}`")
@@ -234,6 +234,7 @@ def _check_role(rule: Any, target: dict[str, Any], account_id: str, region: str,
     from moto.events.models import events_backends
 
     role_arn = _check_role_exists(rule, target)
+    _tell(rule, role_arn, "events:PutEvents", target["Arn"])
     if account_id == rule.account_id:
         return
     bus = events_backends[account_id][region].event_buses.get(bus_name)
@@ -253,6 +254,16 @@ def _check_role_exists(rule: Any, target: dict[str, Any]) -> str:
     if role_arn not in roles:
         raise Undeliverable("NO_PERMISSIONS", f"role `{role_arn}` does not exist")
     return role_arn
+
+
+def _tell(rule: Any, role_arn: str, action: str, resource: str) -> None:
+    """EventBridge takes the role of a target on and asks in its name.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
+    """
+    source = {"aws:SourceArn": rule.arn, "aws:SourceAccount": rule.account_id}
+    authorizations.assumed(role_arn, "events.amazonaws.com", source)
+    authorizations.request(role_arn, rule.region_name, action, resource)
 
 
 def _body(target: dict[str, Any], event: Event) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def session_of_role(role_arn: str, session_name: str, region: str) -> dict[str, str]:
-    """The environment variables with which Lambda hands a function the session of its role."""
+    """The environment variables with which Lambda hands a function the session of its role; Step Functions likewise."""
     from moto.sts.models import AssumedRole, sts_backends
 
     account_id = role_arn.split(":")[4]

@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from lab import work
+from lab import authorizations, work
 from lab.credentials import session_of_role
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ def install() -> None:
     from moto.stepfunctions import models
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
     from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval import resource_eval_s3
+    from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.distributed_iteration_component import (
+        DistributedIterationComponent,
+    )
     from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
     from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
     from moto.stepfunctions.parser.models import stepfunctions_parser_backends
@@ -65,9 +68,12 @@ def install() -> None:
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, RETRY_SECONDS)))
 
     start, run = ExecutionWorker.start, ExecutionWorker._execution_logic
+    run_map = DistributedIterationComponent._map_run
 
     # In flight from the moment at which whoever started it hears of it.
     def start_tracked(worker: Any) -> None:
+        details = worker._evaluation_details
+        _tell_who_runs(details.execution_details.role_arn, details.state_machine_details.arn)
         worker.tracked = work.track("execution")
         worker.tracked.__enter__()
         start(worker)
@@ -80,8 +86,32 @@ def install() -> None:
         finally:
             worker.tracked.__exit__(None, None, None)
 
+    def run_map_told(component: Any, env: Any, eval_input: Any) -> None:
+        context = env.states.context_object.context_object_data
+        _tell_what_a_map_asks(context["Execution"]["RoleArn"], context["StateMachine"]["Id"])
+        run_map(component, env, eval_input)
+
+    DistributedIterationComponent._map_run = run_map_told
     ExecutionWorker.start = start_tracked
     ExecutionWorker._execution_logic = run_tracked
+
+
+def _tell_who_runs(role_arn: str, machine: str) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html#prevent-cross-service-confused-deputy"""
+    source = {"aws:SourceArn": machine, "aws:SourceAccount": machine.split(":")[4]}
+    authorizations.assumed(role_arn, "states.amazonaws.com", source)
+
+
+def _tell_what_a_map_asks(role_arn: str, machine: str) -> None:
+    """The items of a distributed map are executions of their own, which the map begins, follows, and stops when it is stopped.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+    """
+    region = machine.split(":")[3]
+    authorizations.request(role_arn, region, "states:StartExecution", machine)
+    item = f"{machine.replace(':stateMachine:', ':execution:')}:{uuid.uuid4()}"
+    for action in ("states:DescribeExecution", "states:StopExecution"):
+        authorizations.request(role_arn, region, action, item)
 
 
 def substituted(definition: str, values: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import work
+from lab import authorizations, work
 from lab.environments import Environment, Log
 from lab.runtime_api import Invocation, Result
 
@@ -201,6 +201,7 @@ class Pool:
         from lab.credentials import session_of_role
 
         function = self._function
+        self._tell_what_lambda_asks(function)
         endpoint = self._proxy.open(self.name)
         variables = {
             **{name: str(value) for name, value in function.environment_vars.items()},
@@ -234,6 +235,18 @@ class Pool:
             raise
         endpoint.kill = environment.kill
         return environment
+
+    @staticmethod
+    def _tell_what_lambda_asks(function: Any) -> None:
+        """Lambda takes the role on, and what it logs it writes in its name.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+        """
+        authorizations.assumed(function.role, "lambda.amazonaws.com")
+        account_id = function.function_arn.split(":")[4]
+        group = f"arn:aws:logs:{function.region}:{account_id}:log-group:{function.logs_group_name}"
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents"):
+            authorizations.request(function.role, function.region, action, f"{group}:log-stream:lab")
 
     def _release(self, environment: Environment) -> None:
         with self._changed:

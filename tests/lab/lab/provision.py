@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import HOME_REGION, accounts, organization, stacks
+from lab import HOME_REGION, accounts, authorizations, organization, stacks
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +50,14 @@ PARAMETERS = {
     "Regions": ",".join(accounts.REGIONS),
     "GuardianAccountId": accounts.GUARDIAN,
     "HubRegion": HOME_REGION,
-    "OrganizationRoleArn": f"arn:aws:iam::{accounts.MANAGEMENT}:role/backup-guardian-reader",
+    "OrganizationRoleArn": f"arn:aws:iam::{accounts.MANAGEMENT}:role/{accounts.READER_ROLE_NAME}",
 }
 
 
 def provision(templates: Templates | None, parameters: dict[str, str]) -> Deployment:
     """Fill an empty moto; without templates only the organization. `parameters` go before the lab's own."""
     organization.bootstrap()
+    authorizations.reset()
     deployment = Deployment()
     if templates is None:
         return deployment
@@ -66,14 +67,13 @@ def provision(templates: Templates | None, parameters: dict[str, str]) -> Deploy
     hub = stacks.create(accounts.GUARDIAN, HOME_REGION, accounts.STACK_NAME, templates.hub, given)
     deployment.outputs = dict(sorted(hub.outputs().items()))
     _note(deployment, accounts.GUARDIAN, HOME_REGION, hub)
+    authorizations.deployed("template.yaml", hub)
     if templates.agent_global is not None:
         for account_id in accounts.ALL:
-            name = f"{accounts.STACK_NAME}-global"
-            reads_organization = {"ReadOrganization": "yes" if account_id == accounts.MANAGEMENT else "no"}
-            created = stacks.create(
-                account_id, HOME_REGION, name, templates.agent_global, {**given, **reads_organization}
-            )
-            _note(deployment, account_id, HOME_REGION, created)
+            for name, more in _agents(account_id, given):
+                created = stacks.create(account_id, HOME_REGION, name, templates.agent_global, {**given, **more})
+                _note(deployment, account_id, HOME_REGION, created)
+                authorizations.deployed("deploy/agent-global.yaml", created)
     if templates.agent_regional is not None:
         for account_id in accounts.ALL:
             for region in accounts.REGIONS:
@@ -85,6 +85,18 @@ def provision(templates: Templates | None, parameters: dict[str, str]) -> Deploy
                     stacks.create(account_id, region, name, templates.agent_regional, given),
                 )
     return deployment
+
+
+def _agents(account_id: str, given: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """The stacks of an account with the roles of the agent. Who reads the organization may be a role of its own beside the reader."""
+    name = f"{accounts.STACK_NAME}-global"
+    role = given["OrganizationRoleArn"].rsplit("/", 1)[-1]
+    if account_id != accounts.MANAGEMENT or not role:
+        return [(name, {"ReadOrganization": "no"})]
+    if role == given.get("ReaderRoleName", accounts.READER_ROLE_NAME):
+        return [(name, {"ReadOrganization": "yes"})]
+    own = {"ReaderRoleName": role, "ForwarderRoleName": f"{role}-forwarder", "ReadOrganization": "yes"}
+    return [(name, {"ReadOrganization": "no"}), (f"{accounts.STACK_NAME}-organization", own)]
 
 
 def _note(deployment: Deployment, account_id: str, region: str, created: stacks.Created) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from lab import clock, work
+from lab import authorizations, clock, work
 
 if TYPE_CHECKING:
     from lab.functions import Functions
@@ -227,6 +227,7 @@ class Pollers:
                 messages = sqs_backends[queue.account_id][queue.region].receive_message(
                     queue.name, int(mapping.batch_size), 0, int(queue.visibility_timeout), ["All"]
                 )
+            _tell(mapping, queue, "ReceiveMessage", "GetQueueAttributes")
             if not messages:
                 with self._lock:
                     self._busy[mapping.uuid] -= 1
@@ -240,6 +241,7 @@ class Pollers:
                 if message.id in failed:
                     self._show_again(queue, message)
                 else:
+                    _tell(mapping, queue, "DeleteMessage")
                     queue.delete_message(message.receipt_handle)
         except Exception:
             log.exception("batch of `%s` failed in the lab", queue.name)
@@ -267,6 +269,21 @@ class Pollers:
         with self._lock:
             failed = self._failed[message.id] = _Failed(queue, message, time.time())
             failed.show(self.retry_seconds)
+
+
+def _tell(mapping: Any, queue: Any, *operations: str) -> None:
+    """Lambda polls in the name of the role of the function. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions"""
+    role = _role_of(mapping.function_arn)
+    for operation in operations:
+        authorizations.request(role, queue.region, f"sqs:{operation}", queue.queue_arn)
+
+
+def _role_of(function_arn: str) -> str:
+    from moto.awslambda.models import lambda_backends
+
+    _, _, _, region, account_id, _, name = function_arn.split(":")[:7]
+    function = lambda_backends[account_id][region].get_function(name)
+    return str(function.role)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lab import (
     HOME_REGION,
     accounts,
     alarms,
+    authorizations,
     bus,
     clients,
     clock,
@@ -39,8 +40,13 @@ class Lab:
         project: Path | None = None,
         parameters: dict[str, str] | None = None,
         extensions: Any | None = None,
+        authorizations_dir: Path | None = None,
     ) -> None:
-        """`project` holds the templates (None: no guardian); `extensions` is what adds AWS services to moto (`lab.aws`)."""
+        """`project` holds the templates (None: no guardian); `extensions` is what adds AWS services to moto (`lab.aws`).
+
+        `authorizations_dir` gets what the roles of the guardian ask for.
+        """
+        authorizations.use(authorizations_dir)
         self.extensions = extensions
         self._parameters = parameters or {}
         self._templates = provision.Templates(project) if project else None

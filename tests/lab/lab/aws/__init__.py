@@ -11,6 +11,8 @@ def install() -> None:
     if _installed:
         return
     _installed = True
+    from lab import authorizations
+
     # Importing some of these registers operations.
     from . import (  # noqa: F401
         backup_policies,
@@ -30,6 +32,7 @@ def install() -> None:
         sts,
         tagging,
         trails,
+        uses,
     )
     from .backup import jobs, points, restore_testing, settings, vaults  # noqa: F401
 
@@ -47,6 +50,7 @@ def install() -> None:
     securityhub.install()
     sns.install()
     frontdoor.install()
+    authorizations.besides(uses.of_key)
 
 
 def reset() -> None:

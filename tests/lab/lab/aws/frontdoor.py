@@ -16,9 +16,10 @@ from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
+from lab import authorizations
 from lab import wire as protocols
 
-from . import accounts, cloudtrail, operations, reads, regions
+from . import accounts, cloudtrail, gate, operations, regions
 from .backup import wire
 
 Start = Callable[..., Any]
@@ -47,6 +48,8 @@ RECORDED = {
     "rds": frozenset({"DeleteDBSnapshot", "DeleteDBClusterSnapshot"}),
 }  # fmt: skip
 
+# Headers of S3 that say what is asked for.
+_OF_S3 = {"x-amz-tagging": "HTTP_X_AMZ_TAGGING", "x-amz-copy-source": "HTTP_X_AMZ_COPY_SOURCE"}
 # Global services have one history, in this Region.
 _GLOBAL = {"iam": "us-east-1", "organizations": "us-east-1"}
 
@@ -177,23 +180,27 @@ def _answered_here(environ: dict[str, Any], start: Start, who: Signed, name: str
 
 
 def _refused_at_the_gate(environ: dict[str, Any], start: Start, who: Signed) -> list[bytes] | None:
-    """Calls that no service sees: to a Region that is off for the account, and reads that the caller's role does not allow."""
-    if who.region not in regions.OPT_IN and who.service not in reads.RESOURCES:
+    """Calls that no service sees: to a Region that is off for the account, and those that the caller's role does not allow."""
+    caller = accounts.caller_of(who.access_key_id)
+    judged = who.service in gate.SERVICES or authorizations.watched(caller.role_arn)
+    if who.region not in regions.OPT_IN and not judged:
         return None
     headers = {
         "Authorization": environ.get("HTTP_AUTHORIZATION", ""),
         "X-Amz-Target": environ.get("HTTP_X_AMZ_TARGET"),
         "Content-Type": environ.get("CONTENT_TYPE"),
+        **{name: environ[given] for name, given in _OF_S3.items() if given in environ},
     }
     method, path, query, body = (
         environ["REQUEST_METHOD"],
         _raw_path(environ),
         environ.get("QUERY_STRING", ""),
-        _body(environ),
+        # What these carry says nothing of what is asked for, and may be long.
+        b"" if who.service in ("s3", "lambda") else _body(environ),
     )
     call = protocols.classify(method, path, headers, body)
-    caller = accounts.caller_of(who.access_key_id)
-    refusal = regions.refusal(call, caller.account_id) or reads.refusal(call, method, path, query, body, caller)
+    refusal = regions.refusal(call, caller.account_id)
+    refusal = refusal or gate.refusal(call, method, path, query, body, caller, headers)
     if refusal is None:
         return None
     status, sent, text = protocols.encode(call, refusal)

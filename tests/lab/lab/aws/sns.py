@@ -82,7 +82,13 @@ def reset() -> None:
 _sqs_lock = threading.Lock()
 
 
+def _sandbox(self: SNSResponse) -> ActionResult:
+    """Where every account begins. https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html"""
+    return ActionResult({"IsInSandbox": True})
+
+
 def install() -> None:
+    SNSResponse.get_sms_sandbox_account_status = _sandbox  # type: ignore[attr-defined]
     publish = Subscription.publish
 
     def publish_here(

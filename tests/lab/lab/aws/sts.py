@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
-from lab import clock
+from lab import authorizations, clock
 
 from . import accounts
 from .evaluator import Policies, Request, evaluate
@@ -44,8 +44,9 @@ def may_assume(caller: accounts.Caller, role_arn: str, external_id: str | None) 
         context["aws:PrincipalOrgPaths"] = [path]
     if external_id:
         context["sts:ExternalId"] = external_id
+    authorizations.asked(caller.role_arn, "sts:AssumeRole", role_arn, context)
     caller_role = accounts.role_by_arn(caller.role_arn) if caller.role_arn else None
-    return evaluate(
+    allowed = evaluate(
         Request(caller.arn, "sts:AssumeRole", role_arn, account_id, context),
         Policies(
             identity=accounts.identity_of_caller(caller),
@@ -57,6 +58,9 @@ def may_assume(caller: accounts.Caller, role_arn: str, external_id: str | None) 
             management_account=accounts.management_account(),
         ),
     ).allowed
+    if allowed and not authorizations.watched(caller.role_arn):
+        authorizations.assumed(role_arn, caller.arn, context)
+    return allowed
 
 
 def install() -> None:

@@ -1,0 +1,138 @@
+"""Calls on queues, topics, tables, buckets and recovery points are judged, with the use of a key that they entail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_support import REGION, SOURCE, Lab, policy
+from botocore.exceptions import ClientError
+from test_aws_reads import client, session_of
+
+QUEUE = f"arn:aws:sqs:{REGION}:{SOURCE}:jobs"
+TABLE = f"arn:aws:dynamodb:{REGION}:{SOURCE}:table/kept"
+POINT = f"arn:aws:ec2:{REGION}::snapshot/snap-0a1b2c3d4e5f60718"
+VAULT = f"arn:aws:backup:{REGION}:{SOURCE}:backup-vault:local"
+REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "403")
+
+
+def allow(action: str, resource: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def of_key(action: str, key: str, service: str) -> dict[str, Any]:
+    return allow(action, key, Condition={"StringEquals": {"kms:ViaService": f"{service}.{REGION}.amazonaws.com"}})
+
+
+Call = Callable[[Any], Any]
+Prepared = tuple[str, Call, list[dict[str, Any]]]
+
+
+def _send(aws: Lab, key: str) -> Prepared:
+    url = aws.client("sqs", SOURCE).create_queue(QueueName="jobs", Attributes={"KmsMasterKeyId": key})["QueueUrl"]
+    entries = [{"Id": "1", "MessageBody": "one"}]
+    needed = [
+        allow("sqs:SendMessage", QUEUE),
+        of_key("kms:GenerateDataKey", key, "sqs"),
+        of_key("kms:Decrypt", key, "sqs"),
+    ]
+    return "sqs", lambda sqs: sqs.send_message_batch(QueueUrl=url, Entries=entries), needed
+
+
+def _receive(aws: Lab, key: str) -> Prepared:
+    url = aws.client("sqs", SOURCE).create_queue(QueueName="jobs", Attributes={"KmsMasterKeyId": key})["QueueUrl"]
+    needed = [allow("sqs:ReceiveMessage", QUEUE), of_key("kms:Decrypt", key, "sqs")]
+    return "sqs", lambda sqs: sqs.receive_message(QueueUrl=url), needed
+
+
+def _publish(aws: Lab, key: str) -> Prepared:
+    topic = aws.client("sns", SOURCE).create_topic(Name="told", Attributes={"KmsMasterKeyId": key})["TopicArn"]
+    needed = [allow("sns:Publish", topic), of_key("kms:GenerateDataKey", key, "sns"), of_key("kms:Decrypt", key, "sns")]
+    return "sns", lambda sns: sns.publish(TopicArn=topic, Message="one"), needed
+
+
+def _transact(aws: Lab, key: str) -> Prepared:
+    aws.client("dynamodb", SOURCE).create_table(
+        TableName="kept",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+    )
+    one, other = {"pk": {"S": "one"}}, {"pk": {"S": "other"}}
+    items = [{"Put": {"TableName": "kept", "Item": one}}, {"Delete": {"TableName": "kept", "Key": other}}]
+    needed = [
+        allow("dynamodb:PutItem", TABLE),
+        allow("dynamodb:DeleteItem", TABLE),
+        of_key("kms:Decrypt", key, "dynamodb"),
+    ]
+    return "dynamodb", lambda dynamodb: dynamodb.transact_write_items(TransactItems=items), needed
+
+
+def _put(aws: Lab, key: str) -> Prepared:
+    _bucket(aws, key)
+    where = {"Bucket": "reports", "Key": "a/b"}
+    arn = "arn:aws:s3:::reports/a/*"
+    needed = [allow("s3:PutObject", arn), allow("s3:PutObjectTagging", arn), of_key("kms:GenerateDataKey", key, "s3")]
+    return "s3", lambda s3: s3.put_object(**where, Body=b"one", Tagging="kept=short"), needed
+
+
+def _get(aws: Lab, key: str) -> Prepared:
+    _bucket(aws, key).put_object(Bucket="reports", Key="a/b", Body=b"one")
+    needed = [allow("s3:GetObject", "arn:aws:s3:::reports/a/*"), of_key("kms:Decrypt", key, "s3")]
+    return "s3", lambda s3: s3.get_object(Bucket="reports", Key="a/b"), needed
+
+
+def _bucket(aws: Lab, key: str) -> Any:
+    s3 = aws.client("s3", SOURCE)
+    s3.create_bucket(Bucket="reports", CreateBucketConfiguration={"LocationConstraint": REGION})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    s3.put_bucket_encryption(Bucket="reports", ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return s3
+
+
+@pytest.mark.parametrize("prepare", [_send, _receive, _publish, _transact, _put, _get])
+def test_a_call_takes_every_permission_that_it_needs_and_no_other(
+    aws: Lab, prepare: Callable[[Lab, str], Prepared]
+) -> None:
+    service, call, needed = prepare(aws, aws.key(SOURCE))
+    session = session_of(aws, SOURCE, *needed)
+    made, iam = client(aws, session, service), aws.client("iam", SOURCE)
+    call(made)
+    for one in needed:
+        rest = [other for other in needed if other != one]
+        iam.put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=policy(*rest))
+        with pytest.raises(ClientError) as error:
+            call(made)
+        assert error.value.response["Error"]["Code"] in REFUSED, one
+        assert one["Action"] in str(error.value) or service == "s3", one
+
+
+def test_nothing_under_a_key_is_asked_of_what_has_none(aws: Lab) -> None:
+    url = aws.client("sqs", SOURCE).create_queue(QueueName="jobs")["QueueUrl"]
+    session = session_of(aws, SOURCE, allow("sqs:SendMessage", QUEUE))
+    client(aws, session, "sqs").send_message(QueueUrl=url, MessageBody="one")
+
+
+def test_who_may_not_list_a_bucket_does_not_hear_what_is_missing(aws: Lab) -> None:
+    _bucket(aws, aws.key(SOURCE))
+    objects = allow("s3:GetObject", "arn:aws:s3:::reports/*")
+    session = session_of(aws, SOURCE, objects)
+    s3 = client(aws, session, "s3")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.get_object(Bucket="reports", Key="nothing")
+    document = policy(objects, allow("s3:ListBucket", "arn:aws:s3:::reports"))
+    aws.client("iam", SOURCE).put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=document)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(Bucket="reports", Key="nothing")
+
+
+def test_a_recovery_point_is_read_by_its_vault_and_by_itself(aws: Lab) -> None:
+    aws.vault(SOURCE, "local")
+    session = session_of(aws, SOURCE, allow("backup:ListBackupVaults", "*"))
+    for resources, expected in (([VAULT], "AccessDenied"), ([POINT], "AccessDenied"), ([VAULT, POINT], "NotFound")):
+        document = policy({"Effect": "Allow", "Action": "backup:DescribeRecoveryPoint", "Resource": resources})
+        aws.client("iam", SOURCE).put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=document)
+        with pytest.raises(ClientError, match=expected):
+            client(aws, session, "backup").describe_recovery_point(BackupVaultName="local", RecoveryPointArn=POINT)
