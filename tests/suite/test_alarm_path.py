@@ -12,6 +12,8 @@ from .organization import Inbox, Lab, Operations
 
 PROBLEM_RULE = "backup-guardian-problem-events"
 STRANGER = "999999999999"
+# At most so often a part is looked at again.
+TRIES = 5
 
 
 @pytest.fixture
@@ -122,6 +124,44 @@ def test_a_read_that_is_refused_is_told_as_not_checked(
         guardian.well()
     (message,) = operations.drain()
     assert "could not be checked" in message and f"{service}:{operation}" in message
+    guardian.check_alarm_path()
+    assert "works" in operations.drain()[0]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_read_that_fails_for_now_is_made_again_and_told_when_it_fails_every_time(
+    lab: Lab, guardian: Guardian, operations: Operations
+) -> None:
+    before = looked(guardian)
+    guardian.fault("throttle", function=CHECK, operation="DescribeRule")
+    try:
+        guardian.check_alarm_path()
+        assert guardian.requests(function=CHECK, operation="SendMessageBatch"), "what was left is put off"
+        assert looked(guardian) == before and operations.drain() == [], "it is not over"
+        for _ in range(TRIES):
+            lab.control("clock", {"advance_seconds": 900})
+            lab.idle()
+    finally:
+        guardian.well()
+    assert looked(guardian) == before + 1, "once, at the end"
+    (message,) = operations.drain()
+    assert "could not be checked" in message and "events:DescribeRule" in message
+    guardian.check_alarm_path()
+    assert "works" in operations.drain()[0]
+
+
+def test_who_is_told_by_sms_is_told_that_the_account_is_in_the_sandbox(
+    lab: Lab, guardian: Guardian, operations: Operations
+) -> None:
+    sns = lab.client(lab.guardian, "sns")
+    topic, number = lab.info["alert_topic_arn"], "+4915500000001"
+    subscribed = sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint=number)["SubscriptionArn"]
+    try:
+        guardian.check_alarm_path()
+    finally:
+        sns.unsubscribe(SubscriptionArn=subscribed)
+    (message,) = operations.drain()
+    assert "the alert topic has SMS subscribers, and the account is in the SMS sandbox" in message
     guardian.check_alarm_path()
     assert "works" in operations.drain()[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from .guardian import DIAGNOSE, LOOKUP, READER_ROLE, Guardian
-from .organization import ROOT, Inbox, Lab, failing_route
+from .organization import ROOT, Inbox, Json, Lab, failing_route
 
 EVENTS = ROOT / "tests" / "events"
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -159,6 +160,53 @@ def test_a_huge_message_is_cut_says_so_and_fits_the_topic(
     size = len(json.dumps(bodies, ensure_ascii=False).encode())
     size += sum(len(name) + len("String") + len(value) for name, value in attributes.items())
     assert size + len(sent["email"]["subject"]) <= SNS_LIMIT
+
+
+# -- what only some jobs are about ---------------------------------------------------------------------------------------
+
+# One recovery point of every service that keeps its own: what AWS Backup names it.
+POINTS = {
+    "an image": "arn:aws:ec2:{region}::image/ami-0a1b2c3d4e5f60718",
+    "a cluster snapshot": "arn:aws:rds:{region}:{account}:cluster-snapshot:awsbackup:job-1",
+    "a file system of FSx": "arn:aws:fsx:{region}:{account}:backup/backup-0a1b2c3d4e5f60718",
+    "a table": "arn:aws:dynamodb:{region}:{account}:table/orders/backup/01700000000000-0a1b2c3d",
+    "a warehouse": "arn:aws:redshift:{region}:{account}:snapshot:orders/awsbackup-job-1",
+    "a serverless warehouse": "arn:aws:redshift-serverless:{region}:{account}:snapshot/0a1b2c3d-1111-2222-3333-444455556666",
+}
+
+
+def another_copy(lab: Lab) -> Json:
+    """The event of a copy that failed as no other has: in a route of its own."""
+    vault = f"arn:aws:backup:{lab.region}:{lab.source}:backup-vault:{lab.unique('gone')}"
+    detail = {**COPY_FAILED["detail"], "copyJobId": str(uuid.uuid4()).upper(), "sourceBackupVaultArn": vault}
+    return {**COPY_FAILED, "detail": detail}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_recovery_points_of_every_service_may_be_read(lab: Lab, inbox: Inbox, guardian: Guardian, point: str) -> None:
+    arn = POINTS[point].format(region=lab.region, account=lab.source)
+    guardian.invoke({**another_copy(lab), "resources": [arn]})
+    gaps = {gap["action"]: gap for gap in only(inbox.drain())["gaps"]}
+    assert gaps["backup:DescribeRecoveryPoint"]["reason"] == "not-found", gaps
+
+
+def test_a_scan_is_described(lab: Lab, inbox: Inbox, guardian: Guardian) -> None:
+    scan = json.loads((EVENTS / "scan-job" / "completed-threats-found.json").read_text())
+    guardian.invoke({**scan, "detail": {**scan["detail"], "scanJobId": str(uuid.uuid4())}})
+    assert only(inbox.drain())["cause"] == "threats-found"
+    assert guardian.requests(operation="DescribeScanJob")[-1]["account_id"] == scan["account"]
+
+
+def test_a_claim_of_a_form_that_nobody_knows_is_somebody_elses(lab: Lab, inbox: Inbox, guardian: Guardian) -> None:
+    event = another_copy(lab)
+    job_id = event["detail"]["copyJobId"].lower()
+    key = {"pk": {"S": f"claim#{lab.source}#{lab.region}#copy#{job_id}#FAILED"}, "sk": {"S": "claim"}}
+    guardian.dynamodb.put_item(TableName=guardian.table, Item={**key, "v": {"N": "99"}})
+    answer = guardian.functions.invoke(FunctionName=DIAGNOSE, Payload=json.dumps(event))
+    assert "FunctionError" in answer and inbox.drain() == []
+    guardian.dynamodb.delete_item(TableName=guardian.table, Key=key)
+    guardian.invoke(event)
+    assert only(inbox.drain())["jobs"][0]["job_id"].lower() == job_id
 
 
 # -- what the guardian needs, missing ------------------------------------------------------------------------------------

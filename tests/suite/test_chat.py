@@ -1,0 +1,70 @@
+"""Where people read in a chat, everything that is told goes there too, in the form that the chat understands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from .guardian import Guardian
+from .organization import Inbox, Json, Lab, Operations, failing_route, running_lab
+from .test_lifecycle import LATE_SECONDS, later, mend
+from .test_sweep_functions import Sweeps
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with running_lab("chat-lab.log", ChatTopic="yes") as lab:
+        yield lab
+
+
+class Chat:
+    """A queue on the topic of the chat."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.sqs, sns = lab.client(lab.guardian, "sqs"), lab.client(lab.guardian, "sns")
+        self.url = self.sqs.create_queue(QueueName="chat")["QueueUrl"]
+        asked = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        sns.subscribe(
+            TopicArn=lab.info["outputs"]["ChatTopicArn"],
+            Protocol="sqs",
+            Endpoint=asked["Attributes"]["QueueArn"],
+            Attributes={"RawMessageDelivery": "true"},
+        )
+
+    def drain(self) -> list[Json]:
+        found: list[Json] = []
+        while messages := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+def both(inbox: Inbox, chat: Chat) -> list[str]:
+    """The kinds of what was told since, which are the same in both places."""
+    told = inbox.drain()
+    said = chat.drain()
+    assert sorted(f"{alert['incident_id']}-{alert['kind']}" for alert in told) == sorted(one["id"] for one in said)
+    assert all(one["source"] == "custom" and one["content"]["title"] for one in said)
+    return [alert["kind"] for alert in told]
+
+
+def test_every_function_that_tells_tells_the_chat(lab: Lab) -> None:
+    guardian, inbox, chat, operations = Guardian(lab), Inbox(lab), Chat(lab), Operations(lab)
+    lab.control("cloudtrail-delay", {"lookup_seconds": LATE_SECONDS, "event_seconds": LATE_SECONDS})
+    route = failing_route(lab)
+    route.copy()
+    assert both(inbox, chat) == ["failure"]
+    later(lab, LATE_SECONDS + 1)
+    assert both(inbox, chat) == ["upgrade"]
+    mend(route)
+    route.copy()
+    assert both(inbox, chat) == ["resolved"]
+    lab.control("subscription", {"endpoint": operations.endpoint, "pending": True})
+    guardian.check_alarm_path()
+    assert both(inbox, chat) == ["self-check"]
+    guardian.let_a_minute_pass()
+    Sweeps(lab).run()
+    assert both(inbox, chat) == ["sweep"]
