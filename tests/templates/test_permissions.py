@@ -13,7 +13,9 @@ import pytest
 from .deployed import ROOT, as_list, load, logical_id, properties, resources, role_statements, statements, text
 
 LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${%sLogGroup}:*"
-KEY_ACTIONS = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+# What services ask of the key in the name of who writes what is encrypted, and of who only reads it.
+KEY_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey"]
+READ_KEY = ("kms:Decrypt", "GuardianKey")
 QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 # What keeping incidents takes.
 INCIDENTS = ("BatchGetItem", "DeleteItem", "PutItem")
@@ -63,7 +65,7 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         *((action, LOGS % "CollectDenials") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
         *((action, "DenialEventsQueue") for action in QUEUE_ACTIONS),
         ("dynamodb:BatchWriteItem", "DenialsTable"),
-        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        READ_KEY,
     },
     "ReconcileJobsRole": {
         *((action, LOGS % "ReconcileJobs") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
@@ -128,7 +130,7 @@ SWEEP = {
 OPERATOR = {
     ("s3:GetObject", "${ReportBucket.Arn}/*"),
     *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
-    *((action, "GuardianKey") for action in KEY_ACTIONS),
+    READ_KEY,
     ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
     ("sts:AssumeRole", "OrganizationRoleArn"),
 }
