@@ -18,7 +18,9 @@ KEY_ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey"]
 READ_KEY = ("kms:Decrypt", "GuardianKey")
 QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
 # What keeping incidents takes.
-INCIDENTS = ("BatchGetItem", "DeleteItem", "PutItem")
+INCIDENTS = ("BatchGetItem", "PutItem")
+# And ending them.
+ENDS = (*INCIDENTS, "DeleteItem", "Query")
 
 # What `check-alarm-path` looks at: whatever of it the template has.
 SHOULD_BE_EMPTY = [
@@ -43,7 +45,7 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     "FollowUpRole": {
         *((action, LOGS % "FollowUp") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
         *((action, "FollowUpQueue") for action in QUEUE_ACTIONS),
-        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query", "UpdateItem")),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*ENDS, "UpdateItem")),
         ("dynamodb:Query", "DenialsTable"),
         ("sqs:SendMessage", "FollowUpQueue"),
         *(("s3:PutObject", f"${{ReportBucket.Arn}}/{kind}/*") for kind in ("digests", "incidents")),
@@ -55,8 +57,7 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     "RecordSuccessRole": {
         *((action, LOGS % "RecordSuccess") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
         *((action, "CompletedEventsQueue") for action in QUEUE_ACTIONS),
-        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
-        ("sqs:SendMessage", "FollowUpQueue"),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in ENDS),
         ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
         ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
@@ -104,8 +105,10 @@ for name, role in (
         ("s3:ListBucket", "ReportBucket"),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
         ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
-        ("sts:AssumeRole", "OrganizationRoleArn"),
     }
+# Who reports reads nothing of the organization.
+for role in ("PlanSweepRole", "SweepAccountRole"):
+    EXPECTED[role].add(("sts:AssumeRole", "OrganizationRoleArn"))
 EXPECTED["ReportSweepRole"] |= {
     *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "PutItem", "Query", "UpdateItem")),
     ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
@@ -135,7 +138,17 @@ OPERATOR = {
     ("sts:AssumeRole", "OrganizationRoleArn"),
 }
 
-# AWS defines no resource for these (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
+# AWS defines no resource for these: their rows in the service authorization reference have no resource type. Of each service the page.
+REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/"
+PAGES = {
+    "backup": "list_awsbackup.html",
+    "cloudtrail": "list_awscloudtrail.html",
+    "ec2": "list_amazonec2.html",
+    "iam": "list_awsidentityandaccessmanagementiam.html",
+    "organizations": "list_awsorganizations.html",
+    "sns": "list_amazonsns.html",
+    "tag": "list_amazonresourcegrouptaggingapi.html",
+}
 UNSCOPABLE = {
     "backup:DescribeBackupJob",
     "backup:DescribeCopyJob",
@@ -162,6 +175,8 @@ UNSCOPABLE = {
     "organizations:ListDelegatedAdministrators",
     "organizations:ListPolicies",
     "organizations:ListRoots",
+    "sns:GetSMSAttributes",
+    "sns:GetSMSSandboxAccountStatus",
     "tag:GetResources",
 }
 # The trail of an organization belongs to its management account, and its members ask for it by that name.
@@ -258,12 +273,28 @@ def test_the_reader_may_do_what_the_adapters_ask_and_no_more() -> None:
 
 
 def test_the_reader_is_scoped_wherever_aws_can_scope() -> None:
-    pairs = grants("agent-global", "ReaderRole")
-    assert {action for action, resource in pairs if resource == "*"} == UNSCOPABLE
-    for action, resource in pairs - {(action, "*") for action in UNSCOPABLE}:
+    for action, resource in grants("agent-global", "ReaderRole") - {(action, "*") for action in UNSCOPABLE}:
         account = resource.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", "own").split(":")[4]
         # Snapshots and images of EC2 have no account in their ARN; the account of AWS has the managed policies.
         assert account in {"own", "", "aws"} or action in OF_OTHER_ACCOUNTS, (action, resource)
+
+
+def test_only_what_aws_cannot_scope_is_allowed_on_everything() -> None:
+    found = {
+        (action, resource)
+        for name in ("guardian", "agent-global")
+        for role in resources(name, "AWS::IAM::Role")
+        for action, resource in grants(name, role)
+        if set(resource) <= set("*:")
+    }
+    assert found == {(action, "*") for action in UNSCOPABLE}
+    assert {action.split(":")[0] for action in UNSCOPABLE} == set(PAGES), f"say where {REFERENCE} says so"
+
+
+def test_no_action_has_a_wildcard() -> None:
+    for name in ("guardian", "agent-global"):
+        for role in resources(name, "AWS::IAM::Role"):
+            assert not {action for action, _ in grants(name, role) if "*" in action or "?" in action}
 
 
 def test_the_reader_reads_the_organization_in_the_management_account_only() -> None:
