@@ -12,6 +12,7 @@ mod policy;
 mod preflight;
 mod replay;
 mod sweep;
+mod topology;
 
 use clap::{Parser, Subcommand};
 use output::{Exit, Output};
@@ -39,6 +40,7 @@ use output::{Exit, Output};
   guardian collect --account 111111111111 --region eu-central-1 --out evidence
   guardian replay failed-copy.json --times 5
   guardian sweep --region eu-central-1 --html report.html
+  guardian topology plan answers.json --out setup
 
 The help of each command says what it needs."
 )]
@@ -62,6 +64,7 @@ enum Command {
     Preflight(preflight::Preflight),
     Replay(replay::Replay),
     Sweep(Box<sweep::SweepArguments>),
+    Topology(Box<topology::Topology>),
 }
 
 #[global_allocator]
@@ -80,6 +83,7 @@ async fn main() -> std::process::ExitCode {
         Command::Preflight(preflight) => preflight.run(&output).await,
         Command::Replay(replay) => replay.run(&output).await,
         Command::Sweep(sweep) => Box::pin(sweep.run(&output)).await,
+        Command::Topology(topology) => Box::pin(topology.run(&output)).await,
     };
     match outcome {
         Ok(exit) => exit.into(),

@@ -26,6 +26,7 @@ use crate::input;
 use crate::output::{Exit, Output, complain};
 use crate::preflight::{Places, apart};
 use report::Reports;
+pub(crate) use report::unreadable;
 
 /// Tell of every resource whether its copies landed, and of every part of the topology whether it holds.
 #[derive(Debug, Args)]

@@ -18,3 +18,4 @@ pub mod policy;
 pub mod ports;
 pub mod remedy;
 pub mod report;
+pub mod topology;

@@ -100,7 +100,7 @@ impl Reports {
 }
 
 /// Why a file that somebody named is of no use.
-fn unreadable(error: ReportError) -> anyhow::Error {
+pub(crate) fn unreadable(error: ReportError) -> anyhow::Error {
     match error {
         ReportError::Open(file, why) => anyhow::anyhow!("the sweep `{file}` {}", input::why(&why)),
         error => error.into(),

@@ -33,6 +33,7 @@ pub use no_patch::NoPatch;
 pub use owner::{Owner, owner};
 pub use plan::{Plan, Step, Stored, plan, plan_seen};
 pub use proof::Proof;
+pub(crate) use render::quoted;
 pub use render::{cli, cli_with_file, cloudformation, terraform};
 use statement::{Form, Purpose};
 

@@ -17,6 +17,7 @@ mod message;
 mod outline;
 mod page;
 pub mod schema;
+pub mod set_up;
 mod sms;
 mod subject;
 pub mod sweep;

@@ -6,6 +6,7 @@ mod shell;
 mod yaml;
 
 use serde_json::{Value, json};
+pub(crate) use shell::quoted;
 
 use super::{Operation, Patch};
 

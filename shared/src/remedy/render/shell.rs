@@ -1,7 +1,7 @@
 //! Words of a POSIX shell.
 
 /// The text as one word: between single quotes, where nothing has a meaning but the quote itself. Plain words stay as they are.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'@' | b'%' | b'+' | b',');
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

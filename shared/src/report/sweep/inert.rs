@@ -14,6 +14,11 @@ use crate::report::inert::text;
 pub struct Inert<S>(pub(super) S);
 
 impl<S> Inert<S> {
+    /// Puts a writer behind the filter.
+    pub(crate) fn before(writer: S) -> Self {
+        Self(writer)
+    }
+
     /// What was behind it.
     pub fn into_inner(self) -> S {
         self.0
