@@ -41,6 +41,7 @@ use output::{Exit, Output};
   guardian replay failed-copy.json --times 5
   guardian sweep --region eu-central-1 --html report.html
   guardian topology plan answers.json --out setup
+  guardian topology verify --region eu-central-1
 
 The help of each command says what it needs."
 )]

@@ -6,21 +6,23 @@ mod places;
 mod survey;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
 use diagnose_job::config::for_reading;
-use guardian_aws::answers::Answers;
 use guardian_core::copy::Verdict;
 
 use crate::cloud;
 use crate::evidence::{Folder, Once, Readers};
 use crate::output::{Exit, Format, Output, complain};
+pub(crate) use finding::Findings;
+use finding::findings;
+pub(crate) use json::json;
 pub(crate) use places::{Chosen, Place, Places, apart};
 pub(crate) use survey::survey;
-pub(crate) use text::unread;
+pub(crate) use text::{text, unread};
 
 /// Look at every route that a backup plan copies along, and tell whether its next copy will work.
 #[derive(Debug, Args)]
@@ -78,52 +80,53 @@ pub(crate) struct Preflight {
 
 impl Preflight {
     pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
-        let (reader, scope) = for_reading().context("the environment cannot be used")?;
-        let organization_id = scope.organization_id;
-        match &self.evidence {
-            Some(dir) => {
-                let folder = Folder::open(dir)?;
-                let places = self.places.among(&folder.places());
-                if places.is_empty() {
-                    anyhow::bail!(
-                        "`{}` holds no backup plans of these accounts and Regions: was it made by `guardian collect`?",
-                        dir.display()
-                    );
-                }
-                tell(Readers::over(Once::over(folder)), places, organization_id.as_deref(), output).await
-            }
-            None => {
-                let readers = Readers::over(Once::over(cloud::open(reader, self.places.first_region()).await?));
-                match self.places.choose(&readers).await? {
-                    Chosen::Places(places) => tell(readers, places, organization_id.as_deref(), output).await,
-                    Chosen::CouldNotTell(why) => {
-                        complain(&format!("guardian: {why}"));
-                        Ok(Exit::CouldNotTell)
-                    }
-                }
-            }
+        let Some(findings) = judged(self.evidence.as_deref(), &self.places).await? else { return Ok(Exit::CouldNotTell) };
+        if output.json(Format::Text) {
+            output.print(&serde_json::to_string_pretty(&json(&findings))?)?;
+        } else {
+            output.print(&text(&findings))?;
         }
+        Ok(exit(&findings))
     }
 }
 
-async fn tell<A: Answers + 'static>(
-    readers: Readers<A>,
-    places: Vec<places::Place>,
-    organization_id: Option<&str>,
-    output: &Output,
-) -> anyhow::Result<Exit> {
-    let survey = survey(Arc::new(readers), places).await?;
-    let findings = finding::findings(survey, organization_id)?;
-    if output.json(Format::Text) {
-        output.print(&serde_json::to_string_pretty(&json::json(&findings))?)?;
-    } else {
-        output.print(&text::text(&findings))?;
-    }
-    Ok(if findings.with(Verdict::WillFail).next().is_some() {
+/// Finds and judges every route, of a folder or live; `None` where the accounts could not be listed, which was told.
+pub(crate) async fn judged(evidence: Option<&Path>, places: &Places) -> anyhow::Result<Option<Findings>> {
+    let (reader, scope) = for_reading().context("the environment cannot be used")?;
+    let organization_id = scope.organization_id;
+    let survey = match evidence {
+        Some(dir) => {
+            let folder = Folder::open(dir)?;
+            let places = places.among(&folder.places());
+            if places.is_empty() {
+                anyhow::bail!(
+                    "`{}` holds no backup plans of these accounts and Regions: was it made by `guardian collect`?",
+                    dir.display()
+                );
+            }
+            survey(Arc::new(Readers::over(Once::over(folder))), places).await?
+        }
+        None => {
+            let readers = Readers::over(Once::over(cloud::open(reader, places.first_region()).await?));
+            match places.choose(&readers).await? {
+                Chosen::Places(places) => survey(Arc::new(readers), places).await?,
+                Chosen::CouldNotTell(why) => {
+                    complain(&format!("guardian: {why}"));
+                    return Ok(None);
+                }
+            }
+        }
+    };
+    Ok(Some(findings(survey, organization_id.as_deref())?))
+}
+
+/// A copy that will fail is a finding; what was not seen is none.
+pub(crate) fn exit(findings: &Findings) -> Exit {
+    if findings.with(Verdict::WillFail).next().is_some() {
         Exit::Finding
     } else if findings.complete() {
         Exit::Fine
     } else {
         Exit::CouldNotTell
-    })
+    }
 }

@@ -13,10 +13,11 @@ use futures_util::stream::{self, StreamExt as _};
 use guardian_aws::Cloud;
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::Readers;
-use guardian_aws_sweep::sweep::{FolderParts, Order, PartError, Sweep, SweepError};
+use guardian_aws_sweep::sweep::{FolderParts, Order, PartError, Sweep, SweepError, judge_to};
 use guardian_core::arn::AccountId;
 use guardian_core::compliance::{Baseline, Scope};
 use guardian_core::report::inert_text;
+use guardian_core::report::sweep::Overview;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
@@ -26,7 +27,7 @@ use crate::input;
 use crate::output::{Exit, Output, complain};
 use crate::preflight::{Places, apart};
 use report::Reports;
-pub(crate) use report::unreadable;
+pub(crate) use report::{exit, unreadable};
 
 /// Tell of every resource whether its copies landed, and of every part of the topology whether it holds.
 #[derive(Debug, Args)]
@@ -64,10 +65,27 @@ Exit codes: 0 everything was seen and is well, 1 something is not, 2 wrong
 usage, 3 nothing is known to be ill, but not everything could be seen.")]
 pub(crate) struct SweepArguments {
     #[command(flatten)]
-    places: Places,
+    sweeping: Sweeping,
+    #[command(flatten)]
+    reports: Reports,
+}
+
+impl SweepArguments {
+    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+        self.reports.check()?;
+        let Some(swept) = self.sweeping.judge(self.reports.machine_form()).await? else { return Ok(Exit::CouldNotTell) };
+        self.reports.write(&swept, output)
+    }
+}
+
+/// What is swept, and how: the same for every command that sweeps.
+#[derive(Debug, Args)]
+pub(crate) struct Sweeping {
+    #[command(flatten)]
+    pub(crate) places: Places,
     /// Folder that `guardian collect` made. Without it AWS is asked.
     #[arg(long, value_name = "DIR")]
-    evidence: Option<PathBuf>,
+    pub(crate) evidence: Option<PathBuf>,
     /// Account that keeps the copies (repeatable). Default: GUARDIAN_BACKUP_ACCOUNT_IDS.
     #[arg(long = "backup-account", value_name = "ID")]
     backup_accounts: Vec<String>,
@@ -83,8 +101,16 @@ pub(crate) struct SweepArguments {
     /// Calls a second, as a multiple of the published limits: more where AWS raised yours, less to be a quiet guest.
     #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = pace)]
     pace: f64,
-    #[command(flatten)]
-    reports: Reports,
+}
+
+/// A sweep that was judged.
+pub(crate) struct Swept {
+    /// Holds the machine form, where nobody named a file for it.
+    _work: Work,
+    /// The machine form.
+    pub(crate) machine: PathBuf,
+    /// What is told of it in brief.
+    pub(crate) overview: Overview,
 }
 
 fn pace(text: &str) -> Result<f64, String> {
@@ -92,8 +118,9 @@ fn pace(text: &str) -> Result<f64, String> {
     if (0.1..=1000.0).contains(&pace) { Ok(pace) } else { Err("a number between 0.1 and 1000".to_owned()) }
 }
 
-impl SweepArguments {
-    pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+impl Sweeping {
+    /// Reads and judges every account, and writes the machine form; `None` where the accounts could not be listed, which was told.
+    pub(crate) async fn judge(&self, machine: Option<&Path>) -> anyhow::Result<Option<Swept>> {
         let (reader, settings) = for_reading().context("the environment cannot be used")?;
         let mut backup_accounts =
             self.backup_accounts.iter().map(|id| AccountId::parse(id)).collect::<Result<Vec<_>, _>>().context("`--backup-account`")?;
@@ -103,7 +130,6 @@ impl SweepArguments {
         if backup_accounts.is_empty() {
             complain("guardian: no backup account is known; name it with `--backup-account`, or what belongs to it cannot be judged");
         }
-        self.reports.check()?;
         let scope = Scope { backup_accounts, baseline: baseline(self.baseline.as_deref())? };
         match &self.evidence {
             Some(dir) => {
@@ -114,7 +140,7 @@ impl SweepArguments {
                 }
                 let now = folder.recorded_at().unwrap_or(Timestamp::UNIX_EPOCH);
                 let (accounts, regions) = apart(places);
-                self.sweep(Readers::over(folder), Order { now, regions, accounts, scope }, output).await
+                self.sweep(Readers::over(folder), Order { now, regions, accounts, scope }, machine).await
             }
             None => {
                 let regions = self.places.regions()?;
@@ -124,19 +150,24 @@ impl SweepArguments {
                 if accounts.is_empty() && readers.answers().organization_account().is_none() {
                     bail!("no account: name one with `--account`, or set GUARDIAN_ORGANIZATION_ROLE_ARN to a role that may list them");
                 }
-                self.sweep(readers, Order { now: Timestamp::now(), regions, accounts, scope }, output).await
+                self.sweep(readers, Order { now: Timestamp::now(), regions, accounts, scope }, machine).await
             }
         }
     }
 
-    async fn sweep<A: Answers + 'static>(&self, readers: Readers<A>, order: Order, output: &Output) -> anyhow::Result<Exit> {
+    async fn sweep<A: Answers + 'static>(
+        &self,
+        readers: Readers<A>,
+        order: Order,
+        machine: Option<&Path>,
+    ) -> anyhow::Result<Option<Swept>> {
         let work = Work::open(self.work.as_deref())?;
         let sweep = Arc::new(Sweep::new(readers, FolderParts::new(work.path()), order));
         let begun = match sweep.begin().await {
             Ok(begun) => Arc::new(begun),
             Err(SweepError::NoAccounts(why)) => {
                 complain(&format!("guardian: the accounts of the organization could not be listed: {why}; name them with `--account`"));
-                return Ok(Exit::CouldNotTell);
+                return Ok(None);
             }
             Err(SweepError::Another) => bail!(
                 "{} holds a sweep of other accounts, Regions or backup accounts: name another folder with `--work`, or remove that one",
@@ -161,7 +192,9 @@ impl SweepArguments {
         .await?;
         bounding.await??;
         let ready = Arc::new(sweep.ready(Arc::unwrap_or_clone(begun)).await?);
-        self.reports.write(&sweep, &ready, work.path(), output).await
+        let machine = machine.map_or_else(|| work.path().join("report.json"), Path::to_owned);
+        let overview = judge_to(&sweep, &ready, &machine).await?;
+        Ok(Some(Swept { _work: work, machine, overview }))
     }
 
     /// Reads each of them in a task of its own, so many at the same time.

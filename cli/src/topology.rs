@@ -1,7 +1,10 @@
 //! `guardian topology`: set the topology up, see whether it holds, draw it.
 
+mod graph;
+mod machine;
 mod plan;
 mod seen;
+mod verify;
 
 use clap::{Args, Subcommand};
 
@@ -14,6 +17,8 @@ use crate::output::{Exit, Output};
     after_help = "Examples:
   guardian topology plan --example > answers.json
   guardian topology plan answers.json --out setup
+  guardian topology verify --region eu-central-1
+  guardian topology graph --region eu-central-1 --svg topology.svg
 
 The help of each says what it needs."
 )]
@@ -25,12 +30,16 @@ pub(crate) struct Topology {
 #[derive(Debug, Subcommand)]
 enum Command {
     Plan(plan::PlanArguments),
+    Verify(verify::VerifyArguments),
+    Graph(graph::GraphArguments),
 }
 
 impl Topology {
     pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
         match self.command {
             Command::Plan(plan) => plan.run(output).await,
+            Command::Verify(verify) => Box::pin(verify.run(output)).await,
+            Command::Graph(graph) => Box::pin(graph.run(output)).await,
         }
     }
 }

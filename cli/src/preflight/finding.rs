@@ -30,7 +30,7 @@ impl Finding {
 
 /// Everything there is to tell.
 #[derive(Debug)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     /// One for each route.
     pub(super) routes: Vec<Finding>,
     /// Plans that were read.

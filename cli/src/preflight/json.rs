@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Findings};
 
-pub(super) fn json(findings: &Findings) -> Value {
+pub(crate) fn json(findings: &Findings) -> Value {
     let count = |verdict| findings.with(verdict).count();
     inert(json!({
         "routes": findings.routes.iter().map(route).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use guardian_core::report::inert_text;
 
 use super::finding::{Finding, Findings};
 
-pub(super) fn text(findings: &Findings) -> String {
+pub(crate) fn text(findings: &Findings) -> String {
     let mut page = Page::default();
     let count = |verdict| findings.with(verdict).count();
     let (fail, depend, work) = (count(Verdict::WillFail), count(Verdict::Depends), count(Verdict::Works));

@@ -3,16 +3,15 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use guardian_aws::answers::Answers;
-use guardian_aws_sweep::sweep::{Forms, Parts, Ready, ReportError, Sweep, changes, judge_to, open, write_forms};
+use guardian_aws_sweep::sweep::{Forms, ReportError, changes, open, write_forms};
 use guardian_core::arn::Arn;
 use guardian_core::compliance::Status;
 use guardian_core::report::sweep::{MOST_ROWS, Overview, Product, terminal};
 
+use super::Swept;
 use crate::input;
 use crate::output::{Exit, Format, Output};
 
@@ -67,24 +66,22 @@ impl Reports {
         Ok(Some(Product::try_from(Arn::parse(product).context("`--product`")?).context("`--product`")?))
     }
 
-    /// Judges every account and writes everything.
-    pub(super) async fn write<A: Answers + 'static, P: Parts + 'static>(
-        &self,
-        sweep: &Arc<Sweep<A, P>>,
-        ready: &Arc<Ready>,
-        work: &Path,
-        output: &Output,
-    ) -> anyhow::Result<Exit> {
-        let machine = self.json.clone().unwrap_or_else(|| work.join("report.json"));
-        let overview = judge_to(sweep, ready, &machine).await?;
-        let changes = self.since.as_deref().map(|since| changes(since, &machine)).transpose().map_err(unreadable)?;
-        write_forms(&machine, &overview, changes.as_ref(), &self.forms()?)?;
+    /// Where the machine form is wanted.
+    pub(super) fn machine_form(&self) -> Option<&Path> {
+        self.json.as_deref()
+    }
+
+    /// Writes everything.
+    pub(super) fn write(&self, swept: &Swept, output: &Output) -> anyhow::Result<Exit> {
+        let Swept { machine, overview, .. } = swept;
+        let changes = self.since.as_deref().map(|since| changes(since, machine)).transpose().map_err(unreadable)?;
+        write_forms(machine, overview, changes.as_ref(), &self.forms()?)?;
         if output.json(Format::Text) {
-            copy_to(&machine, output)?;
+            copy_to(machine, output)?;
         } else {
-            output.print(&terminal(&overview, changes.as_ref(), output.look(), MOST_ROWS))?;
+            output.print(&terminal(overview, changes.as_ref(), output.look(), MOST_ROWS))?;
         }
-        Ok(exit(&overview))
+        Ok(exit(overview))
     }
 
     fn forms(&self) -> anyhow::Result<Forms> {
@@ -119,7 +116,7 @@ fn copy_to(machine: &Path, output: &Output) -> anyhow::Result<()> {
 }
 
 /// A failure of a check, or a resource that lacks protection, is a finding; what was not seen is none.
-fn exit(overview: &Overview) -> Exit {
+pub(crate) fn exit(overview: &Overview) -> Exit {
     use guardian_core::coverage::Protection;
     let totals = &overview.totals;
     let ill =

@@ -5,15 +5,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use diagnose_job::config::for_reading;
 use guardian_aws::readers::{Readers, Reading};
-use guardian_aws_sweep::sweep::{ReportError, open};
-use guardian_core::report::sweep::SweepWriter as _;
 use guardian_core::topology::{Gather, Seen};
 use jiff::Timestamp;
 
+use super::machine;
 use crate::evidence::Folder;
 use crate::input;
 use crate::preflight::apart;
-use crate::sweep::unreadable;
 
 /// Reads either.
 pub(super) async fn read(evidence: &Path) -> anyhow::Result<Seen> {
@@ -21,13 +19,8 @@ pub(super) async fn read(evidence: &Path) -> anyhow::Result<Seen> {
 }
 
 fn report(file: &Path) -> anyhow::Result<Seen> {
-    let mut from = open(file).map_err(unreadable)?;
     let mut gather = Gather::inert();
-    gather.head(&from.head)?;
-    gather.organization(&from.organization)?;
-    while let Some(account) = from.next_account().map_err(|error| unreadable(ReportError::Read(input::shown(file), error)))? {
-        gather.account(&account)?;
-    }
+    machine::read(file, &mut gather)?;
     Ok(gather.into_inner().0)
 }
 

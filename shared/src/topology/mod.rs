@@ -23,6 +23,6 @@ pub use answers::{
 pub use example::{example, fill};
 pub use form::Problem;
 pub use plan::{Action, Omitted, Plan, Step, plan};
-pub use scope::of_topology;
+pub use scope::{OfTopology, of_topology};
 pub use seen::{Gather, Seen, SeenAccount, SeenRegion};
 pub use stacks::{Parameters, Stack};

@@ -6,6 +6,7 @@ mod contract;
 mod hostile;
 mod limits;
 mod sweep;
+mod topology;
 mod transcripts;
 
 #[path = "../support/sweep.rs"]

@@ -26,6 +26,14 @@ pub fn terminal(overview: &Overview, changes: Option<&Changes>, look: Look, most
     page.lines.join("\n") + "\n"
 }
 
+/// What checks found and what was not evaluated, as a part of another text; empty where there is nothing to tell.
+pub fn terminal_findings(overview: &Overview, look: Look, most: usize) -> String {
+    let mut page = Page { look, most, lines: Vec::new() };
+    page.findings(overview);
+    page.not_evaluated(overview);
+    page.lines.join("\n")
+}
+
 struct Page {
     look: Look,
     most: usize,

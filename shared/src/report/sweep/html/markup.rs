@@ -9,10 +9,10 @@ use crate::coverage::Protection;
 use crate::report::sweep::words::{self, PROTECTIONS, protection_id};
 
 /// A text in HTML, in an element as well as in a quoted attribute.
-pub(super) struct Escaped<'a>(&'a str);
+pub(in crate::report::sweep) struct Escaped<'a>(&'a str);
 
 /// Writes a text as text.
-pub(super) fn t(text: &str) -> Escaped<'_> {
+pub(in crate::report::sweep) fn t(text: &str) -> Escaped<'_> {
     Escaped(text)
 }
 

@@ -17,7 +17,8 @@ mod topology;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use markup::{style_source, t};
+use markup::style_source;
+pub(super) use markup::t;
 
 use super::words::{self, counted, minute};
 use super::{Changes, Inert, Overview, SweepWriter};
@@ -25,7 +26,10 @@ use crate::arn::AccountId;
 use crate::compliance::frameworks::Framework;
 use crate::compliance::{AccountResult, OrganizationResult, SweepHead, Totals};
 
-const STYLE: &str = include_str!("page.css");
+/// The palettes.
+pub(super) const COLORS: &str = include_str!("colors.css");
+/// Palettes and picture before the page, which has other rules for print.
+const STYLE: &str = concat!(include_str!("colors.css"), include_str!("../picture/picture.css"), include_str!("page.css"));
 
 /// What the page tells beside the sweep.
 #[derive(Clone, Copy, Debug, Default)]
