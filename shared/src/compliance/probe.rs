@@ -154,6 +154,8 @@ pub(super) struct Bound<'a> {
     account: &'a AccountId,
     partition: &'a str,
     policies: Policies,
+    /// Likewise of a key, which must let its own account in besides; the usual policy does.
+    of_keys: Policies,
 }
 
 impl<'a> Bound<'a> {
@@ -161,16 +163,18 @@ impl<'a> Bound<'a> {
         let account = &view.account.account_id;
         let partition = view.account.regions.keys().next().map_or("aws", |region| region.partition());
         let organization = view.organization.organization.known();
+        let policies = Policies {
+            identity: vec![everything()],
+            scps: levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect(),
+            management_account: organization.map(|organization| organization.management_account.as_str().to_owned()),
+            ..Policies::default()
+        };
         Self {
             caller: Caller { organization_id: view.organization_id(), ..Caller::administrator(account, partition) },
             account,
             partition,
-            policies: Policies {
-                identity: vec![everything()],
-                scps: levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect(),
-                management_account: organization.map(|organization| organization.management_account.as_str().to_owned()),
-                ..Policies::default()
-            },
+            of_keys: Policies { resource: Some(home_key(partition, account)), ..policies.clone() },
+            policies,
         }
     }
 
@@ -178,12 +182,8 @@ impl<'a> Bound<'a> {
     pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl FnOnce(&mut Context)) -> Says {
         let mut context = self.caller.context(region);
         set(&mut context);
-        let may = |policies| self.caller.may(action, (resource, self.account.as_str()), context, policies);
-        if action.starts_with("kms:") {
-            // A key must let its own account in besides; the usual policy does.
-            return may(&Policies { resource: Some(home_key(self.partition, self.account)), ..self.policies.clone() });
-        }
-        may(&self.policies)
+        let policies = if action.starts_with("kms:") { &self.of_keys } else { &self.policies };
+        self.caller.may(action, (resource, self.account.as_str()), context, policies)
     }
 }
 
