@@ -60,6 +60,7 @@ def test_a_list_that_is_not_there_fails_the_execution() -> None:
 
 
 def test_a_schedule_needs_a_role_that_exists() -> None:
+    aws("iam").delete_role_policy(RoleName="all-commands", PolicyName="run")
     aws("iam").delete_role(RoleName="all-commands")
     control("POST", "schedule", {"rule": "every-day"})
     idle()
