@@ -33,6 +33,7 @@ COLD ?=
 SWEEP ?=
 # Processor of `make build`: x86_64 or arm64.
 ARCH ?= x86_64
+CONFIG_FILE ?= samconfig.toml
 PROPTEST_CASES_SOAK ?= 20000
 
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml)))
@@ -50,7 +51,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo 'First time here: make demo, then make build, then read samconfig.toml.example and make deploy.'
-	@echo 'Variables: PORT=4566 (lab), ARCH=arm64 (build), CONFIG_ENV=name (deploy).'
+	@echo 'Variables: PORT=4566 (lab), ARCH=arm64 (build), CONFIG_ENV=name, CONFIG_FILE=setup/samconfig.toml (deploy).'
 
 # --- Environments: made again whenever what they are made from changes --------------------------------------------------
 
@@ -163,9 +164,9 @@ bless: .venv/.stamp binaries ## rewrite the expected outputs of the tests; read 
 	BLESS=1 $(PY) -m pytest tests/suite -k "cli or readme"
 	git --no-pager diff --stat
 
-deploy: build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (made from samconfig.toml.example)
-	@test -f samconfig.toml || { echo 'samconfig.toml is missing: copy samconfig.toml.example and fill it in' >&2; exit 2; }
-	.venv-tools/bin/sam deploy --template-file template.yaml --config-file samconfig.toml $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
+deploy: build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (made from samconfig.toml.example, or by `guardian topology plan`)
+	@test -f '$(CONFIG_FILE)' || { echo '$(CONFIG_FILE) is missing: copy samconfig.toml.example and fill it in' >&2; exit 2; }
+	.venv-tools/bin/sam deploy --template-file template.yaml --config-file '$(CONFIG_FILE)' $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
 
 clean: ## remove what the verbs made
 	rm -rf .venv .venv-tools .venv-checkov .cache dist target

@@ -175,8 +175,10 @@ const UNFINISHED: &str = ".unfinished";
 impl Out {
     /// Finds out what is wrong with the folder while nothing is written.
     fn prepare(folder: &Path, force: bool) -> anyhow::Result<Self> {
-        if folder.to_string_lossy().chars().any(char::is_control) || folder.to_str().is_none() {
-            bail!("the folder {} cannot be named in a script: name one without control characters", input::name(folder));
+        // The name stands in the script, and make reads it, too.
+        let plain = |c: char| c.is_alphanumeric() || " ._/+@-".contains(c);
+        if !folder.to_str().is_some_and(|name| name.chars().all(plain)) {
+            bail!("the folder {} cannot be named in a script: name one of letters, digits, blanks and `._/+@-`", input::name(folder));
         }
         match std::fs::read_dir(folder) {
             Ok(mut entries) => {

@@ -270,13 +270,10 @@ impl<'a> Steps<'a> {
             self.stack_set(answers, &stack, root, std::slice::from_ref(hub), agents, why);
         }
         self.file(&stacks::guardian(answers));
-        let copy = Action {
-            command: vec!["cp".to_owned(), "-i".to_owned(), format!("{}/samconfig.toml", self.folder), "samconfig.toml".to_owned()],
-            ..Action::default()
-        };
-        let make = Action { command: words("make deploy"), ..Action::default() };
+        let mut make = Action { command: words("make deploy"), ..Action::default() };
+        make.command.push(format!("CONFIG_FILE={}/samconfig.toml", self.folder));
         let why = "it builds the functions and deploys template.yaml: the bus, to which the accounts forward next";
-        self.step(&answers.guardian.account, GUARDIAN, Some(hub), "Deploy the guardian", why, vec![copy, make]);
+        self.step(&answers.guardian.account, GUARDIAN, Some(hub), "Deploy the guardian", why, vec![make]);
         let regional = stacks::agent_regional(answers);
         let regions = stacks::watched(answers);
         let why = "each account forwards the events of its Regions to the hub";

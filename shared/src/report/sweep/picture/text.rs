@@ -5,7 +5,7 @@ use crate::report::layout::wrap;
 use crate::report::sweep::{Overview, RouteState};
 use crate::report::terminal::{GREEN, Look, RED, YELLOW};
 
-const INDENT: &str = "                  ";
+const INDENT: &str = "                ";
 
 /// Told apart without colour, too.
 fn arrow(state: RouteState) -> &'static str {

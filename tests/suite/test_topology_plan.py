@@ -1,0 +1,396 @@
+"""`guardian topology plan` without AWS: what it writes fits the templates and the AWS CLI, runs in its order, and bad answers are told by their field."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from .cli_arguments import request
+from .command import ENVIRONMENT, FINE, USAGE, Ended, guardian
+from .organization import ROOT, Json
+
+ACKNOWLEDGED = {"mode": "compliance", "acknowledgement": "nobody can undo this lock"}
+UNIT = "ou-ab12-11111111"
+
+
+def example() -> Json:
+    return guardian("topology", "plan", "--example").json()
+
+
+def merged(answers: Json, changes: Json) -> Json:
+    """A JSON merge patch."""
+    for name, value in changes.items():
+        if value is None:
+            answers.pop(name, None)
+        elif isinstance(value, dict):
+            answers[name] = merged(answers.get(name) or {}, value)
+        else:
+            answers[name] = value
+    return answers
+
+
+def plan(answers: Json, folder: Path, *arguments: str) -> Ended:
+    (folder / "answers.json").write_text(json.dumps(answers), encoding="utf-8")
+    return guardian("topology", "plan", "answers.json", *arguments, cwd=folder)
+
+
+def template(path: str) -> Json:
+    return yaml_parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+# Every answer is somewhere given and somewhere left out.
+ANSWERS: dict[str, Json] = {
+    "the example": {},
+    "what must be said and no more": {
+        "backup": {"region": None, "lock": None},
+        "policies": [{}],
+        "guardian": {"region": None, "alert_email": None, "operations_email": None},
+        "delegated_administrator": None,
+    },
+    "everything": {
+        "sources": {
+            "vault": "Nightly_1",
+            "role": "a+b=c,d.e@f-g_h",
+            "volume_key_alias": "team/volumes_1-a",
+            "make_role": False,
+            "volumes_use_the_key": False,
+        },
+        "backup": {
+            "vault": "v" * 50,
+            "admit": ["o-exampleorgid/r-ab12/ou-ab12-11111111/*", "o-exampleorgid/r-ab12/ou-ab12-22222222/"],
+            "lock": ACKNOWLEDGED | {"min_days": 1, "max_days": 36500, "grace_days": 3},
+            "lock_": None,
+            "break_glass_role": "glass",
+            "copy_back_role": "back",
+            "notification_email": "on.call+backup@example.co.uk",
+        },
+        "policies": [
+            {
+                "name": "gold",
+                "targets": [UNIT, "111111111111"],
+                "tag": {"key": "backup:class", "values": ["gold", "gold plus"]},
+                "daily": {"schedule": "cron(15 1,13 ? * MON-FRI *)", "keep_days": 1, "keep_copies_days": 36500},
+                "weekly": {},
+                "monthly": {"keep_copies_days": 2555},
+                "start_within_minutes": 480,
+                "complete_within_minutes": 10080,
+            },
+            {"name": "silver", "targets": ["ou-ab12-22222222"]},
+        ],
+        "protect": {"sources": False, "backup_account": False},
+        "resource_types": ["EBS", "Storage Gateway"],
+    },
+    "an air-gapped vault": {"backup": {"air_gapped_vault": "air-gap", "lock": {"acknowledgement": ACKNOWLEDGED["acknowledgement"]}}},
+    "the whole organization": {"sources": {"targets": ["r-ab12"]}, "backup": {"region": None}},
+    "guardian and copies in one account": {"guardian": {"account": "222222222222"}},
+}  # fmt: skip
+
+
+@pytest.fixture(params=ANSWERS, ids=lambda name: name.replace(" ", "-"))
+def planned(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Json, Path]:
+    ended = plan(
+        merged(example(), copy.deepcopy(ANSWERS[request.param])), tmp_path, "--out", "setup", "--format", "json"
+    )
+    assert ended.code == FINE, ended.err
+    return ended.json(), tmp_path / "setup"
+
+
+# --- Parameters ------------------------------------------------------------------------------------------------------
+
+
+def refused(parameters: Json, value: str, name: str) -> str | None:
+    """Why CloudFormation would not take a value."""
+    declared = parameters.get(name)
+    if declared is None:
+        return "no parameter of this name"
+    values = value.split(",") if declared["Type"] == "CommaDelimitedList" else [value]
+    if "AllowedPattern" in declared and not all(
+        re.fullmatch(declared["AllowedPattern"], one, re.ASCII) for one in values
+    ):
+        return f"`{value}` does not match {declared['AllowedPattern']}"
+    if "AllowedValues" in declared and not set(values) <= {str(one) for one in declared["AllowedValues"]}:
+        return f"`{value}` is none of {declared['AllowedValues']}"
+    if declared["Type"] == "Number":
+        low, high = float(declared.get("MinValue", "-inf")), float(declared.get("MaxValue", "inf"))
+        return None if low <= float(value) <= high else f"{value} is not from {low} to {high}"
+    return None
+
+
+def test_every_parameter_is_one_of_its_template_and_none_is_missing(planned: tuple[Json, Path]) -> None:
+    machine, folder = planned
+    assert {stack["template"] for stack in machine["stacks"]} == {
+        "template.yaml", *(f"deploy/{one.name}" for one in (ROOT / "deploy").glob("*.yaml"))
+    }  # fmt: skip
+    for stack in machine["stacks"]:
+        listed = json.loads((folder / stack["file"]).read_text(encoding="utf-8"))
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in listed}
+        assert given == stack["parameters"] and len(given) == len(listed)
+        declared = template(stack["template"])["Parameters"]
+        wrong = {name: why for name, value in given.items() if (why := refused(declared, value, name))}
+        assert not wrong, stack["name"]
+        assert {name for name, one in declared.items() if "Default" not in one} <= set(given), stack["name"]
+
+
+def test_the_file_for_make_deploy_says_the_same(planned: tuple[Json, Path]) -> None:
+    import tomllib
+
+    machine, folder = planned
+    deploy = tomllib.loads((folder / "samconfig.toml").read_text(encoding="utf-8"))["default"]["deploy"]["parameters"]
+    sample = tomllib.loads((ROOT / "samconfig.toml.example").read_text(encoding="utf-8"))["default"]["deploy"][
+        "parameters"
+    ]
+    (stack,) = [stack for stack in machine["stacks"] if stack["template"] == "template.yaml"]
+    assert dict(one.split("=", 1) for one in deploy["parameter_overrides"]) == stack["parameters"]
+    assert set(deploy) == set(sample) and deploy["capabilities"] == sample["capabilities"]
+
+
+EDGES = [
+    # field, what the template and the plan both take, what neither takes
+    ("sources.vault", "source-backup", "VaultName", ["ab", "a" * 50, "A_b-9"], ["a", "a" * 51, "a b", "ä-vault"]),
+    ("sources.role", "source-backup", "RoleName", ["r", "r" * 64, "_+=,.@-"], ["", "r" * 65, "a/b", "ü"]),
+    ("sources.volume_key_alias", "source-backup", "VolumeKeyAlias", ["a", "a/b_c-d", "k" * 200], ["", "k" * 201, "a.b"]),
+    ("backup.vault", "backup-account", "VaultName", ["ab", "a" * 50], ["a", "a" * 51, "a.b"]),
+    ("backup.break_glass_role", "backup-account", "BreakGlassRoleName", ["r", "r" * 64], ["r" * 65, "a b"]),
+    ("backup.notification_email", "backup-account", "NotificationEmail", ["a@b.c"], ["a@b", "a b@c.d", "@b.c"]),
+    ("organization.id", "backup-account", "OrganizationId", ["o-0123456789", "o-" + "a" * 32], ["o-012345678", "O-0123456789"]),
+    ("backup.account", "source-backup", "BackupAccountId", ["222222222222"], ["22222222222", "2222222222222", "a22222222222"]),
+    ("guardian.region", "agent-global", "HubRegion", ["eu-central-1", "ap-southeast-7"], ["eu-central-10", "eucentral1", "eu-1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "name", "parameter", "good", "bad"), EDGES, ids=[edge[0] for edge in EDGES])
+def test_answers_and_templates_draw_the_line_at_the_same_place(
+    tmp_path: Path, field: str, name: str, parameter: str, good: list[str], bad: list[str]
+) -> None:
+    declared = template(f"deploy/{name}.yaml")["Parameters"]
+    outer, inner = field.split(".")
+    for value in [*good, *bad]:
+        ended = plan(merged(example(), {outer: {inner: value}}), tmp_path, "--format", "json")
+        fits = refused(declared, value, parameter) is None
+        # Two empty texts mean "none" to a template; an answer is left out then.
+        assert (ended.code == FINE) == (value in good), (value, ended.err)
+        assert fits == (value in good), (value, declared[parameter])
+        assert ended.code == FINE or f"`{field}` is `" in ended.err
+
+
+# --- Commands --------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_is_one_of_the_aws_cli(planned: tuple[Json, Path]) -> None:
+    machine, folder = planned
+    for step in machine["steps"]:
+        for one in step["commands"]:
+            words = one["command"]
+            if words[0] == "aws":
+                request(words[1:], folder.parent)
+        regions = {
+            words[words.index("--region") + 1]
+            for words in (one["command"] for one in step["commands"])
+            if "--region" in words
+        }
+        assert len(regions) <= 1 and (not regions or "region" in step)
+
+
+def test_the_page_and_the_script_have_every_command(planned: tuple[Json, Path]) -> None:
+    machine, folder = planned
+    page, script = ((folder / name).read_text(encoding="utf-8") for name in ("plan.md", "commands.sh"))
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1:]
+    assert len(blocks) == len(machine["steps"])
+    for step, block in zip(machine["steps"], blocks, strict=True):
+        lines = [shlex.split(line, comments=True) for line in block.replace("\\\n", " ").splitlines()]
+        assert [one["command"] for one in step["commands"]] == lines[: len(step["commands"])]
+        assert f"Account {step['account_id']} ({step['account']}), {step.get('region', 'any Region')}. Why: " in page
+    written = [shlex.split(line) for line in script.splitlines() if line.startswith("  ") and " aws " in f" {line}"]
+    for one in (one for step in machine["steps"] for one in step["commands"] if one["command"][0] == "aws"):
+        assert any(words[-len(one["command"]) :] == one["command"] for words in written), one
+
+
+FAKE = """#!/bin/sh
+printf '%s|%s\\n' "$AWS_PROFILE" "$*" >> "$LOG"
+case "$*" in
+  *get-caller-identity*) cat "$ACCOUNTS/$AWS_PROFILE" ;;
+  *create-stack-instances*) echo operation-1 ;;
+  *describe-stack-set-operation*) echo SUCCEEDED ;;
+  *enable-policy-type*) echo "An error occurred (PolicyTypeAlreadyEnabledException)" >&2; exit 254 ;;
+  *"$FAILS"*) echo "An error occurred (AccessDenied)" >&2; exit 254 ;;
+esac
+"""
+
+
+class Shell:
+    """A shell in which `aws` and `make` are written down, and nothing else happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "log"
+        (folder / "bin").mkdir()
+        (folder / "accounts").mkdir()
+        for program in ("aws", "make"):
+            (folder / "bin" / program).write_text(FAKE, encoding="utf-8")
+            (folder / "bin" / program).chmod(0o755)
+        for name, account in {"m": "333333333333", "b": "222222222222", "g": "444444444444"}.items():
+            (folder / "accounts" / name).write_text(account, encoding="utf-8")
+        for name in ("deploy", "template.yaml"):
+            (folder / name).symlink_to(ROOT / name)
+
+    def run(self, *arguments: str, fails: str = "nothing", **profiles: str) -> subprocess.CompletedProcess[str]:
+        self.log.write_text("", encoding="utf-8")
+        given = {"MANAGEMENT_PROFILE": "m", "BACKUP_PROFILE": "b", "GUARDIAN_PROFILE": "g"} | profiles
+        environment = (
+            ENVIRONMENT | given | {"LOG": str(self.log), "ACCOUNTS": str(self.folder / "accounts"), "FAILS": fails}
+        )
+        environment["PATH"] = f"{self.folder / 'bin'}:{environment['PATH']}"
+        return subprocess.run(
+            ["sh", "setup/commands.sh", *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def called(self) -> list[tuple[str, str]]:
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        calls = [tuple(line.split("|", 1)) for line in lines]
+        return [(profile, words) for profile, words in calls if "get-caller-identity" not in words]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    assert plan(example(), tmp_path, "--out", "setup").code == FINE
+    return Shell(tmp_path)
+
+
+def test_the_script_does_every_step_in_its_order_with_the_right_profile(shell: Shell) -> None:
+    machine = json.loads((shell.folder / "setup" / "plan.json").read_text(encoding="utf-8"))
+    ended = shell.run()
+    assert ended.returncode == 0, ended.stderr
+    profile = {"333333333333": "m", "222222222222": "b", "444444444444": "g"}
+    expected = [
+        (profile[step["account_id"]], " ".join(one["command"][1:]))
+        for step in machine["steps"] for one in step["commands"]
+    ]  # fmt: skip
+    waits = [words for _, words in shell.called() if "describe-stack-set-operation" in words]
+    done = [(one, re.sub(r" --query OperationId --output text$", "", words)) for one, words in shell.called()]
+    assert [call for call in done if "describe-stack-set-operation" not in call[1]] == expected
+    assert len(waits) == 3 and all("--operation-id operation-1" in words for words in waits)
+    assert ended.stdout.count("It was done before.") == 2
+
+
+def test_the_script_does_nothing_in_a_wrong_account(shell: Shell) -> None:
+    ended = shell.run(MANAGEMENT_PROFILE="b")
+    assert ended.returncode != 0 and shell.called() == []
+    assert "the account of the profile b is 222222222222, and this belongs into 333333333333" in ended.stderr
+    unset = subprocess.run(
+        ["sh", "setup/commands.sh"], cwd=shell.folder, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert unset.returncode != 0 and "for account 222222222222, the backup account" in unset.stderr
+
+
+def test_the_script_stops_at_the_first_error_and_goes_on_from_there(shell: Shell) -> None:
+    ended = shell.run(fails="update-global-settings")
+    assert ended.returncode != 0 and "step 5 was not done; when that is mended: sh setup/commands.sh 5" in ended.stderr
+    assert "update-global-settings" in shell.called()[-1][1]
+    ended = shell.run("5")
+    assert ended.returncode == 0 and "update-global-settings" in shell.called()[0][1]
+    for wrong in ("first", "-1"):
+        assert shell.run(wrong).returncode == USAGE
+    elsewhere = subprocess.run(
+        ["sh", str(shell.folder / "setup" / "commands.sh")], cwd="/", env=ENVIRONMENT | dict.fromkeys(("MANAGEMENT_PROFILE", "BACKUP_PROFILE", "GUARDIAN_PROFILE"), "x"), capture_output=True, text=True
+    )  # fmt: skip
+    assert elsewhere.returncode == USAGE and "in the folder of Backup Guardian's repository" in elsewhere.stderr
+
+
+# --- What a person does wrong ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"backup": {"lock": {"mode": "compliance"}}}, "`backup.lock.acknowledgement` is missing"),
+        ({"backup": {"acount": "x"}}, "`backup.acount` is not known"),
+        ({"regions": None}, "`regions` is missing"),
+        (
+            {"policies": [{"daily": {"keep_days": 0}}]},
+            "`policies[0].daily.keep_days` is `0`: expected is days from 1 to 36500",
+        ),
+        ({"organization": {"id": "\x1b[2J"}}, "`organization.id` is `"),
+    ],
+)
+def test_bad_answers_are_told_by_their_field_and_nothing_is_written(tmp_path: Path, changes: Json, says: str) -> None:
+    ended = plan(merged(example(), changes), tmp_path, "--out", "setup")
+    assert (ended.code, ended.out) == (USAGE, "") and says in ended.err and "\x1b" not in ended.err
+    assert not (tmp_path / "setup").exists()
+
+
+def test_what_is_no_file_of_answers_is_told(tmp_path: Path) -> None:
+    for name, content in {"text": "hello", "list": "[]", "empty": ""}.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        ended = guardian("topology", "plan", name, cwd=tmp_path)
+        assert ended.code == USAGE and name in ended.err, ended.err
+    missing = guardian("topology", "plan", "nowhere.json", cwd=tmp_path)
+    assert missing.code == USAGE and "`nowhere.json` does not exist" in missing.err
+    nothing = guardian("topology", "plan", cwd=tmp_path)
+    assert nothing.code == USAGE and "--example" in nothing.err
+
+
+def test_a_plan_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    answers = example()
+    assert plan(answers, tmp_path, "--out", "setup").code == FINE
+    before = {file: file.read_bytes() for file in (tmp_path / "setup").rglob("*") if file.is_file()}
+    again = plan(answers, tmp_path, "--out", "setup")
+    assert again.code == USAGE and "--force" in again.err
+    (tmp_path / "setup" / "notes.txt").write_text("mine", encoding="utf-8")
+    assert plan(answers, tmp_path, "--out", "setup", "--force").code == FINE
+    assert {file: file.read_bytes() for file in before} == before and (tmp_path / "setup" / "notes.txt").exists()
+    assert not (tmp_path / "setup" / ".unfinished").exists()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for folder in ("file", "file/below", "/proc/setup"):
+        ended = plan(answers, tmp_path, "--out", folder)
+        assert ended.code == USAGE and ended.out == "" and f"`{folder}`" in ended.err, ended.err
+    # Something stands where a file belongs: nothing of the rest is there either.
+    (tmp_path / "half" / "plan.md").mkdir(parents=True)
+    ended = plan(answers, tmp_path, "--out", "half", "--force")
+    assert ended.code == USAGE and "nothing was changed" in ended.err
+    assert [file.name for file in (tmp_path / "half").rglob("*") if file.is_file()] == []
+
+
+def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
+    plans: list[dict[str, Any]] = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        assert plan(example(), tmp_path / name, "--out", "setup").code == FINE
+        plans.append(
+            {
+                str(file.relative_to(tmp_path / name)): file.read_bytes()
+                for file in (tmp_path / name).rglob("*")
+                if file.is_file()
+            }
+        )
+    assert plans[0] == plans[1]
+
+
+def test_a_folder_with_a_strange_name_is_one_word_of_a_shell(tmp_path: Path) -> None:
+    name = "my set-up"
+    assert plan(example(), tmp_path, "--out", name).code == FINE
+    script = tmp_path / name / "commands.sh"
+    checked = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, env=os.environ)
+    assert checked.returncode == 0, checked.stderr
+    words = [
+        word
+        for line in script.read_text(encoding="utf-8").splitlines()
+        if "cloudformation deploy" in line
+        for word in shlex.split(line)
+    ]
+    assert f"file://{name}/parameters/backup-account.json" in words
+    for other in ("a\nb", "$(touch x)", "it's"):
+        ended = plan(example(), tmp_path, "--out", other)
+        assert ended.code == USAGE and "cannot be named in a script" in ended.err and not (tmp_path / other).exists()
