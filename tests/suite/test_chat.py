@@ -1,4 +1,7 @@
-"""Where people read in a chat, everything that is told goes there too, in the form that the chat understands."""
+"""Where people read in a chat, everything that is told goes there too, in the form that the chat understands.
+
+The guardian has a key of its own here for what must be told when its other key is lost.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from .guardian import Guardian
+from .guardian import RECONCILE, Guardian
 from .organization import Inbox, Json, Lab, Operations, failing_route, running_lab
 from .test_lifecycle import LATE_SECONDS, later, mend
 from .test_sweep_functions import Sweeps
 
+OPERATIONS_KEY = "arn:aws:kms:eu-central-1:444444444444:key/0a1b2c3d-0000-1111-2222-333344445555"
+STRANGER = "999999999999"
+
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with running_lab("chat-lab.log", ChatTopic="yes") as lab:
+    with running_lab("chat-lab.log", ChatTopic="yes", OperationsKeyArn=OPERATIONS_KEY) as lab:
         yield lab
 
 
@@ -62,9 +68,18 @@ def test_every_function_that_tells_tells_the_chat(lab: Lab) -> None:
     mend(route)
     route.copy()
     assert both(inbox, chat) == ["resolved"]
+    operations.drain()
+    with guardian.configured(RECONCILE, GUARDIAN_ORGANIZATION_ROLE_ARN="", GUARDIAN_BACKUP_ACCOUNT_IDS=STRANGER):
+        guardian.reconcile()
+    (told,) = operations.drain()
+    assert STRANGER in told and both(inbox, chat) == []
     lab.control("subscription", {"endpoint": operations.endpoint, "pending": True})
     guardian.check_alarm_path()
     assert both(inbox, chat) == ["self-check"]
     guardian.let_a_minute_pass()
     Sweeps(lab).run()
     assert both(inbox, chat) == ["sweep"]
+    guardian.let_a_minute_pass()
+    lab.cloudtrail_delay(0)
+    failing_route(lab).copy()
+    assert "failure" in both(inbox, chat) and guardian.denials() != []

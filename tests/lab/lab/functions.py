@@ -243,6 +243,9 @@ class Pool:
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
         """
         authorizations.assumed(function.role, "lambda.amazonaws.com")
+        if function.kms_key_arn:
+            # The environment variables lie under it. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+            authorizations.request(function.role, function.region, "kms:Decrypt", function.kms_key_arn)
         account_id = function.function_arn.split(":")[4]
         group = f"arn:aws:logs:{function.region}:{account_id}:log-group:{function.logs_group_name}"
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,8 @@ def provision(templates: Templates | None, parameters: dict[str, str]) -> Deploy
         return deployment
     given = {**PARAMETERS, **parameters}
     deployment.binaries = dict(templates.binaries)
+    if key := given.get("OperationsKeyArn"):
+        _make_key(key)
     stacks.provide_code(accounts.GUARDIAN, sorted(set(templates.binaries.values())))
     hub = stacks.create(accounts.GUARDIAN, HOME_REGION, accounts.STACK_NAME, templates.hub, given)
     deployment.outputs = dict(sorted(hub.outputs().items()))
@@ -85,6 +88,24 @@ def provision(templates: Templates | None, parameters: dict[str, str]) -> Deploy
                     stacks.create(account_id, region, name, templates.agent_regional, given),
                 )
     return deployment
+
+
+def _make_key(arn: str) -> None:
+    """A key of the guardian account under an ARN that is known before: it leaves all to IAM, and CloudWatch publishes under it."""
+    from moto.kms.models import kms_backends
+
+    _, _, _, region, account_id, name = arn.split(":", 5)
+    root = {"AWS": f"arn:aws:iam::{account_id}:root"}
+    alarms = {"Service": "cloudwatch.amazonaws.com"}
+    statements = [
+        {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Allow", "Principal": alarms, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"},
+    ]
+    backend = kms_backends[account_id][region]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    made = backend.create_key(policy, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "A key of one's own", None)
+    backend.keys[name.removeprefix("key/")] = backend.keys.pop(made.id)
+    made.id, made.arn = name.removeprefix("key/"), arn
 
 
 def _agents(account_id: str, given: dict[str, str]) -> list[tuple[str, dict[str, str]]]:

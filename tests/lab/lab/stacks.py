@@ -23,6 +23,7 @@ CODE_BUCKET = "lab-function-code"
 
 def install() -> None:
     """Mend what moto's CloudFormation leaves behind, where only one place holds it."""
+    from moto.awslambda.models import LambdaFunction
     from moto.events.models import EventBus
     from moto.iam.access_control import PermissionResult
     from moto.iam.models import Role
@@ -62,6 +63,16 @@ def install() -> None:
         return create_key(backend, policy, key_usage, key_spec, description, tags, *rest)
 
     KmsBackend.create_key = create_as_the_api
+
+    # The key of the environment variables is left out of a function.
+    create_function = LambdaFunction.create_from_cloudformation_json.__func__
+
+    def create_with_key(cls: Any, resource_name: str, cloudformation_json: Any, *rest: Any, **named: Any) -> Any:
+        function = create_function(cls, resource_name, cloudformation_json, *rest, **named)
+        function.kms_key_arn = cloudformation_json["Properties"].get("KmsKeyArn")
+        return function
+
+    LambdaFunction.create_from_cloudformation_json = classmethod(create_with_key)
 
 
 def read(path: Path) -> Template:
