@@ -90,12 +90,18 @@ def create_backup_roles(account_id: str) -> tuple[str, str]:
 def install() -> None:
     """Let the service-linked role have its real name and policy however it is created."""
     from moto.iam import models
+    from moto.iam.exceptions import EntityAlreadyExists, IAMException
 
     models.SERVICE_NAME_CONVERSION["backup"] = "Backup"
     create = models.IAMBackend.create_service_linked_role
 
     def create_service_linked_role(self: Any, service_name: str, description: str, suffix: str) -> Any:
-        role = create(self, service_name, description, suffix)
+        try:
+            role = create(self, service_name, description, suffix)
+        except EntityAlreadyExists as there:
+            name = str(there.message).removeprefix("Role with name ").partition(" ")[0]
+            taken = f"Service role name {name} has been taken in this account, please try a different suffix."
+            raise IAMException("InvalidInput", taken) from there
         if service_name == "backup.amazonaws.com":
             self.attach_role_policy(managed_policies.SERVICE_LINKED_ROLE, role.name)
         return role
