@@ -41,10 +41,15 @@ def request(words: list[str], folder: Path) -> tuple[str, str, Json]:
     if (service, command) == ("cloudformation", "deploy"):
         assert set(given) <= DEPLOY, given
         (file,) = given["--parameter-overrides"]
+        # The one form of a file that version 1 of the AWS CLI takes here, and version 2 too.
+        pairs = [pair.split("=", 1) for pair in json.loads(read_file(file, folder))]
         return (
             service,
             "deploy",
-            {"template": given["--template-file"][0], "parameters": json.loads(read_file(file, folder))},
+            {
+                "template": given["--template-file"][0],
+                "parameters": dict(pairs),
+            },
         )
     model = _SESSION.get_service_model(service)
     names = {_dashed(name): name for name in model.operation_names}

@@ -79,7 +79,10 @@ class Doing:
         elif operation == "CreateStackSet":
             assert account == self.lab.management
             path = words[words.index("--template-body") + 1].removeprefix("file://")
-            self.stack_sets[sent["StackSetName"]] = {"path": path, "parameters": sent["Parameters"]}
+            self.stack_sets[sent["StackSetName"]] = {
+                "path": path,
+                "parameters": {one["ParameterKey"]: one["ParameterValue"] for one in sent["Parameters"]},
+            }
         elif operation == "CreateStackInstances":
             made = self.stack_sets[sent["StackSetName"]]
             for target in self._accounts(sent["DeploymentTargets"]["OrganizationalUnitIds"]):
@@ -103,13 +106,12 @@ class Doing:
         ]
         return [one for one in found if one != self.lab.management]
 
-    def _stack(self, account: str, region: str, name: str, path: str, parameters: list[Json]) -> None:
+    def _stack(self, account: str, region: str, name: str, path: str, parameters: dict[str, str]) -> None:
         if Path(path).stem in DEPLOYED_BY_THE_LAB:
             return
         place = {"account_id": account, "region": region, "name": name}
-        given = {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
         template = yaml_parse((ROOT / path).read_text(encoding="utf-8"))
-        made = self.lab.control("stack", place | {"template": template, "parameters": given})
+        made = self.lab.control("stack", place | {"template": template, "parameters": parameters})
         assert {one.rpartition(" ")[2] for one in made["not_created"]} <= {"(AWS::CloudFormation::WaitConditionHandle)"}
         self.outputs[account, region, name] = made["outputs"]
 

@@ -132,7 +132,11 @@ def test_every_parameter_is_one_of_its_template_and_none_is_missing(planned: tup
     }  # fmt: skip
     for stack in machine["stacks"]:
         listed = json.loads((folder / stack["file"]).read_text(encoding="utf-8"))
-        given = {one["ParameterKey"]: one["ParameterValue"] for one in listed}
+        pairs = [
+            (one["ParameterKey"], one["ParameterValue"]) if isinstance(one, dict) else one.split("=", 1)
+            for one in listed
+        ]
+        given = dict(pairs)
         assert given == stack["parameters"] and len(given) == len(listed)
         declared = template(stack["template"])["Parameters"]
         wrong = {name: why for name, value in given.items() if (why := refused(declared, value, name))}

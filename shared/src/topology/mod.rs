@@ -25,4 +25,4 @@ pub use form::Problem;
 pub use plan::{Action, Omitted, Plan, Step, plan};
 pub use scope::{OfTopology, of_topology};
 pub use seen::{Gather, Seen, SeenAccount, SeenRegion};
-pub use stacks::{Parameters, Stack};
+pub use stacks::{Made, Parameters, Stack};

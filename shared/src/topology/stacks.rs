@@ -6,11 +6,22 @@ use crate::arn::Region;
 /// Parameters by name, in the order of the template.
 pub type Parameters = Vec<(&'static str, String)>;
 
+/// What is made of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// One stack after the other.
+    Stack,
+    /// A StackSet.
+    StackSet,
+}
+
 /// A stack, or a StackSet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// Its name; that of its file of parameters, too.
     pub name: String,
+    /// Which of the two.
+    pub made: Made,
     /// The template, by its path in the repository.
     pub template: &'static str,
     /// What it is given.
@@ -66,11 +77,19 @@ pub(super) fn backup_account(answers: &Answers) -> Stack {
         ("BreakGlassRoleName", Some(backup.break_glass_role.clone())),
         ("BreakGlassPrincipalArn", Some(backup.break_glass_principal.as_str().to_owned())),
     ]);
-    Stack { name: "backup-account".to_owned(), template: BACKUP_ACCOUNT, parameters, names_roles: true }
+    Stack { name: "backup-account".to_owned(), made: Made::Stack, template: BACKUP_ACCOUNT, parameters, names_roles: true }
 }
 
-pub(super) fn source_backup(answers: &Answers) -> Stack {
-    let sources = &answers.sources;
+/// The name of what is made in the management account, beside the StackSet that never reaches it.
+fn named(name: &str, made: Made) -> String {
+    match made {
+        Made::Stack => format!("{name}-management"),
+        Made::StackSet => name.to_owned(),
+    }
+}
+
+pub(super) fn source_backup(answers: &Answers, made: Made) -> Stack {
+    let Answers { sources, .. } = answers;
     let parameters = said(vec![
         ("BackupAccountId", Some(answers.backup.account.to_string())),
         ("MakeVault", Some(yes(sources.make_vault))),
@@ -82,7 +101,7 @@ pub(super) fn source_backup(answers: &Answers) -> Stack {
         ("RoleName", Some(sources.role.clone())),
         ("RolesRegion", Some(first(&answers.regions))),
     ]);
-    Stack { name: "source-backup".to_owned(), template: SOURCE_BACKUP, parameters, names_roles: true }
+    Stack { name: named("source-backup", made), made, template: SOURCE_BACKUP, parameters, names_roles: true }
 }
 
 /// The stacks of one backup policy: one, or where copies stay in their Region one for each of these.
@@ -128,7 +147,13 @@ pub(super) fn backup_policy(answers: &Answers, at: usize, policy: &BackupPolicy)
             ("ProtectBackupAccountId", protects_copies.then(|| answers.backup.account.to_string())),
             ("BreakGlassRoleName", Some(answers.backup.break_glass_role.clone())),
         ]);
-        Some(Stack { name: format!("backup-policy-{name}"), template: MANAGEMENT_ACCOUNT, parameters, names_roles: false })
+        Some(Stack {
+            name: format!("backup-policy-{name}"),
+            made: Made::Stack,
+            template: MANAGEMENT_ACCOUNT,
+            parameters,
+            names_roles: false,
+        })
     });
     stacks.collect()
 }
@@ -138,16 +163,15 @@ fn hub(answers: &Answers) -> Vec<(&'static str, Option<String>)> {
 }
 
 /// The agent of each account; that of the management account reads the organization, too.
-pub(super) fn agent_global(answers: &Answers, in_management: bool) -> Stack {
+pub(super) fn agent_global(answers: &Answers, made: Made) -> Stack {
     let mut parameters = said(hub(answers));
-    parameters.push(("ReadOrganization", yes(in_management)));
-    let name = if in_management { "backup-guardian-agent-global-management" } else { "backup-guardian-agent-global" };
-    Stack { name: name.to_owned(), template: AGENT_GLOBAL, parameters, names_roles: true }
+    parameters.push(("ReadOrganization", yes(made == Made::Stack)));
+    Stack { name: named("backup-guardian-agent-global", made), made, template: AGENT_GLOBAL, parameters, names_roles: true }
 }
 
-pub(super) fn agent_regional(answers: &Answers) -> Stack {
-    let name = "backup-guardian-agent-regional".to_owned();
-    Stack { name, template: AGENT_REGIONAL, parameters: said(hub(answers)), names_roles: false }
+pub(super) fn agent_regional(answers: &Answers, made: Made) -> Stack {
+    let parameters = said(hub(answers));
+    Stack { name: named("backup-guardian-agent-regional", made), made, template: AGENT_REGIONAL, parameters, names_roles: false }
 }
 
 /// The Regions that the guardian looks at: of the backups and of the copies.
@@ -169,5 +193,5 @@ pub(super) fn guardian(answers: &Answers) -> Stack {
         ("AlertEmail", answers.guardian.alert_email.clone()),
         ("OperationsEmail", answers.guardian.operations_email.clone()),
     ]);
-    Stack { name: "backup-guardian".to_owned(), template: GUARDIAN, parameters, names_roles: true }
+    Stack { name: "backup-guardian".to_owned(), made: Made::Stack, template: GUARDIAN, parameters, names_roles: true }
 }

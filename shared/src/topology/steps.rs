@@ -4,7 +4,7 @@
 use super::answers::Answers;
 use super::plan::{Action, Omitted, Step};
 use super::seen::Seen;
-use super::stacks::{self, Stack};
+use super::stacks::{self, Made, Stack};
 use crate::arn::{AccountId, Region};
 
 const MANAGEMENT: &str = "management account";
@@ -241,11 +241,12 @@ impl<'a> Steps<'a> {
         if !(made.make_vault || made.make_role || made.make_volume_key) {
             return;
         }
-        let stack = stacks::source_backup(answers);
+        let stack = stacks::source_backup(answers, Made::StackSet);
         let why = "backup policies name the vault and the role, so both must be in every account before the first run";
         self.stack_set(answers, &stack, &made.targets, &answers.regions, "what each source account needs", why);
         if answers.backs_up_management() {
             let account = &answers.organization.management_account;
+            let stack = stacks::source_backup(answers, Made::Stack);
             for region in &answers.regions {
                 let action = self.deploy(&stack, region);
                 let what = format!("Make the same in the management account, {region}");
@@ -257,7 +258,7 @@ impl<'a> Steps<'a> {
     fn guardian(&mut self, answers: &Answers, seen: &Seen, omitted: &mut Vec<Omitted>) {
         let (management, hub) = (&answers.organization.management_account, &answers.guardian.region);
         let root = std::slice::from_ref(&answers.organization.root_id);
-        let action = self.deploy(&stacks::agent_global(answers, true), hub);
+        let action = self.deploy(&stacks::agent_global(answers, Made::Stack), hub);
         let why = "StackSets never reach it; there the reader role reads the organization and its policies, too";
         self.step(management, MANAGEMENT, Some(hub), "Make the roles of the guardian in the management account", why, vec![action]);
         let agents = "the roles of the guardian in every account";
@@ -265,7 +266,7 @@ impl<'a> Steps<'a> {
             let because = format!("account {} has the role `{}`, so the StackSet is there", answers.backup.account, stacks::READER_ROLE);
             omitted.push(Omitted { what: format!("Make the StackSet of {agents}"), because });
         } else {
-            let stack = stacks::agent_global(answers, false);
+            let stack = stacks::agent_global(answers, Made::StackSet);
             let why = "the guardian reads and EventBridge forwards with them; IAM is global, so one Region will do";
             self.stack_set(answers, &stack, root, std::slice::from_ref(hub), agents, why);
         }
@@ -274,12 +275,13 @@ impl<'a> Steps<'a> {
         make.command.push(format!("CONFIG_FILE={}/samconfig.toml", self.folder));
         let why = "it builds the functions and deploys template.yaml: the bus, to which the accounts forward next";
         self.step(&answers.guardian.account, GUARDIAN, Some(hub), "Deploy the guardian", why, vec![make]);
-        let regional = stacks::agent_regional(answers);
+        let regional = stacks::agent_regional(answers, Made::StackSet);
         let regions = stacks::watched(answers);
         let why = "each account forwards the events of its Regions to the hub";
         self.stack_set(answers, &regional, root, &regions, "the forwarding rules of every account", why);
+        let here = stacks::agent_regional(answers, Made::Stack);
         for region in &regions {
-            let action = self.deploy(&regional, region);
+            let action = self.deploy(&here, region);
             let what = format!("Make the forwarding rules of the management account in {region}");
             self.step(management, MANAGEMENT, Some(region), what, "StackSets never reach it", vec![action]);
         }

@@ -13,7 +13,7 @@ pub use json::{PLAN_SCHEMA, machine_form};
 use serde_json::{Value, json};
 
 use crate::remedy::quoted;
-use crate::topology::{Action, Answers, Plan, Stack};
+use crate::topology::{Action, Answers, Made, Plan, Stack};
 
 /// Every file of a plan by its name in the folder, in the order in which they are written. `folder` is what the plan was made for.
 pub fn files(plan: &Plan, answers: &Answers, folder: &str) -> Vec<(String, String)> {
@@ -30,9 +30,13 @@ pub fn files(plan: &Plan, answers: &Answers, folder: &str) -> Vec<(String, Strin
     files
 }
 
-/// As `aws cloudformation … --parameters` and `--parameter-overrides` take them from a file.
+/// As `aws cloudformation create-stack-set --parameters` and `deploy --parameter-overrides` take them from a file. Version 1 of the AWS CLI takes for
+/// the second no form but this one.
 fn parameters(stack: &Stack) -> String {
-    let all = stack.parameters.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value}));
+    let all = stack.parameters.iter().map(|(name, value)| match stack.made {
+        Made::StackSet => json!({"ParameterKey": name, "ParameterValue": value}),
+        Made::Stack => format!("{name}={value}").into(),
+    });
     text(&Value::Array(all.collect()))
 }
 
