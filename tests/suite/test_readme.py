@@ -95,7 +95,7 @@ def commands() -> list[str]:
     return [re.sub(r" {2,}#.*", "", line) for line in lines]
 
 
-LIVE = re.compile(r"replay|preflight|collect|sweep|incidents|JOB_ID")
+LIVE = re.compile(r"replay|preflight|collect|sweep|topology|incidents|JOB_ID")
 
 
 def run(command: str, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -109,7 +109,7 @@ def test_the_page_has_commands_of_every_kind() -> None:
     kinds = {" ".join(command.split()[:3]) for command in commands()}
     assert {"guardian explain event", "guardian explain job", "guardian explain message"} <= kinds
     assert {"guardian policy eval", "guardian policy patch"} <= kinds
-    assert {"guardian replay", "guardian preflight", "guardian collect", "guardian sweep"} <= {
+    assert {"guardian replay", "guardian preflight", "guardian collect", "guardian sweep", "guardian topology"} <= {
         " ".join(kind.split()[:2]) for kind in kinds
     }
 
@@ -130,10 +130,12 @@ def test_the_other_commands_run_as_they_are_written_in_the_lab(lab: Lab, inbox: 
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     for command in [each for each in commands() if LIVE.search(each)]:
         # A lab has no limits that a sweep must keep below.
-        written = command.replace("JOB_ID", job["CopyJobId"]) + (" --pace 100" if "sweep" in command else "")
+        written = command.replace("JOB_ID", job["CopyJobId"]) + (
+            " --pace 100" if re.search("sweep|verify|graph", command) else ""
+        )
         ended = run(written, tmp_path, {"AWS_ENDPOINT_URL": lab.endpoint})
         # What other tests left in this lab may not all be decidable.
-        undecided = re.search(r"preflight|collect|sweep", command)
+        undecided = re.search(r"preflight|collect|sweep|topology", command)
         fine = (FINE, FINDING, COULD_NOT_TELL) if undecided else (FINE, FINDING)
         assert ended.returncode in fine, f"{command}: {ended.stdout} {ended.stderr}"
         assert ended.stdout and "sts:AssumeRole" not in ended.stdout + ended.stderr, "nobody is locked out of a lab"

@@ -15,7 +15,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from .cli_arguments import request
-from .command import ENVIRONMENT, FINE, USAGE, Ended, guardian
+from .command import BINARY, ENVIRONMENT, FINE, USAGE, Ended, guardian
 from .organization import ROOT, Json
 
 ACKNOWLEDGED = {"mode": "compliance", "acknowledgement": "nobody can undo this lock"}
@@ -314,6 +314,17 @@ def test_the_script_stops_at_the_first_error_and_goes_on_from_there(shell: Shell
         ["sh", str(shell.folder / "setup" / "commands.sh")], cwd="/", env=ENVIRONMENT | dict.fromkeys(("MANAGEMENT_PROFILE", "BACKUP_PROFILE", "GUARDIAN_PROFILE"), "x"), capture_output=True, text=True
     )  # fmt: skip
     assert elsewhere.returncode == USAGE and "in the folder of Backup Guardian's repository" in elsewhere.stderr
+
+
+def test_the_examples_of_the_help_run_as_they_are_written(tmp_path: Path) -> None:
+    text = guardian("topology", "plan", "--help").out
+    commands = [line.strip() for line in text.splitlines() if line.startswith("  guardian topology plan")]
+    assert len(commands) >= 5
+    for command in [one for one in commands if "--evidence" not in one]:
+        shell = f"PATH={shlex.quote(str(BINARY.parent))}:$PATH; {command}"
+        ended = subprocess.run(["bash", "-c", shell], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+        assert ended.returncode == FINE, f"{command}: {ended.stderr}"
+    assert (tmp_path / "setup" / "plan.md").exists()
 
 
 # --- What a person does wrong ----------------------------------------------------------------------------------------

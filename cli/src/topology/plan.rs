@@ -32,31 +32,31 @@ Nothing is changed in any account: the folder is for people to read and run.
 Without --out the page is printed and nothing is written.
 
 The answers are JSON, backup-guardian/topology-answers/v1. `--example` prints
-some. What may be left out has the default that is told here:
-  organization   id, root_id, management_account
-  regions        where backups are made; roles are made in the first
-  sources        targets: units, or the root for every account
+some. What must be said has a *; the rest has the default that is told here:
+  organization:  id*, root_id*, management_account*
+  regions*:      where backups are made; roles are made in the first
+  sources:       targets*: units, or the root for every account
                  vault \"local-backups\", role \"backup-jobs\", make_vault, make_role
                  make_volume_key, volumes_use_the_key: all true; for what is
                  there already false; volume_key_alias \"volumes\"
-  backup         account; break_glass_principal: who alone may open the vault
+  backup:        account*; break_glass_principal*: who alone may open the vault
                  region: all copies go there; without it each Region has a vault
                  vault \"central-backups\", admit: paths, default the organization
                  break_glass_role, copy_back_role, air_gapped_vault,
                  notification_email
-  backup.lock    mode \"governance\", or \"compliance\" with
+  backup.lock:   mode \"governance\", or \"compliance\" with
                  acknowledgement \"nobody can undo this lock\"; grace_days 14
                  min_days, max_days: by default all copies of the policies fit
-  policies       for each: name \"backups\", targets as of the sources,
+  policies*:     for each: name \"backups\", targets as of the sources,
                  tag {key \"backup\", values [\"daily\"]}
                  daily, weekly, monthly {schedule, keep_days, keep_copies_days};
                  the latter two only where they are named
                  start_within_minutes 60, complete_within_minutes 720
-  protect        sources (not with the root as target), backup_account: true
-  resource_types what AWS Backup is switched on for, such as [\"EBS\", \"RDS\"]
-  guardian       account; region, default the first; alert_email,
+  protect:       sources (not with the root as target), backup_account: true
+  resource_types: what AWS Backup is switched on for, such as [\"EBS\", \"RDS\"]
+  guardian:      account*; region, default the first; alert_email,
                  operations_email
-  delegated_administrator   an account; default none
+  delegated_administrator: an account; default none
 
 With --evidence (a folder of `guardian collect`, or the report of `guardian
 sweep --json`) what is there already is left out and told, and answers that it
