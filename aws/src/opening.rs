@@ -16,15 +16,25 @@ use crate::session::{Cloud, timeouts, trail_timeouts};
 /// Longest time for all of them: whoever cannot be reached now is asked again when there is something to ask.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Services, how many connections to each, and whether they are those of the event history, which has time-outs of its own.
-const DIAGNOSIS: [(Service, usize, fn() -> TimeoutConfig); 7] = [
-    (Service::named("sts", "STS"), 2, timeouts),
-    (Service::named("dynamodb", "DynamoDB"), 4, timeouts),
-    (Service::named("backup", "Backup"), 4, timeouts),
-    (Service::named("kms", "KMS"), 6, timeouts),
-    (Service::named("cloudtrail", "CloudTrail"), 1, trail_timeouts),
-    (Service::named("sns", "SNS"), 1, timeouts),
-    (Service::named("sqs", "SQS"), 1, timeouts),
+/// A service, and how many connections to it are of use at the same time. Connections are kept by their time-outs.
+struct Wanted {
+    service: Service,
+    count: usize,
+    timeouts: fn() -> TimeoutConfig,
+}
+
+const fn wanted(host: &'static str, id: &'static str, count: usize) -> Wanted {
+    Wanted { service: Service::named(host, id), count, timeouts }
+}
+
+const DIAGNOSIS: [Wanted; 7] = [
+    wanted("sts", "STS", 2),
+    wanted("dynamodb", "DynamoDB", 4),
+    wanted("backup", "Backup", 4),
+    wanted("kms", "KMS", 6),
+    Wanted { timeouts: trail_timeouts, ..wanted("cloudtrail", "CloudTrail", 1) },
+    wanted("sns", "SNS", 1),
+    wanted("sqs", "SQS", 1),
 ];
 
 impl Cloud {
@@ -34,8 +44,8 @@ impl Cloud {
         let Some(region) = config.region().and_then(|region| Region::parse(region.as_ref()).ok()) else { return };
         let mut opening = DIAGNOSIS
             .iter()
-            .flat_map(|(service, count, timeouts)| (0..*count).map(move |_| (service, timeouts)))
-            .filter_map(|(service, timeouts)| opened(config, service, &region, timeouts()))
+            .flat_map(|wanted| std::iter::repeat_n(wanted, wanted.count))
+            .filter_map(|wanted| opened(config, wanted, &region))
             .collect::<FuturesUnordered<_>>();
         let all = async { while opening.next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
@@ -45,7 +55,8 @@ impl Cloud {
 }
 
 /// Where there is no handshake there is nothing to be won.
-fn opened(config: &SdkConfig, service: &Service, region: &Region, timeouts: TimeoutConfig) -> Option<impl Future<Output = ()>> {
-    let host = endpoint(config, service, region.as_str(), region.partition());
-    host.starts_with("https://").then(|| async move { look_in(config, host.trim_end_matches('/'), timeouts).await })
+fn opened(config: &SdkConfig, wanted: &Wanted, region: &Region) -> Option<impl Future<Output = ()>> {
+    let host = endpoint(config, &wanted.service, region.as_str(), region.partition());
+    let timeouts = (wanted.timeouts)();
+    host.starts_with("https://").then_some(async move { look_in(config, host.trim_end_matches('/'), timeouts).await })
 }
