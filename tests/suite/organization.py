@@ -136,13 +136,14 @@ class Lab:
 
 
 @contextmanager
-def running_lab(log_name: str, **parameters: str) -> Iterator[Lab]:
-    """Starts the lab with the real function binaries and these parameters of the template, and ends it."""
+def running_lab(log_name: str, *, whole: bool = True, **parameters: str) -> Iterator[Lab]:
+    """Starts the lab with the real function binaries and these parameters of the template, and ends it. What roles ask for while the template is not
+    `whole` says nothing of what they need."""
     functions = os.environ.get("GUARDIAN_FUNCTIONS_DIR", str(ROOT / "target" / "debug"))
     # Each process of the suite has labs of its own.
     log = ROOT / "target" / f"{os.environ.get('PYTEST_XDIST_WORKER', 'one')}-{log_name}"
     log.parent.mkdir(exist_ok=True)
-    recorded = ["--authorizations-dir", os.environ[RECORD]] if RECORD in os.environ else []
+    recorded = ["--authorizations-dir", os.environ[RECORD]] if whole and RECORD in os.environ else []
     # A role of its own reads the organization: one that the reader's name allows would say nothing of who may assume it.
     organization = f"arn:aws:iam::{MANAGEMENT}:role/{ORGANIZATION_ROLE}"
     given = {"EvidenceWindowMs": str(WINDOW_MS), "OrganizationRoleArn": organization, **parameters}

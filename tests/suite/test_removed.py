@@ -199,7 +199,7 @@ def rules_of_the_hub() -> set[str]:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with running_lab("removed-lab.log") as lab:
+    with running_lab("removed-lab.log", whole=False) as lab:
         yield lab
 
 
