@@ -153,6 +153,7 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start and a whole sweep, beside boto3 programs and the limits (half an hour)
 	cargo bench --locked -p guardian-core --bench policy --bench coverage
 	cargo build --release --locked --workspace --bin guardian --bin guardian-stub --bin diagnose-job --bin guardian-replay
+	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m pytest perf/test_cold.py
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.cold $(COLD)
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.sweep $(SWEEP)
 

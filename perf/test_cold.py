@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from perf import cold, record
-
-from .test_twin import BINARIES
+from . import cold, record
+from .runs import BINARIES
 
 # A claim, what is known of the failure, the job and everything on its way, one look at the event history, the incident, the pace, the alert.
 MOST_CALLS_BEFORE_THE_ALERT = 27
