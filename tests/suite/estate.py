@@ -200,13 +200,17 @@ def switch_on(lab: Lab) -> None:
     organizations.register_delegated_administrator(AccountId=lab.backup, ServicePrincipal="backup.amazonaws.com")
     settings = {"isCrossAccountBackupEnabled": "true", "isDelegatedAdministratorEnabled": "true"}
     lab.client(lab.management, "backup").update_global_settings(GlobalSettings=settings)
-    for account in _accounts(lab):
+    protect_every_type(lab, _accounts(lab))
+
+
+def protect_every_type(lab: Lab, accounts: list[str]) -> None:
+    """Every type of resource, with the advanced features of tables: without them AWS copies no table into another account."""
+    for account in accounts:
         for region in lab.info["regions"]:
             backup = lab.client(account, "backup", region)
             types = backup.describe_region_settings()["ResourceTypeOptInPreference"]
             backup.update_region_settings(
                 ResourceTypeOptInPreference=dict.fromkeys(types, True),
-                # Without it AWS copies no table into another account.
                 ResourceTypeManagementPreference={"DynamoDB": True, "EFS": True},
             )
 

@@ -19,6 +19,7 @@ from .estate import (
     encrypt_by_default,
     fill,
     organization_trail,
+    protect_every_type,
     restore_to_test,
 )
 from .organization import ROOT, Json, Lab
@@ -140,7 +141,8 @@ def planned_estate(lab: Lab, folder: Path, nights: int = 3) -> tuple[Estate, Doi
         doing = Doing(lab, folder, [unit["Id"]])
         for step in plan(lab, answers(lab, unit["Id"], root["Id"], due), folder)["steps"]:
             doing.step(step)
-        _advanced_tables(lab)
+        # As the notes of the plan say.
+        protect_every_type(lab, lab.accounts["sources"])
         _name_what_was_made(estate, doing)
         for account in (lab.management, lab.guardian, lab.backup):
             encrypt_by_default(estate, account)
@@ -149,18 +151,6 @@ def planned_estate(lab: Lab, folder: Path, nights: int = 3) -> tuple[Estate, Doi
         estate.night(ago)
     restore_to_test(estate)
     return estate, doing
-
-
-def _advanced_tables(lab: Lab) -> None:
-    """As the notes of the plan say."""
-    for account in lab.accounts["sources"]:
-        for region in lab.info["regions"]:
-            backup = lab.client(account, "backup", region)
-            types = backup.describe_region_settings()["ResourceTypeOptInPreference"]
-            backup.update_region_settings(
-                ResourceTypeOptInPreference=dict.fromkeys(types, True),
-                ResourceTypeManagementPreference={"DynamoDB": True, "EFS": True},
-            )
 
 
 def _name_what_was_made(estate: Estate, doing: Doing) -> None:
