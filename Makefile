@@ -38,7 +38,7 @@ PROPTEST_CASES_SOAK ?= 20000
 
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml)))
 PYTHON_SOURCES := $(wildcard scripts tests perf)
-PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/least tests/reports)
+PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/least tests/reports perf/test_cold.py)
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
 # Standard output of `make lab` is one line of JSON, and the demo tells its own story.
@@ -103,9 +103,10 @@ else
 	$(call limit,40m) cargo test --workspace --locked
 endif
 
-# A folder in a process of its own: the lab patches moto, whose state is global. The suite talks to labs that are processes of their own, so two
-# processors share its files. What its labs wrote down is judged by tests/least, after it.
-spread = $(if $(filter tests/suite,$(1)),-n 2 --dist loadfile)
+# A folder in a process of its own: the lab patches moto, whose state is global. The suite talks to labs that are processes of their own and mostly
+# waits for them, so three processes share its files on two processors. What its labs wrote down is judged by tests/least, after it.
+spread = $(if $(filter tests/suite,$(1)),-n 3 --dist loadfile)
+test-python soak: export GUARDIAN_BENCH_DIR := $(GUARDIAN_FUNCTIONS_DIR)
 test-python: .venv/.stamp binaries samples browser
 	command -v chromium >/dev/null || echo 'no chromium, and none could be installed: the page of the sweep is not looked at in a browser' >&2
 	$(foreach tests,$(PYTESTS),$(call limit,30m) $(PY) -m pytest $(call spread,$(tests)) $(tests) \

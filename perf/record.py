@@ -52,6 +52,8 @@ class Scene:
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, AttributeNames=["All"])["Messages"]
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         self.lab.control("sqs", {"paused": False})
+        # The refusal is on its way, too: whoever is asked before it is kept looks for it in the event history besides.
+        self.lab.idle()
         self.event = {
             "Records": [
                 {

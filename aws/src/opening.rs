@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::future::join_all;
 use guardian_core::arn::Region;
 
 use crate::answers::{Service, endpoint, look_in};
@@ -42,21 +42,16 @@ impl Cloud {
     pub async fn open_for_diagnosis(&self) {
         let config = self.base();
         let Some(region) = config.region().and_then(|region| Region::parse(region.as_ref()).ok()) else { return };
-        let mut opening = DIAGNOSIS
-            .iter()
-            .flat_map(|wanted| std::iter::repeat_n(wanted, wanted.count))
-            .filter_map(|wanted| opened(config, wanted, &region))
-            .collect::<FuturesUnordered<_>>();
-        let all = async { while opening.next().await.is_some() {} };
+        let all = join_all(DIAGNOSIS.iter().filter_map(|wanted| opened(config, wanted, &region)));
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             tracing::warn!("not every service could be reached while the function started");
         }
     }
 }
 
-/// Where there is no handshake there is nothing to be won.
+/// The connections to one service; none where there is no handshake, for nothing is won there.
 fn opened(config: &SdkConfig, wanted: &Wanted, region: &Region) -> Option<impl Future<Output = ()>> {
     let host = endpoint(config, &wanted.service, region.as_str(), region.partition());
     let timeouts = (wanted.timeouts)();
-    host.starts_with("https://").then_some(async move { look_in(config, host.trim_end_matches('/'), timeouts).await })
+    host.starts_with("https://").then_some(async move { look_in(config, host.trim_end_matches('/'), timeouts, wanted.count).await })
 }

@@ -20,6 +20,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
+use futures_util::future::join_all;
 use guardian_core::arn::Region;
 use guardian_core::evidence::GapReason;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -289,11 +290,12 @@ impl Service {
     }
 }
 
-/// Asks a host for nothing, without a signature: what stays is the connection. Connections are kept by time-outs.
-pub(crate) async fn look_in(config: &SdkConfig, host: &str, timeouts: TimeoutConfig) {
-    let nothing = Sent { method: "GET", path: "/".to_owned(), headers: Vec::new(), body: String::new() };
+/// Asks a host for nothing, so many times at once, without a signature: what stays are the connections. They are kept by time-outs.
+pub(crate) async fn look_in(config: &SdkConfig, host: &str, timeouts: TimeoutConfig, count: usize) {
+    let sender = sender(config, host, timeouts);
+    let nothing = || Sent { method: "GET", path: "/".to_owned(), headers: Vec::new(), body: String::new() };
     // Whether it is there is told by those who need it.
-    let _ = sender(config, host, timeouts).invoke(nothing).await;
+    join_all((0..count).map(|_| sender.invoke(nothing()))).await;
 }
 
 fn sender(config: &SdkConfig, host: &str, timeouts: TimeoutConfig) -> Sender {
