@@ -9,14 +9,14 @@ use clap::Args;
 use diagnose_job::config::for_reading;
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::Reading;
-use guardian_core::arn::AccountId;
+use guardian_core::arn::{AccountId, Region};
 use guardian_core::report::inert_text;
 use jiff::Timestamp;
 
 use crate::cloud;
 use crate::evidence::{Collected, Once, Readers, Recorder};
 use crate::output::{Exit, Format, Output, complain};
-use crate::preflight::{Chosen, Place, Places, apart, survey, unread};
+use crate::preflight::{Chosen, Places, apart, survey, unread};
 
 /// Read what decides the copies and the compliance of some accounts, and write every answer of AWS down.
 #[derive(Debug, Args)]
@@ -58,8 +58,9 @@ impl Collect {
             }
         };
         survey(Arc::clone(&readers), places.clone()).await?;
-        inventories(&readers, places, &settings.backup_accounts).await;
-        let collected = readers.answers().source().finish()?;
+        let (accounts, regions) = apart(places);
+        inventories(&readers, &accounts, &regions, &settings.backup_accounts).await;
+        let collected = readers.answers().source().finish(&accounts, &regions)?;
         if output.json(Format::Text) {
             let result = serde_json::json!({"out": self.out, "answers": collected.asked, "gaps": collected.gaps});
             output.print(&serde_json::to_string_pretty(&result)?)?;
@@ -71,20 +72,19 @@ impl Collect {
 }
 
 /// Reads what `guardian sweep` reads. What it makes of it is not needed here: the answers are in the folder.
-async fn inventories<A: Answers>(readers: &Readers<A>, places: Vec<Place>, backup_accounts: &BTreeSet<AccountId>) {
-    let (accounts, regions) = apart(places);
+async fn inventories<A: Answers>(readers: &Readers<A>, accounts: &[AccountId], regions: &[Region], backup_accounts: &BTreeSet<AccountId>) {
     let Some(region) = regions.first() else { return };
     let now = Timestamp::now();
     let organization = readers.organization_inventory(region, now).await;
     readers.organization_bounds(&organization).await;
     // What the management account switched on decides in every account.
     if let Some(organization) = organization.organization.known() {
-        for region in &regions {
+        for region in regions {
             readers.region_settings(&organization.management_account, region).await;
         }
     }
-    for account in &accounts {
-        let reading = Reading { regions: regions.clone(), trusts: backup_accounts.contains(account), points: true, now };
+    for account in accounts {
+        let reading = Reading { regions: regions.to_vec(), trusts: backup_accounts.contains(account), points: true, now };
         Box::pin(readers.account_inventory(account, &reading)).await;
     }
 }

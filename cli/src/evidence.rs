@@ -6,7 +6,7 @@ mod folder;
 mod recorder;
 mod trail;
 
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, Looked};
 pub(crate) use guardian_aws::readers::{Once, Plans, Readers};
 pub(crate) use recorder::{Collected, Recorder};
 pub(crate) use trail::NoStore;

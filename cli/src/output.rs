@@ -95,8 +95,20 @@ impl Output {
     }
 }
 
-/// Says something to the person at the terminal without touching the result.
+/// Says something to the person at the terminal without touching the result. An error may quote what somebody else wrote, so nothing in it moves the
+/// cursor or turns the line around.
 pub(crate) fn complain(text: &str) {
+    let shown = text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        match c {
+            '\n' => shown.push(c),
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+                shown.extend(c.escape_unicode())
+            }
+            c if c.is_control() => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+        shown
+    });
     // With standard error closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{shown}");
 }

@@ -20,7 +20,7 @@ use crate::output::{Exit, Format, Output, complain};
 pub(crate) use finding::Findings;
 use finding::findings;
 pub(crate) use json::json;
-pub(crate) use places::{Chosen, Place, Places, apart};
+pub(crate) use places::{Chosen, Places, apart};
 pub(crate) use survey::survey;
 pub(crate) use text::{text, unread};
 
@@ -97,14 +97,13 @@ pub(crate) async fn judged(evidence: Option<&Path>, places: &Places) -> anyhow::
     let survey = match evidence {
         Some(dir) => {
             let folder = Folder::open(dir)?;
-            let places = places.among(&folder.places());
+            let looked = folder.places();
+            let readers = Readers::over(Once::over(folder));
+            let places = places.among(looked, &readers).await;
             if places.is_empty() {
-                anyhow::bail!(
-                    "`{}` holds no backup plans of these accounts and Regions: was it made by `guardian collect`?",
-                    dir.display()
-                );
+                anyhow::bail!("`{}` holds nothing of these accounts and Regions: was it made by `guardian collect`?", dir.display());
             }
-            survey(Arc::new(Readers::over(Once::over(folder))), places).await?
+            survey(Arc::new(readers), places).await?
         }
         None => {
             let readers = Readers::over(Once::over(cloud::open(reader, places.first_region()).await?));

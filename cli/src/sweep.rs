@@ -134,13 +134,14 @@ impl Sweeping {
         match &self.evidence {
             Some(dir) => {
                 let folder = Folder::open(dir)?;
-                let places = self.places.among(&folder.places());
+                let (looked, now) = (folder.places(), folder.recorded_at().unwrap_or(Timestamp::UNIX_EPOCH));
+                let readers = Readers::over(folder);
+                let places = self.places.among(looked, &readers).await;
                 if places.is_empty() {
                     bail!("`{}` holds nothing of these accounts and Regions: was it made by `guardian collect`?", dir.display());
                 }
-                let now = folder.recorded_at().unwrap_or(Timestamp::UNIX_EPOCH);
                 let (accounts, regions) = apart(places);
-                self.sweep(Readers::over(folder), Order { now, regions, accounts, scope }, machine).await
+                self.sweep(readers, Order { now, regions, accounts, scope }, machine).await
             }
             None => {
                 let regions = self.places.regions()?;

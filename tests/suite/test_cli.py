@@ -53,6 +53,16 @@ def test_help_of_every_level_is_what_was_read_before_it_was_kept() -> None:
     compare("help", "\n".join(each.transcript() for each in helps))
 
 
+def test_an_error_that_quotes_somebody_moves_no_cursor_and_turns_no_line_around(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    file.write_text(
+        json.dumps({"schema": "backup-guardian/baseline/v1", f"{ESCAPE}[2J\u202eevil": 1}), encoding="utf-8"
+    )
+    ended = guardian("sweep", "--account", JOB[0], "--region", JOB[1], "--baseline", str(file))
+    assert ended.code == USAGE and "evil" in ended.err
+    assert not {ESCAPE, "\u202e"} & set(ended.err), ended.err
+
+
 @pytest.mark.parametrize("level", LEVELS, ids=" ".join)
 def test_help_teaches_by_examples_that_can_be_copied(level: list[str]) -> None:
     text = guardian(*level, "--help").out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,25 @@ def test_a_folder_of_evidence_gives_the_same_report(estate: Estate, folder: Path
     collected = Terminal(lab).run("collect", *named, "--out", str(folder / "evidence"), **given)
     assert collected.code in (FINE, COULD_NOT_TELL), collected.errors
     live = json.loads(sweep(estate, folder, *named, "--format", "json").out)
-    recorded = json.loads(sweep(estate, folder, "--evidence", folder / "evidence", "--format", "json").out)
+    evidence = folder / "evidence"
+    recorded = json.loads(sweep(estate, folder, *named, "--evidence", evidence, "--format", "json").out)
     assert protection(recorded) == protection(live) and protection(live)
     assert grave(recorded) == grave(live)
+
+    # Who collected named two accounts, and without that note nobody knows of it: members that are listed and not there were not looked at.
+    assert protection(json.loads(sweep(estate, folder, "--evidence", evidence, "--format", "json").out)) == protection(
+        live
+    )
+    (evidence / "manifest.json").unlink()
+    others = {source.account for source in estate.sources} - {account}
+    whole = json.loads(sweep(estate, folder, "--evidence", evidence, "--format", "json").out)
+    assert {part["account_id"] for one in whole["accounts"] for part in one["not_evaluated"]} >= others
+    # Nor is an account out of sight because one answer is missing.
+    for region in lab.info["regions"]:
+        shutil.rmtree(evidence / lab.backup / region / "backup" / "ListBackupPlans")
+    less = json.loads(sweep(estate, folder, *named, "--evidence", evidence, "--format", "json").out)
+    gone = [gap for one in less["accounts"] for part in one["not_evaluated"] for gap in part["gaps"]]
+    assert (lab.backup, "backup:ListBackupPlans") in {(gap["account_id"], gap["action"]) for gap in gone}, gone
 
 
 def test_a_sweep_is_taken_up_where_it_was_left(estate: Estate, folder: Path) -> None:

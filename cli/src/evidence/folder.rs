@@ -19,6 +19,8 @@ use serde_json::Value;
 use crate::input;
 use crate::output::complain;
 
+/// Stands for the Region in the paths of services that have none.
+const GLOBAL: &str = "global";
 /// The folder's description of itself, beside the accounts.
 pub(super) const MANIFEST: &str = "manifest.json";
 
@@ -27,6 +29,25 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(crate) struct Folder {
     answers: Vec<Recorded>,
     organization_account: Option<AccountId>,
+    /// The accounts and Regions that were asked, where the manifest tells.
+    asked: Option<(Vec<AccountId>, Vec<Region>)>,
+}
+
+/// Which accounts and Regions a folder is about.
+pub(crate) enum Looked {
+    /// What `guardian collect` was asked for, whether or not it lies there.
+    Asked(BTreeSet<(AccountId, Region)>),
+    /// Where any answer comes from: nobody tells what else there should be.
+    Found(BTreeSet<(AccountId, Region)>),
+}
+
+impl Looked {
+    /// The accounts and Regions.
+    pub(crate) fn places(&self) -> &BTreeSet<(AccountId, Region)> {
+        match self {
+            Self::Asked(places) | Self::Found(places) => places,
+        }
+    }
 }
 
 /// One recorded answer.
@@ -55,14 +76,18 @@ impl Folder {
                 input::name(dir)
             ));
         }
-        let organization_account = match manifest(dir)? {
+        let manifest = manifest(dir)?;
+        let organization_account = match &manifest {
             Some(manifest) => manifest.get("organization_account").and_then(Value::as_str).and_then(|id| AccountId::parse(id).ok()),
             // Whoever collected asked in one account of the organization; its members are spoken of in the requests.
             None => {
                 answers.iter().find(|answer| answer.service == "organizations").and_then(|answer| AccountId::parse(&answer.account).ok())
             }
         };
-        Ok(Self { answers, organization_account })
+        let asked = manifest
+            .as_ref()
+            .and_then(|manifest| Some((listed(manifest, "accounts", AccountId::parse)?, listed(manifest, "regions", Region::parse)?)));
+        Ok(Self { answers, organization_account, asked })
     }
 
     /// When the newest answer was recorded.
@@ -70,17 +95,22 @@ impl Folder {
         self.answers.iter().filter_map(|answer| answer.at).max()
     }
 
-    /// The accounts and Regions whose plans were asked for.
-    pub(crate) fn places(&self) -> BTreeSet<(AccountId, Region)> {
-        let plans = self.answers.iter().filter(|answer| answer.service == "backup" && answer.operation == "ListBackupPlans");
-        plans.filter_map(|answer| Some((AccountId::parse(&answer.account).ok()?, Region::parse(&answer.region).ok()?))).collect()
+    /// What was looked at.
+    pub(crate) fn places(&self) -> Looked {
+        if let Some((accounts, regions)) = &self.asked {
+            return Looked::Asked(
+                accounts.iter().flat_map(|account| regions.iter().map(|region| (account.clone(), region.clone()))).collect(),
+            );
+        }
+        let place = |answer: &Recorded| Some((AccountId::parse(&answer.account).ok()?, Region::parse(&answer.region).ok()?));
+        Looked::Found(self.answers.iter().filter(|answer| answer.region != GLOBAL).filter_map(place).collect())
     }
 
     /// Every answer to an operation in a place.
     pub(super) fn all<'a>(&'a self, question: &'a Question) -> impl Iterator<Item = &'a Recorded> {
         self.answers.iter().filter(move |answer| {
             answer.account == question.account.as_str()
-                && (answer.region == "global" || question.region.as_ref().is_some_and(|region| answer.region == region.as_str()))
+                && (answer.region == GLOBAL || question.region.as_ref().is_some_and(|region| answer.region == region.as_str()))
                 && answer.service == question.service
                 && answer.operation == question.operation
         })
@@ -160,6 +190,11 @@ fn manifest(dir: &Path) -> anyhow::Result<Option<Value>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("`{}` cannot be read", file.display())),
     }
+}
+
+/// A list of names in a manifest; `None` where it has none, or one that is no such name.
+fn listed<T, E>(manifest: &Value, member: &str, parse: fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+    manifest.get(member)?.as_array()?.iter().map(|name| parse(name.as_str()?).ok()).collect()
 }
 
 /// A file of the folder; `None` where it does not lie where an answer does.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use guardian_aws::answers::{Answer, Answers, Question};
-use guardian_core::arn::AccountId;
+use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::{Gap, GapReason};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -56,8 +56,9 @@ impl<S: Answers> Recorder<S> {
         Ok(Self { source, dir: dir.to_owned(), collected: Mutex::default() })
     }
 
-    /// Writes the manifest, last: a folder without one was not finished.
-    pub(crate) fn finish(&self) -> anyhow::Result<Collected> {
+    /// Writes the manifest, last: a folder without one was not finished. It names what was looked at, so that whoever reads the folder knows what is
+    /// missing.
+    pub(crate) fn finish(&self, accounts: &[AccountId], regions: &[Region]) -> anyhow::Result<Collected> {
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(broken) = &collected.broken {
             anyhow::bail!("{broken}");
@@ -70,6 +71,8 @@ impl<S: Answers> Recorder<S> {
             "schema": SCHEMA,
             "tool": concat!("guardian ", env!("CARGO_PKG_VERSION")),
             "organization_account": self.source.organization_account(),
+            "accounts": accounts,
+            "regions": regions,
             "from": collected.first,
             "until": collected.last,
             "answers": collected.asked,

@@ -7,7 +7,7 @@ use clap::Args;
 use guardian_aws::answers::Answers;
 use guardian_core::arn::{AccountId, Region};
 
-use crate::evidence::Readers;
+use crate::evidence::{Looked, Readers};
 
 /// An account and a Region.
 pub(crate) type Place = (AccountId, Region);
@@ -60,12 +60,21 @@ impl Places {
         Ok(regions)
     }
 
-    /// Those of a folder, or of them those that were named.
-    pub(crate) fn among(&self, recorded: &BTreeSet<Place>) -> Vec<Place> {
-        let wanted = |(account, region): &&Place| {
-            (self.accounts.is_empty() || self.accounts.contains(account)) && (self.regions.is_empty() || self.regions.contains(region))
-        };
-        recorded.iter().filter(wanted).cloned().collect()
+    /// Those to judge by a folder: what was named, or else what was collected; where nobody tells what that was, what it holds and the accounts that
+    /// it lists of the organization. What it does not hold of them is a gap; it is never left out. Empty where it is about none of them.
+    pub(crate) async fn among<A: Answers>(&self, looked: Looked, readers: &Readers<A>) -> Vec<Place> {
+        let (mut accounts, mut regions) = apart(looked.places().iter().cloned().collect());
+        if !self.regions.is_empty() {
+            regions.clone_from(&self.regions);
+        }
+        if !self.accounts.is_empty() {
+            accounts.clone_from(&self.accounts);
+        } else if let (Looked::Found(_), Ok(members)) = (&looked, readers.accounts().await) {
+            accounts.extend(members);
+        }
+        let places = accounts.iter().flat_map(|account| regions.iter().map(|region| (account.clone(), region.clone())));
+        let places = places.collect::<BTreeSet<_>>();
+        if places.is_disjoint(looked.places()) { Vec::new() } else { places.into_iter().collect() }
     }
 
     /// Those that were named, or else the organization's and the environment's.

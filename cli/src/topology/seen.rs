@@ -26,7 +26,7 @@ fn report(file: &Path) -> anyhow::Result<Seen> {
 
 async fn folder(dir: &Path) -> anyhow::Result<Seen> {
     let folder = Folder::open(dir)?;
-    let (accounts, regions) = apart(folder.places().into_iter().collect());
+    let (accounts, regions) = apart(folder.places().places().iter().cloned().collect());
     let Some(first) = regions.first() else {
         anyhow::bail!("{} holds nothing of any account and Region: was it made by `guardian collect`?", input::name(dir));
     };
