@@ -6,15 +6,17 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
-use guardian_core::arn::{AccountId, Region};
-use guardian_core::evidence::{Denial, Gap, GapReason, Search, SearchEnd};
+use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::evidence::{Change, Denial, Fact, Gap, GapReason, Search, SearchEnd};
 use guardian_core::ports::{DenialQuery, DenialStore, PortError};
+use guardian_core::tamper::log_name;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::batch;
+use crate::changes;
 use crate::classify::reason_of;
-use crate::convert::gap;
+use crate::convert::{gap, known};
 use crate::item::{Item, SCHEMA_VERSION, number, read_number, read_str, string};
 
 /// How long a denial is kept: far longer than any job runs.
@@ -69,7 +71,45 @@ fn item_of(denial: &Denial) -> Option<Item> {
     ]))
 }
 
+impl DenialTable {
+    /// A page of the writes that are kept of an object, newest first: far more than happen to an object in days.
+    async fn read_changes(&self, object: &Arn, from: Timestamp, until: Timestamp) -> Result<Vec<Change>, (GapReason, String)> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .scan_index_forward(false)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
+            .projection_expression("#change")
+            .expression_attribute_names("#change", "change")
+            .expression_attribute_values(":pk", string(changes::partition(&log_name(object))))
+            .expression_attribute_values(":from", string(sort_time(from)))
+            .expression_attribute_values(":until", string(format!("{}~", sort_time(until))));
+        let answer = request.send().await.map_err(|error| reason_of(&error))?;
+        let read = |item: &Item| {
+            let change = serde_json::from_str::<Change>(read_str(item, "change")?).ok()?;
+            // What was done to a recovery point is kept with its vault, too; and what was made then is no change of it.
+            let of_it = change.resource_arn.as_ref().is_none_or(|arn| log_name(arn) == log_name(object));
+            let made = change.action.contains(":Create") && !change.action.ends_with("Version");
+            // A call names a role without its path.
+            (of_it && !made).then(|| Change { resource_arn: Some(object.clone()), ..change })
+        };
+        Ok(answer.items().iter().filter_map(read).collect())
+    }
+}
+
 impl DenialStore for DenialTable {
+    async fn changes(&self, object: &Arn, from: Timestamp, until: Timestamp) -> Fact<Vec<Change>> {
+        match (self.read_changes(object, from, until).await, object.account().or_else(|| self.account.clone()), &self.region) {
+            (Ok(changes), ..) => known(changes, "dynamodb:Query"),
+            (Err((reason, detail)), Some(account), Some(region)) => {
+                let account = self.account.as_ref().unwrap_or(&account);
+                Fact::Gap(gap("dynamodb:Query", account, region, reason, detail))
+            }
+            (Err(_), ..) => Fact::NotAsked,
+        }
+    }
+
     async fn keep(&self, denials: &[Denial]) -> Result<(), PortError> {
         let items = denials.iter().filter_map(item_of).collect::<Vec<_>>();
         // One batch may not hold the same key twice.

@@ -7,6 +7,7 @@
 pub mod answers;
 mod backup;
 mod batch;
+mod changes;
 mod claims;
 pub mod classify;
 mod connections;
@@ -41,6 +42,7 @@ mod troubles;
 mod turns;
 pub mod work;
 
+pub use changes::ChangeTable;
 pub use claims::ClaimTable;
 pub use denials::DenialTable;
 pub use gaps::{GapTable, ReconcileTable};

@@ -6,7 +6,7 @@ use diagnose_job::config::for_reading;
 use guardian_aws::WorkTable;
 use guardian_core::diagnosis::Severity;
 use guardian_core::incident::{Acknowledgement, Closing, Incident, IncidentId, Refusal};
-use guardian_core::ports::{IncidentKeeper as _, PortError};
+use guardian_core::ports::{IncidentKeeper as _, PortError, Tampers as _};
 use guardian_core::report::{self, Alert, inert_text};
 use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
@@ -184,6 +184,10 @@ fn entry(incident: &Incident, alert: Option<&Alert>) -> Value {
         }
     };
     let standing = incident.standing.as_ref();
+    if let Some(burst) = &incident.burst {
+        more("actor", Some(json!(burst.actor)));
+        more("deeds_total", Some(json!(incident.jobs_total)));
+    }
     more("cause", standing.map(|standing| json!(standing.cause)));
     more("certainty", standing.map(|standing| json!(standing.certainty)));
     more("severity", severity(incident, alert).map(|severity| json!(severity)));
@@ -212,12 +216,15 @@ fn lines(incident: &Incident, alert: Option<&Alert>) -> String {
         .map_or_else(|| "cause not kept".to_owned(), |standing| format!("{} ({})", standing.cause, standing.certainty.as_str()));
     let open = incident.members_total.saturating_sub(incident.members_recovered);
     let mut text = format!("{:<8} {}  {}\n", severity, incident.id, inert_text(title));
-    text.push_str(&format!(
-        "         {cause}, open since {}, {}, {open} of {} still open\n",
-        minute(incident.opened_at),
-        count(incident.jobs_total, "failure"),
-        count(incident.members_total, "resource"),
-    ));
+    let since = minute(incident.opened_at);
+    text.push_str(&match &incident.burst {
+        Some(burst) => format!("         by {}, open since {since}, {}\n", inert_text(&burst.actor), count(incident.jobs_total, "deed")),
+        None => format!(
+            "         {cause}, open since {since}, {}, {open} of {} still open\n",
+            count(incident.jobs_total, "failure"),
+            count(incident.members_total, "resource"),
+        ),
+    });
     if let Some(acknowledged) = &incident.acknowledged {
         text.push_str(&format!(
             "         taken on by {} until {}: {}\n",
@@ -246,11 +253,16 @@ async fn show(work: &WorkTable, id: &str, output: &Output) -> anyhow::Result<Exi
     let incident = find(work, id).await?;
     let alert = work.last_alert(&incident.id).await?;
     let jobs = work.jobs(&incident.id).await?;
+    let deeds = if incident.burst.is_some() { work.deeds(&incident.id).await? } else { Vec::new() };
     let exit = if incident.is_open() { Exit::Finding } else { Exit::Fine };
     if output.json(Format::Text) {
         let mut entry = entry(&incident, alert.as_ref());
         if let Some(entry) = entry.as_object_mut() {
-            entry.insert("jobs".to_owned(), json!(jobs));
+            if incident.burst.is_some() {
+                entry.insert("deeds".to_owned(), json!(deeds));
+            } else {
+                entry.insert("jobs".to_owned(), json!(jobs));
+            }
             entry.extend(alert.map(|alert| ("alert".to_owned(), json!(alert))));
         }
         output.print(&serde_json::to_string_pretty(&entry)?)?;
@@ -263,11 +275,20 @@ async fn show(work: &WorkTable, id: &str, output: &Output) -> anyhow::Result<Exi
     if let Some(alert) = &alert {
         text.push_str(&format!("\nThe last message:\n\n{}\n", report::terminal(alert, output.look())));
     }
-    text.push_str("\nJobs, as account/Region/type/id:\n");
-    for job in jobs.iter().take(MOST_JOBS) {
-        text.push_str(&format!("  {}\n", inert_text(job)));
+    let listed = if incident.burst.is_some() {
+        text.push_str("\nDeeds, the oldest first:\n");
+        deeds
+            .iter()
+            .map(|deed| format!("{} {} {} in account {}, {}", deed.at, deed.severity.as_str(), deed.what, deed.account, deed.region))
+            .collect()
+    } else {
+        text.push_str("\nJobs, as account/Region/type/id:\n");
+        jobs
+    };
+    for line in listed.iter().take(MOST_JOBS) {
+        text.push_str(&format!("  {}\n", inert_text(line)));
     }
-    if let Some(more) = jobs.len().checked_sub(MOST_JOBS).filter(|more| *more > 0) {
+    if let Some(more) = listed.len().checked_sub(MOST_JOBS).filter(|more| *more > 0) {
         text.push_str(&format!("  and {more} more: --format json has all\n"));
     }
     if let Some(uri) = &incident.report_uri {

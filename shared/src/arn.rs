@@ -98,6 +98,16 @@ impl Region {
             "aws"
         }
     }
+
+    /// The Region of this partition in which the events of IAM and Organizations are
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html>).
+    pub fn global(&self) -> Self {
+        Self(match self.partition() {
+            "aws-cn" => "cn-north-1".into(),
+            "aws-us-gov" => "us-gov-west-1".into(),
+            _ => "us-east-1".into(),
+        })
+    }
 }
 
 impl TryFrom<&str> for Region {

@@ -18,4 +18,5 @@ pub mod policy;
 pub mod ports;
 pub mod remedy;
 pub mod report;
+pub mod tamper;
 pub mod topology;

@@ -18,6 +18,7 @@ use crate::evidence::{
 use crate::incident::pace::{Permit, Sender};
 use crate::incident::{Acknowledgement, Closing, Due, Failure, Incident, IncidentId, Lane, Moment, Refusal, Standing, Success};
 use crate::report::{Alert, Message, Report};
+use crate::tamper::{Before, Deed, Write};
 
 /// Reads AWS Backup in the account that owns the object.
 pub trait BackupReader: Send + Sync {
@@ -97,6 +98,18 @@ pub trait DenialStore: Send + Sync {
     fn keep(&self, denials: &[Denial]) -> impl Future<Output = Result<(), PortError>> + Send;
     /// The kept denials of a query.
     fn find(&self, query: &DenialQuery) -> impl Future<Output = (Vec<Denial>, Search)> + Send;
+    /// The kept writes on an object in a window, newest first. Nothing was kept before the guardian came: none is no proof that there was none.
+    fn changes(&self, object: &Arn, from: Timestamp, until: Timestamp) -> impl Future<Output = Fact<Vec<Change>>> + Send;
+}
+
+/// Keeps the writes on what backups rest on, per object.
+pub trait ChangeLog: Send + Sync {
+    /// Keeps a write with the state that it leaves its object in; the same write twice is one.
+    fn keep(&self, write: &Write) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// The state that the newest older write left the object in, on the side that this write is about. `None`: no such write was kept.
+    fn before(&self, write: &Write) -> impl Future<Output = Result<Option<Before>, PortError>> + Send;
+    /// Whether a write is kept under a name within this time.
+    fn is_kept(&self, log_name: &str, from: Timestamp, until: Timestamp) -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
 /// What a claim on a piece of work found.
@@ -147,6 +160,14 @@ pub trait Incidents: Send + Sync {
     fn not_told(&self, id: &IncidentId, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
     /// The message waits for the next digest, which says what its machine form says.
     fn defer(&self, id: &IncidentId, alert: &Alert, lease_until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Keeps the deeds of actors as incidents.
+pub trait Tampers: Send + Sync {
+    /// A deed was done by an actor, whose name is that of all its sessions. The same deed twice is one.
+    fn done(&self, deed: &Deed, actor: &str, moment: &Moment) -> impl Future<Output = Result<Happened, PortError>> + Send;
+    /// Every deed of an incident, all openings, oldest first.
+    fn deeds(&self, id: &IncidentId) -> impl Future<Output = Result<Vec<Deed>, PortError>> + Send;
 }
 
 /// What a completed job can end.

@@ -32,6 +32,9 @@ def attributes_of(alert: dict[str, Any]) -> dict[str, str]:
         "region": job.get("region"),
         "resource_type": job.get("resource_type"),
     }
+    if "actor" in alert:
+        # There is no job; it was done in this account.
+        found |= {"source_account": alert["act_in"]["account_id"], "region": alert["act_in"].get("region")}
     return {name: value[:LONGEST] for name, value in found.items() if value}
 
 

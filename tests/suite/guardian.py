@@ -17,6 +17,7 @@ from .organization import Json, Lab
 
 DIAGNOSE = "backup-guardian-diagnose-job"
 COLLECT = "backup-guardian-collect-denials"
+WATCH = "backup-guardian-watch-tamper"
 FOLLOW_UP = "backup-guardian-follow-up"
 RECONCILE = "backup-guardian-reconcile-jobs"
 RECONCILE_RULE = "backup-guardian-reconcile"
@@ -90,6 +91,12 @@ class Guardian:
             yield
         finally:
             self.functions.update_event_source_mapping(UUID=uuid, Enabled=True)
+
+    def set_watching(self, enabled: bool) -> None:
+        """Whether somebody works on the queue of writes. Nearly every test changes keys and vaults; what that endangers is for a few of them."""
+        uuid = self.mapping(WATCH)["UUID"]
+        self.sqs.purge_queue(QueueUrl=self.queue(WATCH))
+        self.functions.update_event_source_mapping(UUID=uuid, Enabled=enabled)
 
     def _url(self, arn: str) -> str:
         return self.sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]

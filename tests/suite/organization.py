@@ -167,10 +167,12 @@ def running_lab(log_name: str, *, whole: bool = True, **parameters: str) -> Iter
 
 
 class Inbox:
-    """Reads alerts as a subscriber would: an SQS queue on the alert topic, raw delivery."""
+    """Reads alerts as a subscriber would: an SQS queue on the alert topic, raw delivery. Those of tampering are kept apart: most tests change keys
+    and vaults, which is told, too."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        self.tampering: list[Json] = []
         self.sqs = lab.client(lab.guardian, "sqs")
         self.url = self.sqs.create_queue(QueueName=lab.unique("suite-inbox"))["QueueUrl"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]
@@ -200,9 +202,15 @@ class Inbox:
                 attributes = {k: v["StringValue"] for k, v in message.get("MessageAttributes", {}).items()}
                 check(alert, attributes)
                 alert["_attributes"] = attributes
-                alerts.append(alert)
+                (self.tampering if "actor" in alert else alerts).append(alert)
                 self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return alerts
+
+    def tampers(self) -> list[Json]:
+        """Every alert of tampering since the last call."""
+        self.drain()
+        found, self.tampering = self.tampering, []
+        return found
 
 
 class Operations:

@@ -48,6 +48,9 @@ def logical_id(value: Any) -> str:
     """The logical id that a `Ref` or `Fn::GetAtt` points to."""
     if "Ref" in value:
         return value["Ref"]
+    if "Fn::If" in value:
+        # What stands there where there is anything.
+        return logical_id(value["Fn::If"][1])
     return as_list(value["Fn::GetAtt"])[0]
 
 

@@ -146,10 +146,14 @@ def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
     events = boto3.client("events")
     names = sorted(rule["Name"] for rule in events.list_rules()["Rules"] if not rule.get("ScheduleExpression"))
     assert names == [
+        "backup-guardian-change-events",
         "backup-guardian-completed-events",
         "backup-guardian-denial-events",
+        # The Region of the test is the global one of its partition.
+        "backup-guardian-global-write-events",
         "backup-guardian-not-started-events",
         "backup-guardian-problem-events",
+        "backup-guardian-write-events",
     ]
     hub = outputs["HubBusArn"].replace("123456789012", "444444444444")
     for name in names:

@@ -68,6 +68,15 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         ("dynamodb:BatchWriteItem", "DenialsTable"),
         READ_KEY,
     },
+    "WatchTamperRole": {
+        *((action, LOGS % "WatchTamper") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "WriteEventsQueue") for action in QUEUE_ACTIONS),
+        *((f"dynamodb:{verb}", "DenialsTable") for verb in ("BatchWriteItem", "Query")),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in INCIDENTS),
+        ("sqs:SendMessage", "FollowUpQueue"),
+        ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+    },
     "ReconcileJobsRole": {
         *((action, LOGS % "ReconcileJobs") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
         *((action, "ReconcileQueue") for action in [*QUEUE_ACTIONS, "sqs:SendMessage"]),

@@ -6,6 +6,7 @@
 //! | | `lane#<lane>` | its jobs in one lane: `state` (JSON) |
 //! | | `member#<lane>#<resource>` | a resource in that lane: `state` (JSON) |
 //! | | `job#<account>#<region>#<type>#<job id>` | a job: `state`, `at` (ms), `opening` |
+//! | | `deed#<time>#<event id>` | a deed of tampering: `body` (JSON), `at` (ms), `opening` |
 //! | | `alert` | the last message: `body` (JSON) |
 //! | `alias#<id>` | `alias` | `incident`: what other names it goes by |
 //! | `lanes#<route>` | `<incident>#<lane>` | `lane` (JSON): what a completed job looks up |

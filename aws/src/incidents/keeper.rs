@@ -18,7 +18,7 @@ fn head<T>(view: View, decide: impl FnOnce(Incident) -> (Incident, T)) -> Option
 }
 
 fn at(id: &IncidentId) -> Place<'_> {
-    Place { id, lane: None, job: None }
+    Place { id, lane: None, job: None, deed: None }
 }
 
 impl IncidentKeeper for WorkTable {

@@ -3,6 +3,7 @@
 //! The core decides; here a decision is written in one transaction on the condition that the head is still what it was when it was read. Who
 //! was overtaken reads again. [`items`] has the schema.
 
+mod deeds;
 mod items;
 mod keeper;
 mod pace;
@@ -17,6 +18,7 @@ use guardian_core::event::JobKey;
 use guardian_core::incident::{self, Failure, Incident, IncidentId, Lane, Moment, Standing, View};
 use guardian_core::ports::{Claim, Claims, Happened, Incidents, PortError};
 use guardian_core::report::Alert;
+use guardian_core::tamper::Deed;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ClaimTable;
@@ -46,6 +48,7 @@ struct Place<'a> {
     id: &'a IncidentId,
     lane: Option<(&'a Lane, &'a str)>,
     job: Option<&'a JobKey>,
+    deed: Option<&'a Deed>,
 }
 
 /// What was read, and what it must still be when it is written.
@@ -110,10 +113,10 @@ impl WorkTable {
     }
 
     async fn view(&self, place: Place<'_>) -> Result<Read, PortError> {
-        let Place { id, lane, job } = place;
+        let Place { id, lane, job, deed } = place;
         let lane_at = lane.map(|(lane, _)| lane_key(id, lane));
         let member_at = lane.map(|(lane, resource)| member_key(id, lane, resource));
-        let job_at = job.map(|job| job_key(id, job));
+        let job_at = job.map(|job| job_key(id, job)).or_else(|| deed.map(|deed| deeds::deed_key(id, deed)));
         let head_at = head_key(id);
         let keys = [Some(&head_at), lane_at.as_ref(), member_at.as_ref(), job_at.as_ref()].into_iter().flatten().cloned().collect();
         let items = self.read(keys).await?;
@@ -239,6 +242,12 @@ impl WorkTable {
         {
             items.push(self.put(expiring(item(member_key(id, lane, resource), [("state", json(state))]), now))?);
         }
+        if let (Some(opening), Some(deed)) = (view.job_counted, place.deed)
+            && before.job_counted != Some(opening)
+        {
+            let attributes = [("body", json(deed)), ("at", millis(now)), ("opening", number(opening))];
+            items.push(self.put(expiring(item(deeds::deed_key(id, deed), attributes), now))?);
+        }
         if let (Some(opening), Some(job)) = (view.job_counted, place.job)
             && before.job_counted != Some(opening)
         {
@@ -261,7 +270,7 @@ impl WorkTable {
             *place = match alias.filter(|id| id != name) {
                 Some(id) => match find(head_key(&id)) {
                     Some(head) => read_head(&id, head).0,
-                    None => self.view(Place { id: &id, lane: None, job: None }).await?.view.incident,
+                    None => self.view(Place { id: &id, lane: None, job: None, deed: None }).await?.view.incident,
                 },
                 None => find(head_key(name)).and_then(|head| read_head(name, head).0),
             };
@@ -332,7 +341,7 @@ impl Incidents for WorkTable {
         if read_time(&alias, "familiar_until").is_none_or(|until| until <= now) {
             return Ok(None);
         }
-        let found = self.view(Place { id: &id, lane: None, job: None }).await?.view.incident;
+        let found = self.view(Place { id: &id, lane: None, job: None, deed: None }).await?.view.incident;
         Ok(found.filter(|incident| incident.is_open() && incident.told.is_some()))
     }
 
@@ -343,7 +352,7 @@ impl Incidents for WorkTable {
             false => [None, None],
         };
         let id = incident::choose(identity.as_ref(), provisional.as_ref(), failure).unwrap_or_else(|| failure.identity.clone());
-        let place = Place { id: &id, lane: Some((&failure.lane, &failure.resource)), job: Some(&failure.job) };
+        let place = Place { id: &id, lane: Some((&failure.lane, &failure.resource)), job: Some(&failure.job), deed: None };
         let answer = self.change(place, moment.now, |view| Some(incident::failed(view, failure, &id, moment))).await?;
         if failure.diagnosed {
             let elsewhere = identity.is_none_or(|found| found.id != id) && failure.identity != id;
@@ -356,12 +365,12 @@ impl Incidents for WorkTable {
     async fn told(&self, id: &IncidentId, alert: &Alert, standing: Option<&Standing>, now: Timestamp) -> Result<(), PortError> {
         // First what those that follow are made of: an incident that counts as told and has no message could never be told to be over.
         self.keep_alert(id, alert, now).await?;
-        let place = Place { id, lane: None, job: None };
+        let place = Place { id, lane: None, job: None, deed: None };
         self.change(place, now, |view| told(view, alert, standing, now)).await.map(|_| ())
     }
 
     async fn not_told(&self, id: &IncidentId, lease_until: Timestamp) -> Result<(), PortError> {
-        let place = Place { id, lane: None, job: None };
+        let place = Place { id, lane: None, job: None, deed: None };
         let release = |view: View| {
             let incident = view.incident.map(|incident| incident::not_told(incident, lease_until))?;
             Some((View { incident: Some(incident), ..View::default() }, ()))
@@ -371,7 +380,7 @@ impl Incidents for WorkTable {
 
     async fn defer(&self, id: &IncidentId, alert: &Alert, lease_until: Timestamp) -> Result<(), PortError> {
         self.keep_alert(id, alert, lease_until).await?;
-        let place = Place { id, lane: None, job: None };
+        let place = Place { id, lane: None, job: None, deed: None };
         let defer = |view: View| {
             let incident = view.incident.map(|incident| incident::deferred(incident, lease_until))?;
             Some((View { incident: Some(incident), ..View::default() }, ()))
@@ -383,6 +392,10 @@ impl Incidents for WorkTable {
 /// A message of an incident that the table never saw, because it was down then, opens it.
 fn told(view: View, alert: &Alert, standing: Option<&Standing>, now: Timestamp) -> Option<(View, ())> {
     let incident = view.incident.unwrap_or_else(|| Incident::unseen(alert.incident_id.clone(), now));
-    let incident = incident::told(incident, alert.kind, standing, now);
+    let mut incident = incident::told(incident, alert.kind, standing, now);
+    if let Some(burst) = &mut incident.burst {
+        // What was done while the message was on its way is in none yet.
+        burst.untold = incident.jobs_total.saturating_sub(alert.jobs_total);
+    }
     Some((View { incident: Some(incident), ..View::default() }, ()))
 }

@@ -42,7 +42,7 @@ impl Recoveries for WorkTable {
     }
 
     async fn complete(&self, id: &IncidentId, lane: &Lane, success: &Success, moment: &Moment) -> Result<Option<Happened>, PortError> {
-        let place = Place { id, lane: Some((lane, &success.resource)), job: None };
+        let place = Place { id, lane: Some((lane, &success.resource)), job: None, deed: None };
         let answer = self.change(place, moment.now, |view| Some(incident::completed(view, success, moment))).await?;
         if let Some(incident) = answer.as_ref().and_then(|(view, _)| view.incident.as_ref())
             && !incident.is_open()

@@ -114,6 +114,10 @@ impl NoStore {
 }
 
 impl DenialStore for NoStore {
+    async fn changes(&self, _object: &Arn, _from: Timestamp, _until: Timestamp) -> Fact<Vec<Change>> {
+        Fact::NotAsked
+    }
+
     async fn keep(&self, _denials: &[Denial]) -> Result<(), PortError> {
         Ok(())
     }

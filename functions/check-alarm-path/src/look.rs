@@ -163,9 +163,13 @@ fn may_pass<'a>(gaps: impl IntoIterator<Item = Option<&'a Gap>>) -> bool {
     gaps.into_iter().flatten().any(|gap| gap.reason.may_pass())
 }
 
-/// The forwarding rules that an account should have.
+/// The forwarding rules that an account should have: in each Region, and in the global one of the partition those of global services.
 fn forwarding(account: &AccountId, path: &Path) -> Vec<RuleFacts> {
-    let rules = path.regions.iter().flat_map(|region| FORWARDED.iter().map(move |wanted| (region, wanted)));
+    let global = path.region.global();
+    let regional =
+        path.regions.iter().flat_map(|region| FORWARDED.iter().filter(|wanted| !wanted.global).map(move |wanted| (region, wanted)));
+    let of_global_services = FORWARDED.iter().filter(|wanted| wanted.global).map(|wanted| (&global, wanted));
+    let rules = regional.chain(of_global_services);
     rules.filter_map(|(region, wanted)| RuleFacts::forwarding(account, region, wanted, &path.hub_bus, &path.forwarder_role)).collect()
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::diagnosis::assess;
 use guardian_core::event::Job;
-use guardian_core::evidence::{Bound, Denial, Evidence, Fact, Gap, GapReason, Search, SearchEnd};
+use guardian_core::evidence::{Bound, Change, Denial, Evidence, Fact, Gap, GapReason, Search, SearchEnd};
 use guardian_core::ports::{BackupReader, DenialQuery, DenialStore, KeyReader, OrganizationReader, RoleReader, TrailReader};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
@@ -97,7 +97,7 @@ where
         }
         // Nobody may be listening any more; then CloudTrail is being searched by what the event told.
         let _ = tell.send(known.clone());
-        Ok(decide(readers, known, scope, end).await)
+        Ok(decide((readers, store), known, scope, end).await)
     };
     let trail = async {
         let known = match timeout_at(patience, told).await {
@@ -264,9 +264,10 @@ where
 
 /// What decides: keys, policies, grants, roles, and what changed at the key. That needs the key, so it waits for it as long as there is time: the
 /// search for denials may have to begin earlier, without it.
-async fn decide<R>(readers: &R, mut evidence: Evidence, scope: &Scope, end: Instant) -> Evidence
+async fn decide<R, D>((readers, store): (&R, &D), mut evidence: Evidence, scope: &Scope, end: Instant) -> Evidence
 where
     R: BackupReader + KeyReader + RoleReader + OrganizationReader + TrailReader,
+    D: DenialStore,
 {
     let source_key = protecting_key(&evidence);
     let destination_key = evidence.destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
@@ -286,14 +287,14 @@ where
         }
         (key, policy, grants)
     };
-    let ((key, policy, grants), destination_key, destination_policy, destination_grants, vault_policy, access, changes) = tokio::join!(
+    let ((key, policy, grants), destination_key, destination_policy, destination_grants, vault_policy, access, (changes, unread)) = tokio::join!(
         keys,
         ask_of(end, "kms:DescribeKey", destination_key.as_ref(), async |key| readers.key(key).await),
         ask_of(end, "kms:GetKeyPolicy", destination_policy_of, async |key| readers.key_policy(key).await),
         ask_of(end, "kms:ListGrants", destination_policy_of, async |key| readers.grants(key).await),
         source_policy(readers, &evidence, end),
         access(readers, &evidence, end),
-        changes(readers, &evidence, source_key.as_ref(), scope, end),
+        changes((readers, store), &evidence, source_key.as_ref(), scope, end),
     );
     evidence.source_key = key;
     evidence.source_key_policy = policy;
@@ -303,6 +304,7 @@ where
     evidence.destination_key_grants = destination_grants;
     evidence.vault_policy = vault_policy;
     evidence.changes = changes;
+    evidence.searches.extend(unread);
     access.into(&mut evidence);
     evidence
 }
@@ -405,20 +407,61 @@ fn changes_budget(scope: &Scope) -> u32 {
     CHANGES_BUDGET.min(scope.lookups / 4)
 }
 
-/// What was written at a key in the days before the job ended.
-async fn changes<R: TrailReader>(
-    readers: &R,
+/// What was written at the objects of the job in the days before it ended: from the log of changes, and where that has nothing of the key, from
+/// CloudTrail's event history. A search that failed is told as one where the log knew of other objects.
+async fn changes<R, D>(
+    (readers, store): (&R, &D),
     known: &Evidence,
     key: Option<&Arn>,
     scope: &Scope,
     end: Instant,
-) -> Fact<Vec<guardian_core::evidence::Change>> {
-    let key = key.filter(|key| key.is_kms_key() && scope.lookups > 0);
-    ask_of(end, "cloudtrail:LookupEvents", key, async |key| {
-        let until = known.job.completed_at.or(known.job.event_time).unwrap_or(known.now);
-        readers.changes(key, until - CHANGES_BACK, until + searches::SLACK, changes_budget(scope), patience(end)).await
+) -> (Fact<Vec<Change>>, Option<Search>)
+where
+    R: TrailReader,
+    D: DenialStore,
+{
+    let until = known.job.completed_at.or(known.job.event_time).unwrap_or(known.now);
+    let (from, until) = (until - CHANGES_BACK, until + searches::SLACK);
+    let key = key.filter(|key| key.is_kms_key());
+    let destination_key = known.destination_vault.known().and_then(|vault| vault.encryption_key_arn.as_ref());
+    let kept = |object| ask_of(end, "dynamodb:Query", object, async |object| store.changes(object, from, until).await);
+    let source_vault = vault_arn(known);
+    let (of_key, of_destination_key, of_destination, of_vault, of_role) = tokio::join!(
+        kept(key),
+        kept(destination_key),
+        kept(known.destination_vault_arn()),
+        kept(source_vault.as_ref()),
+        kept(known.role_arn()),
+    );
+    let logged = of_key.known().is_some_and(|changes| !changes.is_empty());
+    let asked = key.filter(|_| scope.lookups > 0 && !logged);
+    let found = ask_of(end, "cloudtrail:LookupEvents", asked, async |key| {
+        readers.changes(key, from, until, changes_budget(scope), patience(end)).await
     })
-    .await
+    .await;
+    let mut all = [of_key, of_destination_key, of_destination, of_vault, of_role]
+        .into_iter()
+        .filter_map(|fact| fact.known().cloned())
+        .flatten()
+        .collect::<Vec<_>>();
+    if all.is_empty() {
+        return (found, None);
+    }
+    let unread = found.gap().zip(key).map(|(gap, key)| Search {
+        source: "lookup-events".to_owned(),
+        account_id: key.account().unwrap_or_else(|| gap.account_id.clone()),
+        region: key.region().unwrap_or_else(|| known.job.region.clone()),
+        from,
+        until,
+        calls: 0,
+        records: 0,
+        end: SearchEnd::Failed,
+        gap: Some(gap.clone()),
+    });
+    all.extend(found.known().into_iter().flatten().cloned());
+    all.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.event_id.cmp(&b.event_id)));
+    all.dedup();
+    (Fact::Known { value: all, source: "dynamodb:Query".to_owned(), at: known.now }, unread)
 }
 
 /// LookupEvents: the caller's account first, the others only where it has no exact answer.

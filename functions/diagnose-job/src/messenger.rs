@@ -83,7 +83,7 @@ where
     pub async fn tell(&self, due: Due<'_>, deadline: Instant) -> Result<Outcome, ItemError> {
         let Due { incident, alert, standing, lease_until, look } = due;
         let sender = Sender::Account(alert.act_in.account_id.clone());
-        let first = alert.kind == Kind::Failure;
+        let first = alert.kind == Kind::Failure || (alert.kind == Kind::Tamper && incident.told.is_none());
         match self.turn(&sender, deadline).await {
             Ok(true) => {}
             Ok(false) if first => {
@@ -93,6 +93,10 @@ where
             }
             Ok(false) => {
                 self.record(deadline, "not-told", self.work.not_told(&incident.id, lease_until)).await;
+                // What got worse does not wait for the next reminder.
+                if alert.kind == Kind::Tamper {
+                    return Err(ItemError::BeingAnnounced(incident.id.to_string()));
+                }
                 return Ok(Outcome::Joined);
             }
             Err(error) => {

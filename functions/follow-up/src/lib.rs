@@ -24,7 +24,7 @@ use guardian_core::ports::{
     AlertSink, BackupReader, DenialStore, Happened, IncidentKeeper, Incidents, KeyReader, OrganizationReader, Outbox, Pace, PlanReader,
     PortError, Recoveries, ReportStore, RoleReader, TrailReader,
 };
-use guardian_core::report::{self, Alert, Listed, Report};
+use guardian_core::report::{self, Alert, Kind, Listed, Report};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -208,7 +208,9 @@ where
             return if due == incident::Due::Held { Err(ItemError::BeingAnnounced(incident.id.to_string())) } else { Ok(Outcome::Ignored) };
         };
         let work = &self.messenger.work;
-        let alert = match alert {
+        // Of an actor the incident itself says what is new.
+        let of_deeds = || report::tamper(incident, moment.now).filter(|_| kind == Kind::Tamper);
+        let alert = match alert.or_else(of_deeds) {
             Some(alert) => Some(alert),
             None => {
                 let last = self.messenger.table(deadline, "last-alert", work.last_alert(&incident.id)).await?;
@@ -295,7 +297,7 @@ where
 
     /// Lists all jobs of an incident where they are more than a message shows; where they are listed now.
     async fn list(&self, incident: &Incident, deadline: Instant) -> Option<String> {
-        if incident.jobs_total <= 1 {
+        if incident.jobs_total <= 1 || incident.burst.is_some() {
             return None;
         }
         let report = async {

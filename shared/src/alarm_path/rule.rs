@@ -27,6 +27,8 @@ pub struct WantedRule {
     pub details: &'static [&'static str],
     /// Whether it must see read-only calls.
     pub sees_reads: bool,
+    /// Whether it is in the global Region of the partition alone.
+    pub global: bool,
     /// What follows when it does not work.
     pub consequence: &'static str,
 }
@@ -44,6 +46,7 @@ pub const FORWARDED: &[WantedRule] = &[
         ],
         details: &[r#"{"state":"FAILED"}"#, r#"{"status":"FAILED"}"#],
         sees_reads: false,
+        global: false,
         consequence: "failed jobs are heard of only when the lists are searched",
     },
     WantedRule {
@@ -52,6 +55,7 @@ pub const FORWARDED: &[WantedRule] = &[
         detail_types: &[TRAIL_DETAIL_TYPE],
         details: &[r#"{"eventName":"CreateGrant","errorCode":"AccessDenied","userIdentity":{"invokedBy":"backup.amazonaws.com"}}"#],
         sees_reads: true,
+        global: false,
         consequence: "refused calls are not at hand: verdicts are less certain until CloudTrail was searched",
     },
     WantedRule {
@@ -60,6 +64,7 @@ pub const FORWARDED: &[WantedRule] = &[
         detail_types: &[JobType::Backup.detail_type(), JobType::Copy.detail_type()],
         details: &[r#"{"state":"COMPLETED"}"#],
         sees_reads: false,
+        global: false,
         consequence: "incidents are not seen to end, and the newest good copy is not known",
     },
     WantedRule {
@@ -71,7 +76,45 @@ pub const FORWARDED: &[WantedRule] = &[
             r#"{"eventSource":"backup.amazonaws.com","eventName":"InvalidOrganizationBackupPlan"}"#,
         ],
         sees_reads: false,
+        global: false,
         consequence: "selections and policies of which AWS Backup makes no job are not heard of",
+    },
+    WantedRule {
+        name: "backup-guardian-change-events",
+        sources: &["aws.backup"],
+        detail_types: &[
+            "Backup Vault State Change",
+            "Recovery Point State Change",
+            "Backup Plan State Change",
+            "Region Setting State Change",
+        ],
+        details: &[r#"{"state":"DELETED"}"#, r#"{"status":"DELETING"}"#],
+        sees_reads: false,
+        global: false,
+        consequence: "where no trail records calls, deleted vaults and recovery points are not heard of",
+    },
+    WantedRule {
+        name: "backup-guardian-write-events",
+        sources: &["aws.backup", "aws.kms", "aws.ec2", "aws.cloudtrail"],
+        detail_types: &[TRAIL_DETAIL_TYPE],
+        details: &[
+            r#"{"eventName":"DeleteRecoveryPoint"}"#,
+            r#"{"eventName":"PutKeyPolicy"}"#,
+            r#"{"eventName":"DeleteBackupVaultLockConfiguration"}"#,
+            r#"{"eventName":"RevokeGrant","userIdentity":{"arn":"arn:aws:sts::111111111111:assumed-role/Admin/anna"}}"#,
+        ],
+        sees_reads: false,
+        global: false,
+        consequence: "who deletes backups, or narrows keys and vaults, is not heard of",
+    },
+    WantedRule {
+        name: "backup-guardian-global-write-events",
+        sources: &["aws.iam", "aws.organizations"],
+        detail_types: &[TRAIL_DETAIL_TYPE],
+        details: &[r#"{"eventName":"DetachRolePolicy"}"#, r#"{"eventName":"UpdatePolicy"}"#],
+        sees_reads: false,
+        global: true,
+        consequence: "who changes roles of backups or policies of the organization is not heard of",
     },
 ];
 

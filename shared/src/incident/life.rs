@@ -43,9 +43,12 @@ impl Incident {
 
     /// The message that is due by what is held, what was said and the time.
     fn due(&self, moment: &Moment) -> Option<Kind> {
-        let Some(told) = &self.told else { return Some(Kind::Failure) };
+        let Some(told) = &self.told else { return Some(if self.burst.is_some() { Kind::Tamper } else { Kind::Failure }) };
         if self.is_ended() {
             return Some(Kind::Resolved);
+        }
+        if self.burst.is_some() {
+            return self.due_of_deeds(told, moment);
         }
         let news = match (&told.standing, &self.standing) {
             (Some(said), Some(held)) => said.is_improved_by(held),
@@ -58,10 +61,25 @@ impl Incident {
         (over && !self.is_acknowledged(moment.now)).then_some(Kind::Reminder)
     }
 
+    /// Deeds are told again when they are worse than what was told, whoever took the incident on, and at the repeat interval otherwise.
+    fn due_of_deeds(&self, told: &Told, moment: &Moment) -> Option<Kind> {
+        let worse = match (&told.standing, &self.standing) {
+            (Some(said), Some(held)) => held.severity > said.severity,
+            (None, _) | (_, None) => false,
+        };
+        let over = moment.now.duration_since(told.at) >= moment.repeat_after;
+        (worse || (over && !self.is_acknowledged(moment.now))).then_some(Kind::Tamper)
+    }
+
     /// Claims the message, unless somebody else has it or it waits for a digest.
+    pub(crate) fn claim_due(&mut self, moment: &Moment) -> Due {
+        let due = self.due(moment);
+        self.claim(due, moment)
+    }
+
     fn claim(&mut self, due: Option<Kind>, moment: &Moment) -> Due {
         let Some(kind) = due else { return Due::Nothing };
-        if self.deferred && kind == Kind::Failure {
+        if self.deferred && self.told.is_none() && matches!(kind, Kind::Failure | Kind::Tamper) {
             return Due::Deferred;
         }
         if self.telling_until.is_some_and(|until| until > moment.now) {

@@ -48,6 +48,11 @@ impl IncidentId {
         Self(format!("bg-{}", digest("backup-guardian/self-check/v1", &[part.as_str(), &at.to_string()])))
     }
 
+    /// The deeds of one actor; `actor` is what all its sessions have in common, and names its account.
+    pub fn of_actor(actor: &str) -> Self {
+        Self(format!("bg-{}", digest("backup-guardian/tamper/v1", &[actor])))
+    }
+
     /// What the report of a sweep is called. It is no incident either.
     pub fn of_sweep(organization: &str, at: jiff::Timestamp) -> Self {
         Self(format!("bg-{}", digest("backup-guardian/sweep/v1", &[organization, &at.to_string()])))

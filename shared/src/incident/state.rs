@@ -8,6 +8,7 @@ use crate::diagnosis::{Cause, Certainty, Severity, Verdict};
 use crate::event::JobKey;
 use crate::report::Kind;
 use crate::report::alert::AlertJob;
+use crate::tamper::Burst;
 
 /// What is held to be the cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +166,9 @@ pub struct Incident {
     /// When it was told that it is over: by a job that proved the fix, or by somebody who closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// What somebody did; only in an incident of tampering, which has no failed jobs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Box<Burst>>,
 }
 
 /// The jobs of an incident in one lane.
@@ -212,7 +216,7 @@ pub struct View {
     pub lane: Option<LaneState>,
     /// The resource of the job in that lane.
     pub member: Option<Member>,
-    /// The opening in which this very job was counted.
+    /// The opening in which this very job, or deed, was counted.
     pub job_counted: Option<u32>,
 }
 
@@ -263,6 +267,7 @@ impl Incident {
             report_uri: None,
             proved_by: None,
             resolved_at: None,
+            burst: None,
         }
     }
 

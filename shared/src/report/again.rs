@@ -44,6 +44,12 @@ pub fn again(last: &Alert, kind: Kind, incident: &Incident, last_good: Option<Ti
     // A job that proved a part of it does not prove what somebody had to close.
     let proved_by = incident.proved_by.as_deref().filter(|_| over && closed.is_none()).cloned();
     let mut alert = Alert { kind, at: Some(now), proved_by, closed, ..last.clone() };
+    if alert.actor.is_some() {
+        alert.title = match (over, last.title.strip_prefix("Closed: ")) {
+            (true, None) => format!("Closed: {}", last.title),
+            _ => last.title.clone(),
+        };
+    }
     if let Some(job) = alert.jobs.first() {
         let name = alert.account_names.get(&job.account_id).cloned();
         alert.title = headline::title(kind, alert.closed.is_some(), alert.cause, job, name.as_deref());
@@ -102,6 +108,9 @@ pub fn digest(alerts: &[(Incident, Alert)], now: Timestamp) -> Option<Alert> {
         report_uri: None,
         proved_by: None,
         closed: None,
+        actor: None,
+        changes: Vec::new(),
+        timeline: None,
         jobs: Vec::new(),
         jobs_total,
         account_names: alerts.iter().flat_map(|(_, alert)| alert.account_names.clone()).collect(),

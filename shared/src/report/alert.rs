@@ -110,6 +110,15 @@ pub struct Alert {
     /// Who ended it without a job that proves it; only in `resolved`, in the place of `proved_by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+    /// Who did it; only of tampering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// What was done since the last message, oldest first; only of tampering.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Done>,
+    /// Everything that the actor did, oldest first, at most the newest 20; only of tampering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Vec<Moment>>,
     /// The route, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
@@ -167,6 +176,46 @@ pub struct Changed {
     pub at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<String>,
+}
+
+/// A deed that endangers backups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Done {
+    pub actor: String,
+    pub action: String,
+    pub event_id: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
+    /// Label of the kind of deed.
+    pub kind: String,
+    pub severity: Severity,
+    pub account_id: AccountId,
+    pub region: Region,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_arn: Option<String>,
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    pub endangers: String,
+    /// It was tried and refused, with this code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// A moment of a timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Moment {
+    pub at: Timestamp,
+    pub severity: Severity,
+    pub account_id: AccountId,
+    pub region: Region,
+    pub event_id: String,
+    pub text: String,
 }
 
 /// Who closed an incident, and what shows that it is over.

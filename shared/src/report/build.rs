@@ -58,6 +58,9 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
         report_uri: None,
         proved_by: (kind == Kind::Resolved).then(|| job.clone()),
         closed: None,
+        actor: None,
+        changes: Vec::new(),
+        timeline: None,
         jobs: vec![job],
         jobs_total: jobs_total.max(1),
         account_names: names

@@ -65,6 +65,15 @@ fn description(alert: &Alert) -> String {
         return lines_within(std::iter::once(plain(&alert.summary)).chain(found).collect());
     }
     let mut lines = words::closed(alert).map(|closed| plain(&closed)).into_iter().collect::<Vec<_>>();
+    if let Some(actor) = &alert.actor {
+        lines.push(plain(&cut(&alert.summary, 1500)));
+        lines.push(format!("*By*: {}", code(&cut(actor, 300))));
+        lines.extend(alert.changes.iter().rev().take(MOST).map(|done| {
+            let account = plain(&words::account(alert, &done.account_id));
+            format!("*{}*: {} ({account}, {})", words::second(done.at), plain(&cut(&done.text, 600)), done.region)
+        }));
+        return lines_within(lines);
+    }
     lines.push(format!("*Cause* ({}): {}", words::certainty(alert), cut(&plain(&alert.summary), 1500)));
     if let Some(since) = alert.impact.as_ref().and_then(|impact| impact.unprotected_since) {
         lines.push(format!("*Unprotected since*: {} at the latest", words::minute(since)));

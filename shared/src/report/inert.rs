@@ -7,7 +7,7 @@
 //! INVARIANT: [`text`] is idempotent, and its result holds no line break, no control or format character, no mention, no live link to a host
 //! other than the AWS documentation, and no run of five hyphens (the fence of the machine block).
 
-use super::alert::{ActIn, Alert, AlertJob, Changed, Closed, EvidenceLine, IncidentLine, NextStep, Route};
+use super::alert::{ActIn, Alert, AlertJob, Changed, Closed, Done, EvidenceLine, IncidentLine, Moment, NextStep, Route};
 use crate::diagnosis::{Denied, Evaluation, Patch};
 use crate::event::Problem;
 use crate::evidence::Gap;
@@ -210,6 +210,9 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         report_uri,
         proved_by,
         closed,
+        actor,
+        changes,
+        timeline,
         route,
         impact,
         evidence,
@@ -261,6 +264,11 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         report_uri: option(report_uri.as_ref()),
         proved_by: proved_by.as_ref().map(job),
         closed: closed.as_ref().map(|closed| Closed { owner: said(&closed.owner), reason: said(&closed.reason), at: closed.at }),
+        actor: actor.as_ref().map(|actor| said(actor)),
+        changes: changes.iter().map(done).collect(),
+        timeline: timeline
+            .as_ref()
+            .map(|all| all.iter().map(|one| Moment { text: said(&one.text), event_id: text(&one.event_id), ..one.clone() }).collect()),
         route: route.as_ref().map(|route| Route {
             source_account: option(route.source_account.as_ref()),
             source_region: option(route.source_region.as_ref()),
@@ -292,6 +300,23 @@ fn acting(raw: &ActIn) -> ActIn {
         region: raw.region.clone(),
         resource_arn: option(raw.resource_arn.as_ref()),
         side: raw.side,
+    }
+}
+
+fn done(raw: &Done) -> Done {
+    Done {
+        actor: said(&raw.actor),
+        action: text(&raw.action),
+        event_id: text(&raw.event_id),
+        source_ip: option(raw.source_ip.as_ref()),
+        kind: text(&raw.kind),
+        resource_arn: option(raw.resource_arn.as_ref()),
+        text: said(&raw.text),
+        before: option(raw.before.as_ref()),
+        after: option(raw.after.as_ref()),
+        endangers: text(&raw.endangers),
+        refused: option(raw.refused.as_ref()),
+        ..raw.clone()
     }
 }
 

@@ -23,6 +23,7 @@ const CUTS: &[Cut] = &[
     |alert| list(&mut alert.gaps, 20, "gaps"),
     |alert| list(&mut alert.unread, 20, "unreadable fields"),
     |alert| list(&mut alert.links, 5, "links"),
+    |alert| list_end(&mut alert.changes, 5, "changes before the newest 5"),
     document,
     |alert| list(&mut alert.confirm, 3, "commands to confirm"),
     |alert| list(&mut alert.next_steps, 10, "next steps"),
@@ -34,6 +35,7 @@ const CUTS: &[Cut] = &[
     |alert| list(&mut alert.unread, 3, "unreadable fields"),
     |alert| list(&mut alert.next_steps, 5, "next steps"),
     |alert| texts(alert, 256),
+    |alert| alert.timeline.as_mut().and_then(|all| list_end(all, 5, "moments before the newest 5")),
 ];
 
 /// The message of an alert within a limit of bytes.
@@ -79,6 +81,13 @@ fn say(alert: &mut Alert, what: String) {
 fn list<T>(list: &mut Vec<T>, most: usize, what: &str) -> Option<String> {
     let cut = list.len().checked_sub(most).filter(|cut| *cut > 0)?;
     list.truncate(most);
+    Some(format!("{what}: {cut} left out"))
+}
+
+/// The newest are the last.
+fn list_end<T>(list: &mut Vec<T>, most: usize, what: &str) -> Option<String> {
+    let cut = list.len().checked_sub(most).filter(|cut| *cut > 0)?;
+    list.drain(..cut);
     Some(format!("{what}: {cut} left out"))
 }
 
@@ -163,6 +172,24 @@ fn texts(alert: &mut Alert, most: usize) -> Option<String> {
     if let Some(changed) = &mut alert.changed {
         let texts = [Some(&mut changed.actor), Some(&mut changed.action), Some(&mut changed.event_id), changed.source_ip.as_mut()];
         cut += shorten_all(texts, most);
+    }
+    cut += shorten_all([alert.actor.as_mut()], most);
+    for done in &mut alert.changes {
+        let texts = [
+            Some(&mut done.actor),
+            Some(&mut done.action),
+            Some(&mut done.event_id),
+            done.source_ip.as_mut(),
+            done.resource_arn.as_mut(),
+            Some(&mut done.text),
+            done.before.as_mut(),
+            done.after.as_mut(),
+            done.refused.as_mut(),
+        ];
+        cut += shorten_all(texts, most);
+    }
+    for moment in alert.timeline.iter_mut().flatten() {
+        cut += usize::from(shorten(&mut moment.text, most)) + usize::from(shorten(&mut moment.event_id, most));
     }
     if let Some(route) = &mut alert.route {
         let texts = [

@@ -58,15 +58,19 @@ const LONGEST_ATTRIBUTE: usize = 128;
 /// Attributes for filter policies. Unknown is absent.
 pub(super) fn attributes(alert: &Alert) -> Vec<(&'static str, String)> {
     let job = alert.jobs.first();
+    let of_deed = alert.actor.as_ref().map(|_| &alert.act_in);
     let destination = alert.route.as_ref().and_then(|route| route.destination_vault.as_deref()).and_then(|arn| arn.split(':').nth(4));
     [
         ("kind", Some(alert.kind.as_str().to_owned())),
         ("severity", Some(alert.severity.as_str().to_owned())),
         ("cause", Some(alert.cause.label().to_owned())),
         ("certainty", Some(alert.certainty.as_str().to_owned())),
-        ("source_account", job.map(|job| job.account_id.as_str().to_owned())),
+        (
+            "source_account",
+            job.map(|job| job.account_id.as_str().to_owned()).or_else(|| of_deed.map(|acting| acting.account_id.to_string())),
+        ),
         ("destination_account", destination.map(str::to_owned)),
-        ("region", job.map(|job| job.region.as_str().to_owned())),
+        ("region", job.map(|job| job.region.as_str().to_owned()).or_else(|| of_deed?.region.as_ref().map(ToString::to_string))),
         ("resource_type", job.and_then(|job| job.resource_type.clone())),
         ("incident_id", Some(alert.incident_id.as_str().to_owned())),
     ]

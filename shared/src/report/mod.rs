@@ -21,6 +21,7 @@ pub mod set_up;
 mod sms;
 mod subject;
 pub mod sweep;
+mod tamper;
 mod terminal;
 mod words;
 
@@ -30,6 +31,7 @@ pub use build::{Names, build, job_of};
 pub use listing::{Listed, ListedJob, REPORT_SCHEMA, Report};
 pub use message::{Message, SNS_LIMIT};
 pub use page::{check_page, page, prose};
+pub use tamper::tamper;
 pub use terminal::{Look, terminal};
 
 /// Renders an alert for every sink, within the limits of each.

@@ -57,6 +57,16 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
             left_out,
         ]);
     }
+    if alert.actor.is_some() {
+        return filled([
+            ("WHAT HAPPENED", tampered(alert)),
+            ("WHAT WAS DONE", done(alert)),
+            ("TIMELINE", timeline(alert)),
+            ("WHAT TO DO", steps(&alert.next_steps, true)),
+            ("HOW TO CONFIRM", steps(&alert.confirm, false)),
+            left_out,
+        ]);
+    }
     if alert.kind == Kind::SelfCheck {
         return filled([
             ("WHAT HAPPENED", vec![Line::Text(alert.summary.clone())]),
@@ -93,6 +103,47 @@ fn storm(alert: &Alert) -> Vec<Line> {
     let mut lines = vec![Line::Text(alert.summary.clone())];
     lines.extend(alert.report_uri.as_ref().map(|uri| Line::Field("all job ids", uri.clone())));
     lines
+}
+
+fn tampered(alert: &Alert) -> Vec<Line> {
+    let mut lines = Vec::new();
+    lines.extend(words::closed(alert).map(Line::Text));
+    lines.push(Line::Text(cut(&alert.summary, 1500)));
+    lines.extend(alert.opened_at.map(|at| Line::Text(format!("This incident is open since {}.", minute(at)))));
+    lines.extend(alert.actor.as_ref().map(|actor| Line::Field("by", cut(actor, 300))));
+    lines
+}
+
+/// The deeds since the last message, the newest first.
+fn done(alert: &Alert) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for done in alert.changes.iter().rev().take(MOST) {
+        let severity = done.severity.as_str().to_uppercase();
+        lines.push(Line::Item(format!("{severity} {}", words::capital(&cut(&done.text, 900)))));
+        let from = done.source_ip.as_ref().map(|ip| format!(" from {}", cut(ip, 100))).unwrap_or_default();
+        let account = words::account(alert, &done.account_id);
+        lines.push(Line::Bullet(format!("{} at {}{from}, {account}, {}", cut(&done.action, 100), second(done.at), done.region)));
+        lines.push(Line::Bullet(format!("by {}, event {}", cut(&done.actor, 300), cut(&done.event_id, 100))));
+        if let Some(before) = &done.before {
+            let after = done.after.as_deref().map(|after| format!("; now: {}", cut(after, 300))).unwrap_or_default();
+            lines.push(Line::Bullet(format!("before: {}{after}", cut(before, 300))));
+        }
+        lines.push(Line::Bullet(cut(&done.endangers, 500)));
+    }
+    more(&mut lines, alert.changes.len(), "change");
+    lines
+}
+
+fn timeline(alert: &Alert) -> Vec<Line> {
+    let all = alert.timeline.as_deref().unwrap_or_default();
+    if all.len() < 2 {
+        return Vec::new();
+    }
+    let line = |moment: &super::alert::Moment| {
+        let account = words::account(alert, &moment.account_id);
+        Line::Bullet(format!("{} {} ({account}, {})", second(moment.at), cut(&moment.text, 300), moment.region))
+    };
+    all.iter().map(line).collect()
 }
 
 fn sweep(alert: &Alert) -> Vec<Line> {

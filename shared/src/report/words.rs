@@ -101,7 +101,8 @@ pub(super) fn said<'a>(alert: &Alert, job: &'a AlertJob) -> Option<&'a str> {
 pub(super) fn closed(alert: &Alert) -> Option<String> {
     let closed = alert.closed.as_ref()?;
     let (owner, reason) = (cut(&closed.owner, 100), cut(&closed.reason, 600));
-    Some(format!("Closed by {owner}: {reason} ({}). No job proves it; a new failure opens it again.", minute(closed.at)))
+    let again = if alert.actor.is_some() { "A new deed opens it again" } else { "No job proves it; a new failure opens it again" };
+    Some(format!("Closed by {owner}: {reason} ({}). {again}.", minute(closed.at)))
 }
 
 /// How sure, in words of a person; the first word is the one of the machine form.

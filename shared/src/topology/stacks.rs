@@ -181,6 +181,16 @@ pub(super) fn watched(answers: &Answers) -> Vec<Region> {
     regions
 }
 
+/// The Regions from which events are forwarded: those, and the global one, where the events of IAM and Organizations are.
+pub(super) fn forwarding(answers: &Answers) -> Vec<Region> {
+    let mut regions = watched(answers);
+    let global = answers.guardian.region.global();
+    if !regions.contains(&global) {
+        regions.push(global);
+    }
+    regions
+}
+
 pub(super) fn guardian(answers: &Answers) -> Stack {
     let organization = &answers.organization;
     let partition = answers.guardian.region.partition();

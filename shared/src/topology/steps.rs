@@ -276,7 +276,7 @@ impl<'a> Steps<'a> {
         let why = "it builds the functions and deploys template.yaml: the bus, to which the accounts forward next";
         self.step(&answers.guardian.account, GUARDIAN, Some(hub), "Deploy the guardian", why, vec![make]);
         let regional = stacks::agent_regional(answers, Made::StackSet);
-        let regions = stacks::watched(answers);
+        let regions = stacks::forwarding(answers);
         let why = "each account forwards the events of its Regions to the hub";
         self.stack_set(answers, &regional, root, &regions, "the forwarding rules of every account", why);
         let here = stacks::agent_regional(answers, Made::Stack);

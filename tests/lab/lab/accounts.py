@@ -18,6 +18,8 @@ NAMES = {
     SOURCES[2]: "source-three",
 }
 REGIONS = (HOME_REGION, "eu-west-1")
+# Where the events of IAM and Organizations are.
+GLOBAL_REGION = "us-east-1"
 ORGANIZATION_ID = "o-exampleorgid"
 ROOT_ID = "r-ab12"
 ADMIN_ROLE_NAME = "OrganizationAccountAccessRole"

@@ -79,7 +79,7 @@ def provision(templates: Templates | None, parameters: dict[str, str]) -> Deploy
                 authorizations.deployed("deploy/agent-global.yaml", created)
     if templates.agent_regional is not None:
         for account_id in accounts.ALL:
-            for region in accounts.REGIONS:
+            for region in (*accounts.REGIONS, accounts.GLOBAL_REGION):
                 name = f"{accounts.STACK_NAME}-regional"
                 _note(
                     deployment,

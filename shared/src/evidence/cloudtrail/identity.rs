@@ -90,7 +90,7 @@ impl Identity {
     }
 
     /// The best name of the caller: its ARN, else its principal id, else the service.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         self.arn.as_deref().or(self.principal_id.as_deref()).or(self.invoked_by.as_deref())
     }
 }

@@ -18,6 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 from lab import authorizations
 from lab import wire as protocols
+from lab.accounts import GLOBAL_REGION
 
 from . import accounts, cloudtrail, gate, operations, regions
 from .backup import wire
@@ -29,29 +30,37 @@ RECORDED = {
     "kms": frozenset(
         {
             "CreateKey", "PutKeyPolicy", "CreateGrant", "RevokeGrant", "RetireGrant", "DisableKey", "EnableKey",
-            "ScheduleKeyDeletion", "CancelKeyDeletion", "CreateAlias", "DeleteAlias",
+            "ScheduleKeyDeletion", "CancelKeyDeletion", "CreateAlias", "DeleteAlias", "DeleteImportedKeyMaterial",
         }
     ),
     "iam": frozenset(
         {
             "CreateRole", "DeleteRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "DeleteRolePolicy",
             "AttachRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary",
+            "CreatePolicyVersion", "DeletePolicyVersion", "SetDefaultPolicyVersion", "DeleteServiceLinkedRole",
         }
     ),
     "organizations": frozenset(
         {
             "CreatePolicy", "UpdatePolicy", "DeletePolicy", "AttachPolicy", "DetachPolicy", "MoveAccount",
-            "RemoveAccountFromOrganization", "CloseAccount",
+            "RemoveAccountFromOrganization", "CloseAccount", "DeregisterDelegatedAdministrator", "DisablePolicyType",
+            "DisableAWSServiceAccess", "LeaveOrganization",
         }
     ),
-    "ec2": frozenset({"DeleteSnapshot", "DeregisterImage", "DisableImage", "ModifySnapshotAttribute"}),
+    "ec2": frozenset(
+        {
+            "DeleteSnapshot", "DeregisterImage", "DisableImage", "ModifySnapshotAttribute", "ModifyEbsDefaultKmsKeyId",
+            "ResetEbsDefaultKmsKeyId", "DisableEbsEncryptionByDefault", "EnableEbsEncryptionByDefault",
+        }
+    ),
     "rds": frozenset({"DeleteDBSnapshot", "DeleteDBClusterSnapshot"}),
+    "cloudtrail": frozenset({"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"}),
 }  # fmt: skip
 
 # Headers of S3 that say what is asked for.
 _OF_S3 = {"x-amz-tagging": "HTTP_X_AMZ_TAGGING", "x-amz-copy-source": "HTTP_X_AMZ_COPY_SOURCE"}
 # Global services have one history, in this Region.
-_GLOBAL = {"iam": "us-east-1", "organizations": "us-east-1"}
+_GLOBAL = {"iam": GLOBAL_REGION, "organizations": GLOBAL_REGION}
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,7 @@ def _backup(environ: dict[str, Any], start: Start, who: Signed) -> list[bytes]:
             _lower_first(answer.params),
             answer.error_code,
             str(answer.body.get("message", "")) if answer.error_code else "",
+            None if answer.error_code else _lower(json.loads(json.dumps(answer.body, default=str))) or None,
         )
     return _answer(start, answer.status, answer.body, answer.error_code, "application/json")
 
@@ -152,11 +162,13 @@ def _record(
     parameters: dict[str, Any],
     error_code: str,
     error_message: str,
+    response: dict[str, Any] | None = None,
 ) -> None:
     # The event of a write on a key of another account belongs to the caller; its owner gets its own record.
     looked_up_as = _looked_up_as(service, parameters, caller.account_id, region)
     arguments: dict[str, Any] = {
         "request_parameters": parameters or None,
+        "response_elements": response,
         "error_code": error_code,
         "error_message": error_message,
         "looked_up_as": looked_up_as,
@@ -235,8 +247,24 @@ def _forward_and_record(
 
     text = b"".join(forward(environ, note_status))
     code, message = _error_in(text) if seen and seen[0][:1] != "2" else ("", "")
-    _record(environ, caller, who.region, who.service, action, parameters, code, message)
+    made = None if code else _response_in(text)
+    _record(environ, caller, who.region, who.service, action, parameters, code, message, made)
     return [text]
+
+
+def _response_in(text: bytes) -> dict[str, Any] | None:
+    """What CloudTrail shows of an answer in JSON: what was made, under names that begin in lower case."""
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return None
+    return _lower(parsed) if isinstance(parsed, dict) and parsed else None
+
+
+def _lower(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: _lower(each) for name, each in value.items()}
+    return [_lower(each) for each in value] if isinstance(value, list) else value
 
 
 def _error_in(text: bytes) -> tuple[str, str]:

@@ -1,0 +1,247 @@
+//! The handler: keep the write, judge it, tell.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diagnose_job::after;
+use diagnose_job::later::Look;
+use diagnose_job::messenger::{Due, Messenger, within};
+use guardian_aws::lambda::{InvocationError, each};
+use guardian_core::arn::AccountId;
+use guardian_core::event::Change;
+use guardian_core::incident::{self, IncidentId, Moment, View};
+use guardian_core::ports::{AlertSink, ChangeLog, Happened, Incidents, Outbox, Pace, PortError, Tampers};
+use guardian_core::report;
+use guardian_core::tamper::{self, Before, Deed, Incoming, Judged, Scene, Write};
+use jiff::SignedDuration;
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// Name of the function in metrics.
+pub const FUNCTION: &str = "watch-tamper";
+/// No item is begun with less time left.
+const NEEDED: Duration = Duration::from_secs(10);
+/// A claim on a message outlives the invocation by this much.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// Longest wait for the log.
+const LOG_PATIENCE: Duration = Duration::from_secs(4);
+/// So long after an announcement of AWS Backup the record of the call may still come: CloudTrail delivers within minutes.
+const RECORD_MAY_COME: SignedDuration = SignedDuration::from_mins(10);
+/// An announcement and the call that it is about lie no further apart: AWS Backup announces in rounds of five minutes.
+const APART: SignedDuration = SignedDuration::from_mins(30);
+
+/// What the organization looks like.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The accounts that keep the copies.
+    pub backup_accounts: BTreeSet<AccountId>,
+    /// The organization, where the guardian was told.
+    pub organization_id: Option<String>,
+}
+
+/// How an item that may leave the queue ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The write was kept, and nobody need hear of it.
+    Silent,
+    /// Somebody endangered backups: what became of the message.
+    Told(diagnose_job::Outcome),
+    /// An event that is no write.
+    Ignored,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("silent"),
+            Self::Told(outcome) => outcome.fmt(f),
+            Self::Ignored => f.write_str("ignored"),
+        }
+    }
+}
+
+/// An item that must come again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ItemError {
+    /// The message is not an event.
+    #[error("not an event: `{0}`")]
+    Quarantined(&'static str),
+    /// The table did not take the write.
+    #[error("the write was not kept: {0}")]
+    NotKept(#[from] PortError),
+    /// The record of the call, which names the actor, may still come.
+    #[error("the record of the call may still come")]
+    Early,
+    /// Somebody must hear of it, and could not be told.
+    #[error(transparent)]
+    NotTold(#[from] diagnose_job::ItemError),
+}
+
+/// The function.
+pub struct Handler<C, W, S, L> {
+    /// Where writes are kept.
+    pub log: C,
+    /// Sends what is due.
+    pub messenger: Messenger<W, S, L>,
+    /// What the organization looks like.
+    pub watched: Watched,
+    /// An open incident is told again after this time.
+    pub repeat_after: SignedDuration,
+}
+
+impl<C, W, S, L> Handler<C, W, S, L>
+where
+    C: ChangeLog + 'static,
+    W: Incidents + Tampers + Pace + 'static,
+    S: AlertSink + 'static,
+    L: Outbox + 'static,
+{
+    /// One invocation: a batch of SQS, or one bare EventBridge event.
+    pub async fn handle(self: Arc<Self>, payload: Value, deadline: Instant) -> Result<Value, InvocationError> {
+        each(payload, deadline, NEEDED, |body| {
+            let handler = Arc::clone(&self);
+            async move { handler.event(&body, deadline).await }
+        })
+        .await
+    }
+
+    /// One event.
+    pub async fn event(&self, body: &[u8], deadline: Instant) -> Result<Outcome, ItemError> {
+        match tamper::read(body) {
+            Incoming::Write(write) => self.write(&write, deadline).await,
+            Incoming::Announced(change) => self.announced(&change, deadline).await,
+            Incoming::Other => {
+                self.messenger.count("ignored", "no-write");
+                Ok(Outcome::Ignored)
+            }
+            Incoming::Quarantine(reason) => {
+                tracing::error!(reason, "message quarantined");
+                self.messenger.count("quarantined", reason);
+                Err(ItemError::Quarantined(reason))
+            }
+        }
+    }
+
+    async fn write(&self, write: &Write, deadline: Instant) -> Result<Outcome, ItemError> {
+        let before = self.before(write, deadline).await;
+        // Whether it could be kept or not, people hear of it first.
+        let kept = within(deadline, LOG_PATIENCE, "dynamodb:BatchWriteItem", self.log.keep(write)).await;
+        let outcome = self.after_a_write_was_kept(write, before.as_ref(), deadline).await;
+        kept.inspect_err(|_| self.messenger.count("not-kept", "change"))?;
+        outcome
+    }
+
+    /// What was there before. Without it less can be compared: that is told as not known.
+    async fn before(&self, write: &Write, deadline: Instant) -> Option<Before> {
+        tamper::state(write)?;
+        match within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.before(write)).await {
+            Ok(before) => before,
+            Err(error) => {
+                self.messenger.fail_open(&error, "before");
+                None
+            }
+        }
+    }
+
+    /// Everything that follows from a write; it may come twice.
+    async fn after_a_write_was_kept(&self, write: &Write, before: Option<&Before>, deadline: Instant) -> Result<Outcome, ItemError> {
+        let scene = Scene {
+            backup_accounts: &self.watched.backup_accounts,
+            organization_id: self.watched.organization_id.as_deref(),
+            before,
+            of_a_route: None,
+        };
+        self.judged(tamper::judge(write, &scene), Some(&write.actor.id), deadline).await
+    }
+
+    /// What AWS Backup announces without an actor, where no call was recorded that does the same.
+    async fn announced(&self, change: &Change, deadline: Instant) -> Result<Outcome, ItemError> {
+        let judged = tamper::announced(change, false);
+        let at = change.event_time.unwrap_or_else(|| (self.messenger.now)());
+        if judged.is_ok() {
+            let (from, until) = (at.checked_sub(APART).unwrap_or(at), at.checked_add(APART).unwrap_or(at));
+            let name = tamper::announced_name(change);
+            let told = within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.is_kept(&name, from, until)).await?;
+            if !told && (self.messenger.now)().duration_since(at) < RECORD_MAY_COME {
+                return Err(ItemError::Early);
+            }
+            return self.judged(tamper::announced(change, told), None, deadline).await;
+        }
+        self.judged(judged, None, deadline).await
+    }
+
+    async fn judged(&self, judged: Judged, actor: Option<&str>, deadline: Instant) -> Result<Outcome, ItemError> {
+        match judged {
+            Ok(deed) => {
+                tracing::warn!(
+                    kind = deed.kind.as_str(),
+                    severity = deed.severity.as_str(),
+                    account_id = %deed.account,
+                    region = %deed.region,
+                    event_id = deed.event_id,
+                    "backups endangered"
+                );
+                self.messenger.count("deeds", deed.kind.as_str());
+                let actor = tamper::actor_of(&deed, actor);
+                Ok(Outcome::Told(self.tell(&deed, &actor, deadline).await?))
+            }
+            Err(silence) => {
+                self.messenger.count("silent", silence.as_str());
+                Ok(Outcome::Silent)
+            }
+        }
+    }
+
+    /// Adds the deed to the incident of its actor, and tells what is due.
+    async fn tell(&self, deed: &Deed, actor: &str, deadline: Instant) -> Result<diagnose_job::Outcome, diagnose_job::ItemError> {
+        let now = (self.messenger.now)();
+        let lease_until = after(now, deadline.saturating_duration_since(Instant::now()) + LEASE_MARGIN);
+        let moment = Moment { now, lease_until, repeat_after: self.repeat_after };
+        let done = self.messenger.table(deadline, "done", self.messenger.work.done(deed, actor, &moment)).await;
+        let Happened { incident, due } = match done {
+            Ok(happened) => happened,
+            Err(error) => {
+                self.messenger.fail_open(&error, "done");
+                return self.without_the_table(deed, actor, &moment, deadline).await;
+            }
+        };
+        match due {
+            incident::Due::Tell(_) => {}
+            incident::Due::Held => return Err(diagnose_job::ItemError::BeingAnnounced(incident.id.to_string())),
+            incident::Due::Nothing => return Ok(diagnose_job::Outcome::Joined),
+            incident::Due::Deferred => {
+                self.messenger.arrange_digest(deadline).await?;
+                return Ok(diagnose_job::Outcome::Deferred);
+            }
+        }
+        let Some(alert) = report::tamper(&incident, now) else { return Ok(diagnose_job::Outcome::Joined) };
+        let look = incident.told.is_none().then(|| first_look(&incident.id, Some(incident.opening)));
+        let due = Due { incident: &incident, alert: &alert, standing: incident.standing.as_ref(), lease_until, look };
+        self.messenger.tell(due, deadline).await
+    }
+
+    /// The deed alone: what else its actor did is in the table.
+    async fn without_the_table(
+        &self,
+        deed: &Deed,
+        actor: &str,
+        moment: &Moment,
+        deadline: Instant,
+    ) -> Result<diagnose_job::Outcome, diagnose_job::ItemError> {
+        let id = IncidentId::of_actor(actor);
+        let (view, _) = tamper::done(View::default(), deed, actor, &id, moment);
+        let incident = view.incident;
+        let alert = incident.as_ref().and_then(|incident| report::tamper(incident, moment.now));
+        match (alert, incident.and_then(|incident| incident.standing)) {
+            (Some(alert), Some(standing)) => self.messenger.tell_anyway(&alert, &standing, first_look(&id, None), deadline).await,
+            _ => Ok(diagnose_job::Outcome::Joined),
+        }
+    }
+}
+
+/// Whoever looks again sees whether it got worse meanwhile, and reminds.
+fn first_look(id: &IncidentId, opening: Option<u32>) -> Look {
+    Look { incident: id.clone(), opening, number: 0, left: 0, job: None }
+}

@@ -1,0 +1,206 @@
+//! The deeds of one actor as one incident: a timeline, and a severity that rises with the pattern.
+//!
+//! Pure: whoever keeps incidents reads a [`View`], asks here, and writes the answer on the condition that nobody wrote in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Deed, DeedKind};
+use crate::arn::AccountId;
+use crate::diagnosis::{Cause, Certainty, Severity};
+use crate::event::field::clip_marked;
+use crate::incident::{Due, Incident, IncidentId, Moment, Object, Standing, View};
+
+/// Deeds that are kept with the incident itself; every one has an item of its own besides.
+pub const MOST_KEPT: usize = 20;
+/// Accounts that are counted one by one.
+const MOST_ACCOUNTS: usize = 64;
+/// Longest text kept of a deed, in bytes: an item of the table holds 400 KB.
+const LONGEST: usize = 1024;
+/// After so much quiet the next deed begins a pattern of its own.
+const QUIET: SignedDuration = SignedDuration::from_hours(24);
+/// So many recovery points deleted by hand are no mistake, and so many an emergency.
+const MANY: u64 = 5;
+const VERY_MANY: u64 = 20;
+
+/// What somebody did, as far as people need it at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Burst {
+    /// Who. Untrusted text.
+    pub actor: String,
+    /// When the pattern began.
+    pub first_at: Timestamp,
+    /// The newest deed.
+    pub last_at: Timestamp,
+    /// How many of each kind since the pattern began, refused ones not counted.
+    pub counts: BTreeMap<DeedKind, u64>,
+    /// The worst single deed since it began.
+    pub worst: Severity,
+    /// The accounts it was done in.
+    pub accounts: BTreeSet<AccountId>,
+    /// What protects recovery points was taken away before one was deleted.
+    pub unprotected: bool,
+    /// Recovery points or vaults were deleted after that.
+    pub deleted_unprotected: bool,
+    /// Deeds since the last message.
+    pub untold: u64,
+    /// The newest, oldest first.
+    pub newest: Vec<Deed>,
+}
+
+/// Why the whole is worse than its worst part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Nothing but its parts.
+    Single,
+    /// Many recovery points.
+    Many,
+    /// First the protection, then the points.
+    UnprotectedThenDeleted,
+    /// Points and the keys of others.
+    PointsAndKeys,
+    /// In more than one account.
+    Accounts,
+    /// Several sides of the protection at once.
+    ManySides,
+}
+
+impl Pattern {
+    /// In words; `None`: nothing to say.
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Single => None,
+            Self::Many => Some("many recovery points were deleted one after the other"),
+            Self::UnprotectedThenDeleted => Some("first their protection was taken away, then backups were deleted"),
+            Self::PointsAndKeys => Some("backups were deleted and keys of backups made unusable"),
+            Self::Accounts => Some("backups were deleted in more than one account"),
+            Self::ManySides => Some("several sides of the protection were taken away at once"),
+        }
+    }
+}
+
+impl Burst {
+    fn begin(actor: &str, at: Timestamp) -> Self {
+        Self {
+            actor: clip_marked(actor, LONGEST),
+            first_at: at,
+            last_at: at,
+            counts: BTreeMap::new(),
+            worst: Severity::Info,
+            accounts: BTreeSet::new(),
+            unprotected: false,
+            deleted_unprotected: false,
+            untold: 0,
+            newest: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, deed: &Deed) {
+        if deed.at.duration_since(self.last_at) > QUIET {
+            let newest = std::mem::take(&mut self.newest);
+            *self = Self { newest, untold: self.untold, ..Self::begin(&self.actor, deed.at) };
+        }
+        self.first_at = self.first_at.min(deed.at);
+        self.last_at = self.last_at.max(deed.at);
+        self.worst = self.worst.max(deed.severity);
+        self.untold = self.untold.saturating_add(1);
+        if self.accounts.len() < MOST_ACCOUNTS {
+            self.accounts.insert(deed.account.clone());
+        }
+        if deed.refused.is_none() {
+            let count = self.counts.entry(deed.kind).or_default();
+            *count = count.saturating_add(1);
+        }
+        let mut kept = deed.clone();
+        for text in [Some(&mut kept.what), kept.before.as_mut(), kept.after.as_mut(), kept.actor.as_mut()].into_iter().flatten() {
+            *text = clip_marked(text, LONGEST);
+        }
+        self.newest.push(kept);
+        // By time, because events overtake each other; the id makes the order the same for all.
+        self.newest.sort_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
+        let more = self.newest.len().saturating_sub(MOST_KEPT);
+        self.newest.drain(..more);
+        self.look_at_the_order();
+    }
+
+    /// Whether something was deleted after its protection went, in the order of the deeds and not of their arrival.
+    fn look_at_the_order(&mut self) {
+        let recent = self.newest.iter().filter(|deed| deed.refused.is_none() && deed.at >= self.first_at);
+        let (mut unprotected, mut then) = (self.unprotected, self.deleted_unprotected);
+        for deed in recent {
+            match deed.kind {
+                DeedKind::VaultLockRemoved | DeedKind::VaultLockLoosened | DeedKind::VaultPolicyWeakened | DeedKind::ApprovalRemoved => {
+                    unprotected = true;
+                }
+                DeedKind::PointDeleted | DeedKind::VaultDeleted | DeedKind::RetentionShortened => then |= unprotected,
+                _ => {}
+            }
+        }
+        (self.unprotected, self.deleted_unprotected) = (unprotected, then);
+    }
+
+    fn count(&self, kinds: &[DeedKind]) -> u64 {
+        kinds.iter().filter_map(|kind| self.counts.get(kind)).sum()
+    }
+
+    /// How bad the whole is, and why.
+    pub fn severity(&self) -> (Severity, Pattern) {
+        let points = self.count(&[DeedKind::PointDeleted, DeedKind::PointDisassociated, DeedKind::RetentionShortened]);
+        let gone = points.saturating_add(self.count(&[DeedKind::VaultDeleted]));
+        let keys = self.count(&[DeedKind::KeyDeletionScheduled, DeedKind::KeyDisabled]);
+        let sides = self.counts.keys().filter(|kind| !matches!(kind, DeedKind::JobStopped | DeedKind::MonitoringRemoved)).count();
+        let rules = [
+            (self.deleted_unprotected, Severity::Critical, Pattern::UnprotectedThenDeleted),
+            (gone > 0 && keys > 0, Severity::Critical, Pattern::PointsAndKeys),
+            (gone > 1 && self.accounts.len() > 1, Severity::Critical, Pattern::Accounts),
+            (points >= VERY_MANY, Severity::Critical, Pattern::Many),
+            (sides >= 3, Severity::Critical, Pattern::ManySides),
+            (points >= MANY, Severity::High, Pattern::Many),
+        ];
+        let found = rules.into_iter().find(|(holds, ..)| *holds);
+        match found {
+            Some((_, severity, pattern)) => (severity.max(self.worst), pattern),
+            None => (self.worst, Pattern::Single),
+        }
+    }
+}
+
+/// What stands for an actor in the identity of its incident; the account of an announcement where nobody is named.
+pub fn actor_of(deed: &Deed, id: Option<&str>) -> String {
+    id.map_or_else(|| format!("nobody named in account {}", deed.account), str::to_owned)
+}
+
+/// A deed was done. A deed that comes twice is one.
+pub fn done(view: View, deed: &Deed, actor: &str, id: &IncidentId, moment: &Moment) -> (View, Due) {
+    let View { incident, lane, member, job_counted } = view;
+    let mut incident = match incident {
+        Some(incident) if incident.is_open() && incident.closing().is_none() => incident,
+        // It comes twice, and who closed the incident knew of it.
+        Some(over) if job_counted == Some(over.opening) => {
+            return (View { incident: Some(over), lane, member, job_counted }, Due::Nothing);
+        }
+        // Its end is on its way to people; the deed opens it anew then.
+        Some(ending) if ending.is_open() => return (View { incident: Some(ending), lane, member, job_counted }, Due::Held),
+        Some(over) => {
+            let opening = over.opening.saturating_add(1);
+            Incident { opening, jobs_total: 0, closed: over.closed, ..Incident::unseen(over.id, moment.now) }
+        }
+        None => Incident { jobs_total: 0, ..Incident::unseen(id.clone(), moment.now) },
+    };
+    let opening = incident.opening;
+    if job_counted != Some(opening) {
+        incident.jobs_total = incident.jobs_total.saturating_add(1);
+        let mut burst = incident.burst.take().unwrap_or_else(|| Box::new(Burst::begin(actor, deed.at)));
+        burst.add(deed);
+        let severity = burst.severity().0;
+        let worst = incident.standing.as_ref().map_or(severity, |held| held.severity.max(severity));
+        let object = Object::Provisional { account_id: deed.account.clone(), route: burst.actor.clone() };
+        // Who told of it: CloudTrail, or AWS Backup itself.
+        incident.standing = Some(Standing { cause: Cause::Unexplained, object, certainty: Certainty::Proven, severity: worst });
+        incident.burst = Some(burst);
+    }
+    let due = incident.claim_due(moment);
+    (View { incident: Some(incident), lane, member, job_counted: Some(opening) }, due)
+}

@@ -1,0 +1,176 @@
+//! The organization, its policies and administrators; and the trails that tell of all this.
+
+use serde_json::Value;
+
+use super::super::deed::command;
+use super::super::write::member;
+use super::backup::named;
+use super::documents::{list, lost, parts, sorted};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write};
+
+/// Actions that a service control policy protects backups by.
+const PROTECTED: [&str; 7] = [
+    "backup:DeleteRecoveryPoint",
+    "backup:DeleteBackupVault",
+    "backup:UpdateRecoveryPointLifecycle",
+    "backup:PutBackupVaultAccessPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:DisableKey",
+    "organizations:LeaveOrganization",
+];
+/// Permissions that one message lists.
+const MOST: usize = 6;
+
+pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
+    match write.event_name.as_str() {
+        "UpdatePolicy" => policy(write, scene),
+        "DetachPolicy" => {
+            let what = format!("detached the policy {} from {}", named(write, "policyId"), named(write, "targetId"));
+            weakened(write, Severity::Medium, what, "What the policy backed up or protected there is not any more.", "Attach it again.", {
+                let values = (write.text("policyId").unwrap_or_default(), write.text("targetId").unwrap_or_default());
+                command("aws organizations attach-policy --policy-id {} --target-id {}", &[&values.0, &values.1])
+            })
+        }
+        "DeletePolicy" => {
+            let what = format!("deleted the policy {} of the organization", named(write, "policyId"));
+            weakened(write, Severity::Medium, what, "It cannot be attached again.", "Make it again from its source.", None)
+        }
+        "DisablePolicyType" => {
+            let kind = named(write, "policyType");
+            let severity = if kind == "BACKUP_POLICY" { Severity::Critical } else { Severity::High };
+            let what = format!("switched the policy type {kind} off for {}", named(write, "rootId"));
+            let endangers = "All policies of this type are without effect, and their attachments are gone.";
+            weakened(write, severity, what, endangers, "Switch the type on again and attach the policies.", None)
+        }
+        "DisableAWSServiceAccess" | "DeregisterDelegatedAdministrator" => administrator(write),
+        "LeaveOrganization" | "RemoveAccountFromOrganization" | "CloseAccount" | "MoveAccount" => account(write, scene),
+        _ => Err(Silence::Harmless),
+    }
+}
+
+fn weakened(write: &Write, severity: Severity, what: String, endangers: &str, undo: &str, command: Option<String>) -> Judged {
+    Deed::of(write, DeedKind::OrganizationPolicyWeakened, severity, what).endangers(endangers).undo(undo, command).judged()
+}
+
+/// Every ARN of a vault that a backup policy copies to, and the names of its plans.
+fn copies(policy: &Value) -> Vec<String> {
+    let plans = policy.get("plans").and_then(Value::as_object).into_iter().flatten();
+    let mut found = Vec::new();
+    for (name, plan) in plans {
+        found.push(format!("the plan {name}"));
+        for (rule, body) in plan.get("rules").and_then(Value::as_object).into_iter().flatten() {
+            found.push(format!("the rule {rule} of the plan {name}"));
+            let targets = body.get("copy_actions").and_then(Value::as_object).into_iter().flatten();
+            found.extend(targets.map(|(vault, _)| format!("the copy action of the rule {rule} of the plan {name} to {vault}")));
+        }
+    }
+    found
+}
+
+fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
+    let Some(content) = write.document("content") else { return Err(Silence::Unchanged) };
+    let id = named(write, "policyId");
+    let endangers = "It holds in every account below from its next evaluation on.";
+    let undo = "Put the older content back from its source; AWS keeps no versions of it.";
+    let show = command("aws organizations describe-policy --policy-id {}", &[&id]);
+    let Some(before) = scene.before else {
+        let of_backups = content.get("plans").is_some() || is_backup_policy(write);
+        if of_backups && !copies(&content).iter().any(|what| what.starts_with("the copy action")) {
+            let what = format!("left the backup policy {id} without any copy action");
+            return weakened(write, Severity::Medium, what, endangers, undo, show);
+        }
+        return Err(Silence::NoBefore);
+    };
+    if sorted(&before.value) == sorted(&content) {
+        return Err(Silence::Unchanged);
+    }
+    let now = copies(&content);
+    let gone = copies(&before.value).into_iter().filter(|what| !now.contains(what)).collect::<Vec<_>>();
+    if !gone.is_empty() {
+        let what = format!("took from the backup policy {id}: {}", gone.iter().take(MOST).cloned().collect::<Vec<_>>().join("; "));
+        return weakened(write, Severity::High, what, endangers, undo, show);
+    }
+    let denies = |value: &Value| parts(value, "Deny");
+    let mut open = lost(&denies(&before.value), &denies(&content));
+    open.retain(|part| part.is_about(&PROTECTED));
+    if !open.is_empty() {
+        let what = format!("took from the policy {id} of the organization what it denied: {}", list(&open, MOST));
+        return weakened(write, Severity::High, what, endangers, undo, show);
+    }
+    Err(Silence::NotOfBackups)
+}
+
+fn is_backup_policy(write: &Write) -> bool {
+    let summary = member(&write.response, "policySummary").or_else(|| member(&write.response, "policy"));
+    summary.is_some_and(|summary| summary.to_string().contains("BACKUP_POLICY"))
+}
+
+fn administrator(write: &Write) -> Judged {
+    let service = named(write, "servicePrincipal");
+    if service != "backup.amazonaws.com" {
+        return Err(Silence::NotOfBackups);
+    }
+    let (what, undo) = if write.event_name == "DisableAWSServiceAccess" {
+        (
+            "took AWS Backup its access to the organization".to_owned(),
+            Some("aws organizations enable-aws-service-access --service-principal backup.amazonaws.com".to_owned()),
+        )
+    } else {
+        let account = named(write, "accountId");
+        let pattern = "aws organizations register-delegated-administrator --account-id {} --service-principal backup.amazonaws.com";
+        (format!("removed account {account} as administrator of AWS Backup"), command(pattern, &[&account]))
+    };
+    Deed::of(write, DeedKind::AdministratorRemoved, Severity::High, what)
+        .endangers("Jobs of all accounts are not seen any more, and policies or copies across accounts may end.")
+        .undo("Put it back, in the management account.", undo)
+        .judged()
+}
+
+fn account(write: &Write, scene: &Scene<'_>) -> Judged {
+    // Whoever leaves does so in its own trail.
+    let told = write.text("accountId");
+    let account = told.clone().unwrap_or_else(|| write.account.to_string());
+    let keeps = scene.backup_accounts.iter().any(|known| known.as_str() == account);
+    if write.event_name == "MoveAccount" {
+        let what = format!("moved account {account} from {} to {}", named(write, "sourceParentId"), named(write, "destinationParentId"));
+        let severity = if keeps { Severity::High } else { Severity::Low };
+        return Deed::of(write, DeedKind::AccountMoved, severity, what)
+            .endangers("Other policies hold for it now: its backups may follow another plan, or none.")
+            .undo("Compare the effective backup policy of the account; move it back where it lost one.", None)
+            .judged();
+    }
+    let what = match write.event_name.as_str() {
+        "CloseAccount" => format!("closed account {account}"),
+        "LeaveOrganization" => format!("took account {account} out of the organization"),
+        _ => format!("removed account {account} from the organization"),
+    };
+    Deed::of(write, DeedKind::AccountMoved, if keeps { Severity::Critical } else { Severity::High }, what)
+        .endangers("Copies between it and the organization are refused, and no policy of the organization binds it any more.")
+        .undo("Invite it again, or ask AWS Support for a closed one.", None)
+        .judged()
+}
+
+/// Trails: what is not recorded is neither told nor diagnosed.
+pub(super) fn trail(write: &Write) -> Judged {
+    let name = write.text("name").or_else(|| write.text("trailName")).unwrap_or_else(|| "that the record does not name".to_owned());
+    let text = write.request.to_string().to_lowercase();
+    let (what, severity) = match write.event_name.as_str() {
+        "StopLogging" => (format!("stopped the trail {name}"), Severity::High),
+        "DeleteTrail" => (format!("deleted the trail {name}"), Severity::High),
+        "UpdateTrail" if write.text("isMultiRegionTrail").as_deref() == Some("false") => {
+            (format!("left the trail {name} with one Region"), Severity::Medium)
+        }
+        "PutEventSelectors" if text.contains("kms.amazonaws.com") && !text.contains("\"excludemanagementeventsources\":[]") => {
+            (format!("left calls of AWS KMS out of the trail {name}"), Severity::Medium)
+        }
+        "PutEventSelectors" if text.contains("\"includemanagementevents\":false") => {
+            (format!("left management calls out of the trail {name}"), Severity::High)
+        }
+        _ => return Err(Silence::Harmless),
+    };
+    let start = command("aws cloudtrail start-logging --name {} --region {}", &[&name, write.region.as_str()]);
+    Deed::of(write, DeedKind::TrailStopped, severity, what)
+        .endangers("Calls that are not recorded reach nobody: neither who deletes backups is told, nor why a copy fails.")
+        .undo("Record them again.", start.filter(|_| write.event_name == "StopLogging"))
+        .judged()
+}

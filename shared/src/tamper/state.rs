@@ -1,0 +1,54 @@
+//! What a write left its object in: kept, so that the next write has a before.
+
+use serde_json::{Value, json};
+
+use super::Write;
+
+/// A state of an object, as its write gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Which side of the object: a vault has a policy, a lock and notifications.
+    pub aspect: &'static str,
+    /// The document or settings; `null` where there are none any more. Untrusted.
+    pub value: Value,
+}
+
+/// The state of an object before a write: what an older write left it in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Before {
+    /// The document or settings; `null` where there were none. Untrusted.
+    pub value: Value,
+}
+
+/// The state that a write leaves its object in; `None` where it leaves none that is compared, and where it was refused.
+pub fn state(write: &Write) -> Option<State> {
+    if write.was_refused() {
+        return None;
+    }
+    let state = |aspect, value| Some(State { aspect, value });
+    let part = |name: &str| write.part(name).cloned().unwrap_or_default();
+    match (write.service.as_str(), write.event_name.as_str()) {
+        ("kms", "PutKeyPolicy" | "CreateKey") => state("key-policy", write.document("policy")?),
+        ("backup", "PutBackupVaultAccessPolicy") => state("vault-policy", write.document("policy")?),
+        ("backup", "DeleteBackupVaultAccessPolicy") => state("vault-policy", Value::Null),
+        ("backup", "PutBackupVaultLockConfiguration") => state(
+            "vault-lock",
+            json!({
+                "minRetentionDays": part("minRetentionDays"),
+                "maxRetentionDays": part("maxRetentionDays"),
+                "changeableForDays": part("changeableForDays"),
+            }),
+        ),
+        ("backup", "DeleteBackupVaultLockConfiguration") => state("vault-lock", Value::Null),
+        ("backup", "PutBackupVaultNotifications") => state("notifications", part("backupVaultEvents")),
+        ("backup", "DeleteBackupVaultNotifications") => state("notifications", Value::Null),
+        ("backup", "CreateBackupPlan" | "UpdateBackupPlan") => state("plan", write.part("backupPlan")?.clone()),
+        ("backup", "UpdateRecoveryPointLifecycle") => state("lifecycle", write.part("lifecycle")?.clone()),
+        ("backup", "UpdateRegionSettings") => state("opt-in", write.part("resourceTypeOptInPreference")?.clone()),
+        ("backup", "UpdateGlobalSettings") => state("global-settings", write.part("globalSettings")?.clone()),
+        ("iam", "UpdateAssumeRolePolicy") => state("trust", write.document("policyDocument")?),
+        ("iam", "CreateRole") => state("trust", write.document("assumeRolePolicyDocument")?),
+        ("organizations", "CreatePolicy" | "UpdatePolicy") => state("policy", write.document("content")?),
+        _ => None,
+    }
+}

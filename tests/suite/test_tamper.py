@@ -1,0 +1,250 @@
+"""Who endangers backups: told at once with actor and timeline, or silent for a reason; through the real function and the deployed rules."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .command import guardian as command
+from .guardian import WATCH, Guardian
+from .organization import ROOT, SLR, Inbox, Json, Lab, ebs_route, key_policy, use_statement
+
+CASES = [json.loads(line) for line in (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text().splitlines()]
+# What cases call their objects: each gets some of its own.
+NAMES = ("central-vault", "bde0f455-4e24-4668-aeaa-4932a97f5cc5", "1234abcd-12ab-34cd-56ef-1234567890ab", "backup-jobs", "p-backups0")
+
+
+@pytest.fixture
+def watching(lab: Lab, inbox: Inbox, guardian: Guardian) -> Iterator[Guardian]:
+    """Somebody works on the queue of writes."""
+    guardian.set_watching(True)
+    yield guardian
+    lab.idle()
+    guardian.set_watching(False)
+
+
+def event(case: Json, number: int, name: str, request: Any, *, older: bool = False, response: Any = None) -> Json:
+    """The event of a case, in the shape that CloudTrail documents; the actor is that of the case alone."""
+    account, region = case.get("account", "111111111111"), case.get("region", "eu-central-1")
+    service, role = case["service"], case.get("role", f"actor-{number}")
+    path = "aws-service-role/backup.amazonaws.com/" if role.startswith("AWSServiceRole") else ""
+    issuer = {"type": "Role", "arn": f"arn:aws:iam::{account}:role/{path}{role}", "accountId": account, "userName": role}
+    identity: Json = {
+        "type": "AssumedRole",
+        "arn": f"arn:aws:sts::{account}:assumed-role/{role}/anna",
+        "accountId": account,
+        "sessionContext": {"sessionIssuer": issuer},
+    }
+    if by := case.get("invoked_by"):
+        identity["invokedBy"] = by
+    at = "2026-11-01T05:00:00Z" if older else "2026-11-02T05:00:00Z"
+    detail: Json = {
+        "eventVersion": "1.11",
+        "userIdentity": identity,
+        "eventTime": at,
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": name,
+        "awsRegion": region,
+        "sourceIPAddress": "192.0.2.17",
+        "requestParameters": request,
+        "responseElements": response,
+        "eventID": f"{case['id']}-{number}-{'older' if older else 'newer'}",
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "recipientAccountId": account,
+    }
+    if (code := case.get("error")) and not older:
+        detail["errorCode"] = code
+    return {
+        "version": "0",
+        "id": detail["eventID"],
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": f"aws.{service}",
+        "account": account,
+        "time": at,
+        "region": region,
+        "resources": [],
+        "detail": detail,
+    }
+
+
+def own_names(case: Json, number: int) -> Json:
+    """The case with objects of its own: what was written to them before is in the same log."""
+    text = json.dumps(case)
+    for name in NAMES:
+        text = text.replace(name, f"{name[:-2]}{number:02}" if name[0].isdigit() or name[1].isdigit() else f"{name}{number}")
+    return json.loads(text)
+
+
+def tampering(guardian: Guardian) -> list[Json]:
+    """The incidents of tampering as they are kept."""
+    heads = [json.loads(item["life"]) for item in guardian.items(guardian.table) if item["sk"] == "head"]
+    return [head for head in heads if "burst" in head]
+
+
+def silences(guardian: Guardian) -> Counter[str]:
+    return Counter({reason: n for (metric, reason), n in guardian.counts(WATCH).items() if metric == "silent"})
+
+
+def test_every_row_is_an_incident_of_its_actor_or_silent_for_its_reason(lab: Lab, watching: Guardian) -> None:
+    cases = [own_names(case, number) for number, case in enumerate(CASES)]
+    for case in cases:
+        # Deeds of all accounts would share the pace of one.
+        case.setdefault("account", "111111111111")
+    older = [
+        event(case, n, case["before"]["event_name"], case["before"]["request"], older=True, response=case["before"].get("response"))
+        for n, case in enumerate(cases)
+        if "before" in case
+    ]
+    newer = [event(case, n, case["event_name"], case["request"], response=case.get("response")) for n, case in enumerate(cases)]
+    watching.send(*map(json.dumps, older), function=WATCH)
+    lab.idle()
+    before = silences(watching)
+    # Twice, because everything arrives twice.
+    watching.send(*map(json.dumps, [*newer, *newer]), function=WATCH)
+    lab.idle()
+    found = {}
+    for incident in tampering(watching):
+        (deed,) = incident["burst"]["newest"]
+        assert incident["jobs_total"] == 1, "the same deed twice is one"
+        found[deed["event_id"]] = f"{deed['severity']} {deed['kind']}"
+    expected = {
+        event_["detail"]["eventID"]: case["expect"]
+        for case, event_ in zip(cases, newer, strict=True)
+        if not case["expect"].startswith("silent")
+    }
+    assert {id_: found.get(id_) for id_ in expected} == expected
+    assert {id_ for id_ in found if id_.endswith("-newer")} == expected.keys()
+    silent = silences(watching) - before
+    reasons = Counter(case["expect"].split()[1] for case in cases if case["expect"].startswith("silent"))
+    assert silent == Counter({reason: 2 * n for reason, n in reasons.items()})
+    assert watching.waiting(WATCH) == 0 and watching.dead_letters(WATCH) == []
+
+
+def test_what_aws_backup_announces_counts_where_no_call_was_recorded(lab: Lab, inbox: Inbox, watching: Guardian) -> None:
+    def deleted(name: str) -> Json:
+        arn = f"arn:aws:backup:eu-central-1:111111111113:backup-vault:{name}"
+        return {
+            "version": "0",
+            "id": lab.unique("announced"),
+            "detail-type": "Backup Vault State Change",
+            "source": "aws.backup",
+            "account": "111111111113",
+            "time": "2026-11-02T05:04:00Z",
+            "region": "eu-central-1",
+            "resources": [arn],
+            "detail": {"backupVaultName": name, "state": "DELETED"},
+        }
+
+    call = event(
+        {"id": "told", "service": "backup", "account": "111111111113"}, 998, "DeleteBackupVault", {"backupVaultName": "told"}
+    )
+    watching.send(json.dumps(call), function=WATCH)
+    lab.idle()
+    watching.send(json.dumps(deleted("told")), json.dumps(deleted("untold")), function=WATCH)
+    by_actor, by_nobody = inbox.tampers()
+    assert by_actor["changes"][0]["action"] == "backup:DeleteBackupVault"
+    assert by_nobody["actor"] == "nobody named in account 111111111113"
+    assert [done["resource_arn"].rsplit(":", 1)[-1] for done in by_nobody["changes"]] == ["untold"]
+
+
+def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
+    lab: Lab, inbox: Inbox, watching: Guardian
+) -> None:
+    route = ebs_route(lab)
+    route.back_up()
+    lab.idle()
+    inbox.tampers()
+    backup, kms = lab.client(lab.source, "backup"), lab.client(lab.source, "kms")
+    more = [route.back_up() for _ in range(2)]
+    backup.put_backup_vault_lock_configuration(BackupVaultName=route.vault, MinRetentionDays=7)
+    lab.idle()
+    assert inbox.tampers() == [], "whoever protects more is not told"
+    backup.delete_backup_vault_lock_configuration(BackupVaultName=route.vault)
+    (first,) = inbox.tampers()
+    assert (first["kind"], first["severity"]) == ("tamper", "high")
+    # The deeds that follow come a second later each, as CloudTrail counts seconds.
+    lab.control("clock", {"advance_seconds": 2})
+    for point in more:
+        backup.delete_recovery_point(BackupVaultName=route.vault, RecoveryPointArn=point)
+    risen = inbox.tampers()
+    assert [alert["severity"] for alert in risen] == ["critical"]
+    kms.schedule_key_deletion(KeyId=route.key_arn, PendingWindowInDays=7)
+    assert inbox.tampers() == [], "it cannot get worse, and the rest is told at the repeat interval"
+    lab.control("clock", {"advance_seconds": -2})
+    last = risen[-1]
+    assert last["incident_id"] == first["incident_id"] and last["actor"].endswith("/suite")
+    assert [moment["text"].split()[0] for moment in last["timeline"]] == ["removed", "deleted"]
+    assert last["changes"][0]["source_ip"] == "127.0.0.1" and "protection was taken away" in last["summary"]
+
+    def run(*arguments: str) -> Any:
+        ended = command("incidents", *arguments, "--format", "json", environment={"AWS_ENDPOINT_URL": lab.endpoint, "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_REGION": lab.region})
+        assert ended.err == "", ended.err
+        return ended.json()
+
+    shown = run("show", last["incident_id"])
+    assert [deed["kind"] for deed in shown["deeds"]] == [
+        "vault-lock-removed", "recovery-point-deleted", "recovery-point-deleted", "key-deletion-scheduled",
+    ]  # fmt: skip
+    assert shown["deeds_total"] == 4 and shown["actor"] == last["actor"]
+    run("ack", last["incident_id"], "--owner", "sam", "--reason", "found out", "--until", "8h")
+    assert run("close", last["incident_id"], "--owner", "sam", "--reason", "credentials are gone")["closed"]["owner"] == "sam"
+
+
+def test_names_that_others_chose_are_inert(lab: Lab, inbox: Inbox, watching: Guardian) -> None:
+    vault = "x<!channel> https://evil.example/ -----END\u202e"
+    case = {"id": "hostile", "service": "backup", "account": "111111111113", "role": "evil"}
+    told = event(case, 999, "DeleteBackupVault", {"backupVaultName": vault})
+    told["detail"]["userIdentity"]["arn"] = "arn:aws:sts::111111111113:assumed-role/evil/@everyone\u202e<!here>"
+    watching.send(json.dumps(told), function=WATCH)
+    (alert,) = inbox.tampers()
+    text = json.dumps(alert, ensure_ascii=False)
+    assert "\u202e" not in text and "<!" not in text and "https://evil" not in text and "-----" not in text
+    assert "@ everyone" in text
+
+
+def test_killed_around_the_message_it_is_told_once_or_at_most_twice(
+    lab: Lab, inbox: Inbox, watching: Guardian, subtests: pytest.Subtests
+) -> None:
+    for number, (kill, operation, most) in enumerate(
+        [("kill-before", "Publish", 1), ("kill-after", "Publish", 2), ("kill-before", "TransactWriteItems", 1)]
+    ):
+        with subtests.test(f"{kill} {operation}"):
+            case = {"id": f"killed-{number}-{time.time_ns()}", "service": "backup", "role": f"killed-{number}"}
+            inbox.tampers()
+            watching.hold_retries()
+            watching.let_a_minute_pass()
+            watching.fault(kill, function=WATCH, operation=operation, nth=1)
+            watching.send(json.dumps(event(case, number, "DeleteBackupVault", {"backupVaultName": "v"})), function=WATCH)
+            lab.idle()
+            met = watching.met()
+            watching.well()
+            watching.let_leases_end()
+            watching.bring_retries()
+            told = inbox.tampers()
+            assert met == 1, "the call was not made, so this shows nothing"
+            assert 1 <= len(told) <= most and len({alert["incident_id"] for alert in told}) == 1
+            assert watching.waiting(WATCH) == 0 and watching.dead_letters(WATCH) == []
+
+
+def test_a_diagnosis_names_who_changed_the_key_without_asking_cloudtrail(
+    lab: Lab, inbox: Inbox, watching: Guardian
+) -> None:
+    route = ebs_route(lab)
+    route.back_up()
+    # The event history would not have it yet.
+    lab.control("cloudtrail-delay", {"lookup_seconds": 3600, "event_seconds": 0})
+    with watching.configured(GUARDIAN_EVIDENCE_WINDOW_MS="5000"):
+        route.put_key_policy(key_policy(route.source, use_statement(SLR.format(account=route.destination))))
+        lab.idle()
+        (narrowed,) = inbox.tampers()
+        route.copy()
+        (alert,) = inbox.drain()
+    assert narrowed["changes"][0]["kind"] == "key-policy-narrowed" and "kms:creategrant" in narrowed["changes"][0]["text"]
+    assert alert["changed"]["action"] == "kms:PutKeyPolicy" and alert["changed"]["actor"].endswith("/suite")
+    assert alert["changed"]["event_id"] == narrowed["changes"][0]["event_id"]
