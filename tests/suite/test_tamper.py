@@ -16,7 +16,7 @@ from .organization import ROOT, SLR, Inbox, Json, Lab, ebs_route, key_policy, us
 
 CASES = [json.loads(line) for line in (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text().splitlines()]
 # What cases call their objects: each gets some of its own.
-NAMES = ("central-vault", "bde0f455-4e24-4668-aeaa-4932a97f5cc5", "1234abcd-12ab-34cd-56ef-1234567890ab", "backup-jobs", "p-backups0")
+NAMES = ("central-vault", "bde0f455-4e24-4668-aeaa-4932a97f5cc5", "1234abcd-12ab-34cd-56ef-1234567890ab", "backup-jobs", "p-backups0", "9a1b2c3d-0000-4000-8000-000000000001")
 
 
 @pytest.fixture
@@ -108,11 +108,10 @@ def test_every_row_is_an_incident_of_its_actor_or_silent_for_its_reason(lab: Lab
     # Twice, because everything arrives twice.
     watching.send(*map(json.dumps, [*newer, *newer]), function=WATCH)
     lab.idle()
-    found = {}
-    for incident in tampering(watching):
-        (deed,) = incident["burst"]["newest"]
-        assert incident["jobs_total"] == 1, "the same deed twice is one"
-        found[deed["event_id"]] = f"{deed['severity']} {deed['kind']}"
+    deeds = [(incident, deed) for incident in tampering(watching) for deed in incident["burst"]["newest"]]
+    found = {deed["event_id"]: f"{deed['severity']} {deed['kind']}" for _, deed in deeds}
+    assert len(deeds) == len(found), "the same deed twice is one"
+    assert all(incident["jobs_total"] == len(incident["burst"]["newest"]) for incident, _ in deeds)
     expected = {
         event_["detail"]["eventID"]: case["expect"]
         for case, event_ in zip(cases, newer, strict=True)
@@ -168,15 +167,12 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     backup.delete_backup_vault_lock_configuration(BackupVaultName=route.vault)
     (first,) = inbox.tampers()
     assert (first["kind"], first["severity"]) == ("tamper", "high")
-    # The deeds that follow come a second later each, as CloudTrail counts seconds.
-    lab.control("clock", {"advance_seconds": 2})
     for point in more:
         backup.delete_recovery_point(BackupVaultName=route.vault, RecoveryPointArn=point)
     risen = inbox.tampers()
     assert [alert["severity"] for alert in risen] == ["critical"]
     kms.schedule_key_deletion(KeyId=route.key_arn, PendingWindowInDays=7)
     assert inbox.tampers() == [], "it cannot get worse, and the rest is told at the repeat interval"
-    lab.control("clock", {"advance_seconds": -2})
     last = risen[-1]
     assert last["incident_id"] == first["incident_id"] and last["actor"].endswith("/suite")
     assert [moment["text"].split()[0] for moment in last["timeline"]] == ["removed", "deleted"]

@@ -51,7 +51,7 @@ pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
         report_uri: incident.report_uri.clone(),
         proved_by: None,
         closed: None,
-        actor: Some(burst.actor.clone()),
+        actor: Some(actor(burst).to_owned()),
         changes: news.map(|deed| done(deed, burst)).collect(),
         timeline: Some(burst.newest.iter().map(moment).collect()),
         route: None,
@@ -70,19 +70,23 @@ pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
 }
 
 fn title(total: u64, burst: &Burst, worst: &Deed) -> String {
-    let who = words::cut(name_of(&burst.actor), 60);
+    let who = words::cut(name_of(actor(burst)), 60);
     let what = words::cut(&worst.what, 120);
     let more = if total > 1 { format!(", and {} more", total - 1) } else { String::new() };
     let refused = if worst.refused.is_some() { "Attempt on backups" } else { "Backups endangered" };
     format!("{refused}: {who} {what}{more}, account {}", worst.account)
 }
 
+/// Who did it: the session where it was one, else what all of them have in common.
+fn actor(burst: &Burst) -> &str {
+    let mut sessions = burst.newest.iter().filter_map(|deed| deed.actor.as_deref());
+    let first = sessions.next().unwrap_or(&burst.actor);
+    if sessions.all(|other| other == first) { first } else { &burst.actor }
+}
+
 /// The end of an ARN is what people know: the user, or the role and the session.
 fn name_of(actor: &str) -> &str {
-    match actor.split_once(":assumed-role/").or_else(|| actor.split_once(":user/")) {
-        Some((_, name)) => name,
-        None => actor,
-    }
+    [":assumed-role/", ":user/", ":role/"].into_iter().find_map(|kind| actor.split_once(kind)).map_or(actor, |(_, name)| name)
 }
 
 fn summary(total: u64, worst: &Deed, pattern: Option<&str>) -> String {

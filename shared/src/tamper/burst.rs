@@ -40,10 +40,12 @@ pub struct Burst {
     pub worst: Severity,
     /// The accounts it was done in.
     pub accounts: BTreeSet<AccountId>,
-    /// What protects recovery points was taken away before one was deleted.
-    pub unprotected: bool,
-    /// Recovery points or vaults were deleted after that.
-    pub deleted_unprotected: bool,
+    /// When what protects recovery points was first taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unprotected_at: Option<Timestamp>,
+    /// When a recovery point or a vault was last deleted, or given a shorter life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
     /// Deeds since the last message.
     pub untold: u64,
     /// The newest, oldest first.
@@ -90,8 +92,8 @@ impl Burst {
             counts: BTreeMap::new(),
             worst: Severity::Info,
             accounts: BTreeSet::new(),
-            unprotected: false,
-            deleted_unprotected: false,
+            unprotected_at: None,
+            deleted_at: None,
             untold: 0,
             newest: Vec::new(),
         }
@@ -112,6 +114,15 @@ impl Burst {
         if deed.refused.is_none() {
             let count = self.counts.entry(deed.kind).or_default();
             *count = count.saturating_add(1);
+            match deed.kind {
+                DeedKind::VaultLockRemoved | DeedKind::VaultLockLoosened | DeedKind::VaultPolicyWeakened | DeedKind::ApprovalRemoved => {
+                    self.unprotected_at = [self.unprotected_at, Some(deed.at)].into_iter().flatten().min();
+                }
+                DeedKind::PointDeleted | DeedKind::VaultDeleted | DeedKind::RetentionShortened => {
+                    self.deleted_at = self.deleted_at.max(Some(deed.at));
+                }
+                _ => {}
+            }
         }
         let mut kept = deed.clone();
         for text in [Some(&mut kept.what), kept.before.as_mut(), kept.after.as_mut(), kept.actor.as_mut()].into_iter().flatten() {
@@ -122,23 +133,12 @@ impl Burst {
         self.newest.sort_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
         let more = self.newest.len().saturating_sub(MOST_KEPT);
         self.newest.drain(..more);
-        self.look_at_the_order();
     }
 
-    /// Whether something was deleted after its protection went, in the order of the deeds and not of their arrival.
-    fn look_at_the_order(&mut self) {
-        let recent = self.newest.iter().filter(|deed| deed.refused.is_none() && deed.at >= self.first_at);
-        let (mut unprotected, mut then) = (self.unprotected, self.deleted_unprotected);
-        for deed in recent {
-            match deed.kind {
-                DeedKind::VaultLockRemoved | DeedKind::VaultLockLoosened | DeedKind::VaultPolicyWeakened | DeedKind::ApprovalRemoved => {
-                    unprotected = true;
-                }
-                DeedKind::PointDeleted | DeedKind::VaultDeleted | DeedKind::RetentionShortened => then |= unprotected,
-                _ => {}
-            }
-        }
-        (self.unprotected, self.deleted_unprotected) = (unprotected, then);
+    /// Whether something was deleted after its protection went, by the times of the deeds and not of their arrival. Records carry whole seconds:
+    /// within one second the protection went first, or there was nothing to take away.
+    fn is_deleted_unprotected(&self) -> bool {
+        matches!((self.unprotected_at, self.deleted_at), (Some(unprotected), Some(deleted)) if unprotected <= deleted)
     }
 
     fn count(&self, kinds: &[DeedKind]) -> u64 {
@@ -152,7 +152,7 @@ impl Burst {
         let keys = self.count(&[DeedKind::KeyDeletionScheduled, DeedKind::KeyDisabled]);
         let sides = self.counts.keys().filter(|kind| !matches!(kind, DeedKind::JobStopped | DeedKind::MonitoringRemoved)).count();
         let rules = [
-            (self.deleted_unprotected, Severity::Critical, Pattern::UnprotectedThenDeleted),
+            (self.is_deleted_unprotected(), Severity::Critical, Pattern::UnprotectedThenDeleted),
             (gone > 0 && keys > 0, Severity::Critical, Pattern::PointsAndKeys),
             (gone > 1 && self.accounts.len() > 1, Severity::Critical, Pattern::Accounts),
             (points >= VERY_MANY, Severity::Critical, Pattern::Many),
@@ -182,7 +182,9 @@ pub fn done(view: View, deed: &Deed, actor: &str, id: &IncidentId, moment: &Mome
             return (View { incident: Some(over), lane, member, job_counted }, Due::Nothing);
         }
         // Its end is on its way to people; the deed opens it anew then.
-        Some(ending) if ending.is_open() => return (View { incident: Some(ending), lane, member, job_counted }, Due::Held),
+        Some(ending) if ending.is_open() && ending.telling_until.is_some_and(|until| until > moment.now) => {
+            return (View { incident: Some(ending), lane, member, job_counted }, Due::Held);
+        }
         Some(over) => {
             let opening = over.opening.saturating_add(1);
             Incident { opening, jobs_total: 0, closed: over.closed, ..Incident::unseen(over.id, moment.now) }
