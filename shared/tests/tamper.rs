@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use guardian_core::arn::AccountId;
 use guardian_core::diagnosis::Severity;
@@ -62,8 +63,12 @@ fn judge(write: &Write, before: Option<&Before>) -> tamper::Judged {
 }
 
 fn cases() -> Vec<Value> {
-    include_str!("../../tests/facts/tamper-cases.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    CASES.clone()
 }
+
+static CASES: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    include_str!("../../tests/facts/tamper-cases.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+});
 
 /// What a case is judged as: `high vault-deleted`, `silent unchanged`.
 fn said(judged: &tamper::Judged) -> String {
@@ -206,8 +211,8 @@ fn deed(kind: DeedKind, minute: i64, n: u32) -> Deed {
         DeedKind::JobStopped => "job-stopped",
         _ => "trail-stopped",
     };
-    let case = cases().into_iter().find(|found| found["id"] == case).unwrap();
-    let deed = judged(&case).1.unwrap();
+    let case = CASES.iter().find(|found| found["id"] == case).unwrap();
+    let deed = judged(case).1.unwrap();
     Deed {
         at: at(minute),
         event_id: format!("event-{n}"),
@@ -368,7 +373,7 @@ proptest! {
 
     #[test]
     fn no_event_makes_the_judgement_panic(text in ".{0,200}", name in 0usize..95, value in any::<i64>()) {
-        let mut case = cases().swap_remove(name % cases().len());
+        let mut case = cases().swap_remove(name % CASES.len());
         case["request"] = json!({"policy": text, "backupVaultName": text, "lifecycle": {"deleteAfterDays": value}, "backupPlan": {"rules": text}, "content": text});
         let _ = judged(&json!({"service": case["service"], "event_name": case["event_name"], "request": case["request"]}));
     }

