@@ -16,7 +16,14 @@ from .organization import ROOT, SLR, Inbox, Json, Lab, ebs_route, key_policy, us
 
 CASES = [json.loads(line) for line in (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text().splitlines()]
 # What cases call their objects: each gets some of its own.
-NAMES = ("central-vault", "bde0f455-4e24-4668-aeaa-4932a97f5cc5", "1234abcd-12ab-34cd-56ef-1234567890ab", "backup-jobs", "p-backups0", "9a1b2c3d-0000-4000-8000-000000000001")
+NAMES = (
+    "central-vault",
+    "bde0f455-4e24-4668-aeaa-4932a97f5cc5",
+    "1234abcd-12ab-34cd-56ef-1234567890ab",
+    "backup-jobs",
+    "p-backups0",
+    "9a1b2c3d-0000-4000-8000-000000000001",
+)
 
 
 @pytest.fixture
@@ -33,7 +40,12 @@ def event(case: Json, number: int, name: str, request: Any, *, older: bool = Fal
     account, region = case.get("account", "111111111111"), case.get("region", "eu-central-1")
     service, role = case["service"], case.get("role", f"actor-{number}")
     path = "aws-service-role/backup.amazonaws.com/" if role.startswith("AWSServiceRole") else ""
-    issuer = {"type": "Role", "arn": f"arn:aws:iam::{account}:role/{path}{role}", "accountId": account, "userName": role}
+    issuer = {
+        "type": "Role",
+        "arn": f"arn:aws:iam::{account}:role/{path}{role}",
+        "accountId": account,
+        "userName": role,
+    }
     identity: Json = {
         "type": "AssumedRole",
         "arn": f"arn:aws:sts::{account}:assumed-role/{role}/anna",
@@ -77,7 +89,9 @@ def own_names(case: Json, number: int) -> Json:
     """The case with objects of its own: what was written to them before is in the same log."""
     text = json.dumps(case)
     for name in NAMES:
-        text = text.replace(name, f"{name[:-2]}{number:02}" if name[0].isdigit() or name[1].isdigit() else f"{name}{number}")
+        text = text.replace(
+            name, f"{name[:-2]}{number:02}" if name[0].isdigit() or name[1].isdigit() else f"{name}{number}"
+        )
     return json.loads(text)
 
 
@@ -97,11 +111,21 @@ def test_every_row_is_an_incident_of_its_actor_or_silent_for_its_reason(lab: Lab
         # Deeds of all accounts would share the pace of one.
         case.setdefault("account", "111111111111")
     older = [
-        event(case, n, case["before"]["event_name"], case["before"]["request"], older=True, response=case["before"].get("response"))
+        event(
+            case,
+            n,
+            case["before"]["event_name"],
+            case["before"]["request"],
+            older=True,
+            response=case["before"].get("response"),
+        )
         for n, case in enumerate(cases)
         if "before" in case
     ]
-    newer = [event(case, n, case["event_name"], case["request"], response=case.get("response")) for n, case in enumerate(cases)]
+    newer = [
+        event(case, n, case["event_name"], case["request"], response=case.get("response"))
+        for n, case in enumerate(cases)
+    ]
     watching.send(*map(json.dumps, older), function=WATCH)
     lab.idle()
     before = silences(watching)
@@ -125,7 +149,9 @@ def test_every_row_is_an_incident_of_its_actor_or_silent_for_its_reason(lab: Lab
     assert watching.waiting(WATCH) == 0 and watching.dead_letters(WATCH) == []
 
 
-def test_what_aws_backup_announces_counts_where_no_call_was_recorded(lab: Lab, inbox: Inbox, watching: Guardian) -> None:
+def test_what_aws_backup_announces_counts_where_no_call_was_recorded(
+    lab: Lab, inbox: Inbox, watching: Guardian
+) -> None:
     def deleted(name: str) -> Json:
         arn = f"arn:aws:backup:eu-central-1:111111111113:backup-vault:{name}"
         return {
@@ -141,7 +167,10 @@ def test_what_aws_backup_announces_counts_where_no_call_was_recorded(lab: Lab, i
         }
 
     call = event(
-        {"id": "told", "service": "backup", "account": "111111111113"}, 998, "DeleteBackupVault", {"backupVaultName": "told"}
+        {"id": "told", "service": "backup", "account": "111111111113"},
+        998,
+        "DeleteBackupVault",
+        {"backupVaultName": "told"},
     )
     watching.send(json.dumps(call), function=WATCH)
     lab.idle()
@@ -180,7 +209,18 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     assert last["changes"][0]["source_ip"] == "127.0.0.1" and "protection was taken away" in last["summary"]
 
     def run(*arguments: str) -> Any:
-        ended = command("incidents", *arguments, "--format", "json", environment={"AWS_ENDPOINT_URL": lab.endpoint, "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_REGION": lab.region})
+        ended = command(
+            "incidents",
+            *arguments,
+            "--format",
+            "json",
+            environment={
+                "AWS_ENDPOINT_URL": lab.endpoint,
+                "AWS_ACCESS_KEY_ID": "t",
+                "AWS_SECRET_ACCESS_KEY": "t",
+                "AWS_REGION": lab.region,
+            },
+        )
         assert ended.err == "", ended.err
         return ended.json()
 
@@ -192,7 +232,10 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     }
     assert shown["deeds_total"] == 4 and shown["actor"].endswith(":role/OrganizationAccountAccessRole")
     run("ack", last["incident_id"], "--owner", "sam", "--reason", "found out", "--until", "8h")
-    assert run("close", last["incident_id"], "--owner", "sam", "--reason", "credentials are gone")["closed"]["owner"] == "sam"
+    assert (
+        run("close", last["incident_id"], "--owner", "sam", "--reason", "credentials are gone")["closed"]["owner"]
+        == "sam"
+    )
 
 
 def test_names_that_others_chose_are_inert(lab: Lab, inbox: Inbox, watching: Guardian) -> None:
@@ -219,7 +262,9 @@ def test_killed_around_the_message_it_is_told_once_or_at_most_twice(
             watching.hold_retries()
             watching.let_a_minute_pass()
             watching.fault(kill, function=WATCH, operation=operation, nth=1)
-            watching.send(json.dumps(event(case, number, "DeleteBackupVault", {"backupVaultName": "v"})), function=WATCH)
+            watching.send(
+                json.dumps(event(case, number, "DeleteBackupVault", {"backupVaultName": "v"})), function=WATCH
+            )
             lab.idle()
             met = watching.met()
             watching.well()
@@ -244,6 +289,8 @@ def test_a_diagnosis_names_who_changed_the_key_without_asking_cloudtrail(
         (narrowed,) = inbox.tampers()
         route.copy()
         (alert,) = inbox.drain()
-    assert narrowed["changes"][0]["kind"] == "key-policy-narrowed" and "kms:creategrant" in narrowed["changes"][0]["text"]
+    assert (
+        narrowed["changes"][0]["kind"] == "key-policy-narrowed" and "kms:creategrant" in narrowed["changes"][0]["text"]
+    )
     assert alert["changed"]["action"] == "kms:PutKeyPolicy" and alert["changed"]["actor"].endswith("/suite")
     assert alert["changed"]["event_id"] == narrowed["changes"][0]["event_id"]

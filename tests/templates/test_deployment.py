@@ -149,8 +149,6 @@ def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
         "backup-guardian-change-events",
         "backup-guardian-completed-events",
         "backup-guardian-denial-events",
-        # The Region of the test is the global one of its partition.
-        "backup-guardian-global-write-events",
         "backup-guardian-not-started-events",
         "backup-guardian-problem-events",
         "backup-guardian-write-events",
@@ -160,6 +158,16 @@ def test_the_hub_takes_what_the_agents_send(aws: None) -> None:
         (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
         assert target["Arn"] == hub
         assert boto3.client("iam").get_role(RoleName=target["RoleArn"].split("/")[-1])
+
+
+def test_the_events_of_iam_and_organizations_are_forwarded_from_the_global_region(aws: None) -> None:
+    body = TEMPLATES["agent-regional"].read_text(encoding="utf-8")
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in AGENT.items()]
+    boto3.client("cloudformation", region_name="us-east-1").create_stack(
+        StackName="agent-regional", TemplateBody=body, Parameters=parameters
+    )
+    names = {rule["Name"] for rule in boto3.client("events", region_name="us-east-1").list_rules()["Rules"]}
+    assert {"backup-guardian-global-write-events", "backup-guardian-write-events"} <= names
 
 
 @pytest.mark.parametrize(("wanted", "topics"), [("yes", 1), ("no", 0)])

@@ -147,6 +147,85 @@ def test_what_is_no_denial_is_not_collected(side: str, what: str) -> None:
     assert not pattern(side, "DenialEventsRule").matches_event(NO_DENIALS[what])
 
 
+def write(service: str, name: str, error: str | None = None, invoked_by: str | None = None) -> Event:
+    """A call of somebody."""
+    return call(service, name, error, role="Admin", session="anna", invoked_by=invoked_by)
+
+
+WRITES: dict[str, Event] = {
+    "a recovery point is deleted": write("backup", "DeleteRecoveryPoint"),
+    "it was tried and refused": write("backup", "DeleteRecoveryPoint", "AccessDeniedException"),
+    "a key policy is narrowed": write("kms", "PutKeyPolicy"),
+    "a key is made, whose policy is the first": write("kms", "CreateKey"),
+    "somebody revokes a grant": write("kms", "RevokeGrant"),
+    "the default key of EBS is another": write("ec2", "ModifyEbsDefaultKmsKeyId"),
+    "a trail is stopped": write("cloudtrail", "StopLogging"),
+}
+NO_WRITES: dict[str, Event] = {
+    "a service gives a grant back": write("kms", "RetireGrant", invoked_by="ec2.amazonaws.com"),
+    "a service revokes a grant": write("kms", "RevokeGrant", invoked_by="rds.amazonaws.com"),
+    "a grant is made": write("kms", "CreateGrant"),
+    "a key rotates": write("kms", "RotateKey"),
+    "a copy begins": write("backup", "StartCopyJob"),
+    "another API": write("s3", "DeleteObject"),
+    "a job event": failed_copy(),
+}
+GLOBAL_WRITES: dict[str, Event] = {
+    "a role loses a policy": write("iam", "DetachRolePolicy"),
+    "a policy of the organization is changed": write("organizations", "UpdatePolicy"),
+    "an administrator is removed": write("organizations", "DeregisterDelegatedAdministrator"),
+}
+
+
+def change(detail_type: str, **detail: Any) -> Event:
+    return {**job("Copy", **detail), "detail-type": detail_type}
+
+
+CHANGES: dict[str, Event] = {
+    "a vault is deleted": change("Backup Vault State Change", state="DELETED"),
+    "a plan is deleted": change("Backup Plan State Change", state="DELETED"),
+    "a recovery point goes": change("Recovery Point State Change", status="DELETING"),
+    "a type is switched off": change("Region Setting State Change", state="MODIFIED"),
+}
+NO_CHANGES: dict[str, Event] = {
+    "a vault is made": change("Backup Vault State Change", state="CREATED"),
+    "a recovery point is made": change("Recovery Point State Change", status="COMPLETED"),
+    "an index": change("Recovery Point Index State Change", status="DELETING"),
+    "a job event": failed_copy(),
+}
+OF_RULES = {
+    "WriteEventsRule": (WRITES, NO_WRITES | GLOBAL_WRITES),
+    "GlobalWriteEventsRule": (GLOBAL_WRITES, NO_WRITES | WRITES),
+    "ChangeEventsRule": (CHANGES, NO_CHANGES | WRITES),
+}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("rule", OF_RULES)
+def test_what_endangers_backups_reaches_the_queue_of_writes_and_nothing_else(side: str, rule: str) -> None:
+    wanted, others = OF_RULES[rule]
+    matches = pattern(side, rule).matches_event
+    assert {what for what, event in wanted.items() if not matches(event)} == set()
+    assert {what for what, event in others.items() if matches(event)} == set()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_every_write_that_is_judged_is_forwarded(side: str) -> None:
+    """The cases of the judgement: a rule lets each of them through, but for what is known to be the work of a service."""
+    lines = (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [json.loads(line) for line in lines]
+    matching = [pattern(side, rule).matches_event for rule in ("WriteEventsRule", "GlobalWriteEventsRule")]
+    stopped = {
+        case["id"]
+        for case in cases
+        if not any(
+            matches(write(case["service"], case["event_name"], case.get("error"), case.get("invoked_by")))
+            for matches in matching
+        )
+    }
+    assert stopped == {"grant-of-a-service-retired"}
+
+
 def listening(side: str) -> dict[str, Any]:
     """The rules that hear events, not those with a schedule."""
     rules = resources(side, "AWS::Events::Rule")
