@@ -61,6 +61,7 @@ class Assumed:
     completed: int = 40  # backups and copies of an account and a day
     failed: float = 0.4  # one in a hundred of them
     refused: float = 0.4  # calls, one for each failure
+    writes: int = 5  # calls of an account and a day that change what backups rest on
     plans: int = 3  # of an account and Region
     vaults: int = 2  # that copies go to
     call: float = 0.05  # seconds of a call to AWS
@@ -101,8 +102,10 @@ def memory(template: dict[str, Any], function: str) -> float:
 def lines(template: dict[str, Any], accounts: int, of: Assumed = ASSUMED) -> list[tuple[str, float]]:
     """What is paid for, with its dollars a month."""
     made = counted(template)
-    completed, failed, refused = (accounts * each * DAYS for each in (of.completed, of.failed, of.refused))
-    events = completed + failed + refused
+    completed, failed, refused, writes = (
+        accounts * each * DAYS for each in (of.completed, of.failed, of.refused, of.writes)
+    )
+    events = completed + failed + refused + writes
     looks = 24 * DAYS
     batches = accounts / 10
     # (function, invocations, seconds of each)
@@ -111,6 +114,7 @@ def lines(template: dict[str, Any], accounts: int, of: Assumed = ASSUMED) -> lis
         ("FollowUpFunction", failed * 6, 10 * of.call),
         ("RecordSuccessFunction", completed / 10, 10 * 2 * of.call),
         ("CollectDenialsFunction", refused, of.call),
+        ("WatchTamperFunction", writes, 2 * of.call),
         ("ReconcileJobsFunction", looks, (of.regions * 11 + accounts * of.regions * (1 + of.plans)) * of.call),
         ("CheckAlarmPathFunction", looks, accounts * (1 + 8 * of.regions) * of.call / of.at_once + 2),
         ("PlanSweepFunction", 2 * DAYS, 10.0),
@@ -132,7 +136,8 @@ def lines(template: dict[str, Any], accounts: int, of: Assumed = ASSUMED) -> lis
         ("functions", PRICES["invocation"].of(invocations) + PRICES["memory"].of(seconds)),
         (
             "tables",
-            PRICES["write"].of(2 * completed + 30 * failed + refused) + PRICES["read"].of(2 * completed + 30 * failed),
+            PRICES["write"].of(2 * completed + 30 * failed + refused + 2 * writes)
+            + PRICES["read"].of(2 * completed + 30 * failed + writes),
         ),
         (
             "reports",
@@ -163,7 +168,7 @@ def section(template: dict[str, Any]) -> list[str]:
         "| **all** | " + " | ".join(f"**{money(sum(column.values()))}**" for column in by_size) + " |",
         "",
         f"Assumed: {of.regions} Regions; {of.completed} backups and copies of each account a day, {of.failed / of.completed:.0%} of them failed, each with one "
-        f"refused call; {of.plans} plans in each account and Region; {of.vaults} vaults that copies go to; {of.call * 1000:.0f} ms for a call to AWS; "
+        f"refused call; {of.writes} calls that change what backups rest on; {of.plans} plans in each account and Region; {of.vaults} vaults that copies go to; {of.call * 1000:.0f} ms for a call to AWS; "
         f"{of.sweep_calls} calls of a sweep for each account; {of.metrics} custom metrics; five long polls of 20 seconds on each queue in which nothing "
         f"lies, also at the least concurrency; {of.log * 1e6:.0f} kB of log for each invocation and event; schedules as they are by default.",
         "",

@@ -57,6 +57,16 @@ def guardian(lab: Lab, inbox: Inbox) -> Guardian:
 
 
 @pytest.fixture
+def watching(lab: Lab, inbox: Inbox, guardian: Guardian) -> Iterator[Guardian]:
+    """Somebody works on the queue of writes, and nobody was told of anything yet: everything in the lab is done by one administrator."""
+    guardian.forget_tampering()
+    guardian.set_watching(True)
+    yield guardian
+    lab.idle()
+    guardian.set_watching(False)
+
+
+@pytest.fixture
 def operations(lab: Lab) -> Iterator[Operations]:
     box = Operations(lab)
     yield box

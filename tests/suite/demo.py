@@ -81,6 +81,10 @@ def tell(lab: Lab) -> int:
     route.put_key_policy(key_policy(route.source, use_statement(slr)))
     say(f"   {route.key_arn}")
     say("   the backup account may still use the key; the statement with kms:CreateGrant is gone")
+    warned = inbox.tampers()
+    for alert in warned:
+        say(f"   told at once: {alert['severity'].upper()} {alert['title']}")
+        say(f"   by {alert['actor']}, from {alert['changes'][0]['source_ip']}, at {alert['changes'][0]['at']}")
 
     step(3, "The nightly copy")
     lab.control("bus", {"duplicate": 4})
@@ -119,8 +123,7 @@ def tell(lab: Lab) -> int:
         say(f"   one more message: {message['kind'].upper()} {message['title']}")
 
     denied = alert.get("denied", {})
-    unseen = [gap for gap in alert["gaps"] if gap["action"] == "cloudtrail:LookupEvents"]
-    changed = alert.get("changed", {}).get("action") == "kms:PutKeyPolicy" or bool(unseen)
+    changed = alert.get("changed", {})
     truths = {
         "the cause is kms-key-policy-missing-destination": alert["cause"] == "kms-key-policy-missing-destination",
         "the verdict is proven: refused call and evaluated policies agree": alert["certainty"] == "proven",
@@ -129,7 +132,14 @@ def tell(lab: Lab) -> int:
         "on the key of the volume": denied.get("resource") == route.key_arn,
         "as the trail of the backup account recorded it": denied.get("recorded_in") == route.destination,
         "the source account must act": alert["act_in"]["account_id"] == route.source,
-        "who changed the key policy is named, or said to be not seen in time": changed,
+        "who narrowed the key policy was told before any copy failed": [
+            (done["kind"], done["resource_arn"]) for told in warned for done in told["changes"]
+        ]
+        == [("key-policy-narrowed", route.key_arn)],
+        "and the failure names the same change, with its actor and time": [
+            (changed.get("event_id"), changed.get("actor"), changed.get("at"))
+        ]
+        == [(done["event_id"], done["actor"], done["at"]) for told in warned for done in told["changes"]],
         "there are next steps": bool(alert["next_steps"]),
         "every claim about the patch was shown": all(patch["proof"].values()),
         "five deliveries made one message": len(alerts) == 1,

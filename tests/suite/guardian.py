@@ -217,6 +217,12 @@ class Guardian:
         """Nothing was sent lately: tests make more alerts in a minute than people may get."""
         self.dynamodb.delete_item(TableName=self.table, Key={"pk": {"S": "pace"}, "sk": {"S": "alerts"}})
 
+    def forget_tampering(self) -> None:
+        """Nobody was told of anything that was done so far."""
+        for item in self.items(self.table):
+            if item["sk"] == "head" and "burst" in json.loads(item["life"]):
+                self.dynamodb.delete_item(TableName=self.table, Key={name: {"S": item[name]} for name in ("pk", "sk")})
+
     def forget_what_was_put_off(self) -> None:
         """Nobody comes back to the incidents of earlier tests: they would speak, and take their time, in the midst of another."""
         self.sqs.purge_queue(QueueUrl=self.queue(FOLLOW_UP))

@@ -68,6 +68,7 @@ def cut(line: str) -> str:
     return line
 
 
+@pytest.mark.usefixtures("watching")
 def test_the_transcript_is_what_the_demo_prints(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     mail = told(lab, capsys)
     found = TRANSCRIPT.search(readme())

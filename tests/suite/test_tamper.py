@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,15 +23,6 @@ NAMES = (
     "p-backups0",
     "9a1b2c3d-0000-4000-8000-000000000001",
 )
-
-
-@pytest.fixture
-def watching(lab: Lab, inbox: Inbox, guardian: Guardian) -> Iterator[Guardian]:
-    """Somebody works on the queue of writes."""
-    guardian.set_watching(True)
-    yield guardian
-    lab.idle()
-    guardian.set_watching(False)
 
 
 def event(case: Json, number: int, name: str, request: Any, *, older: bool = False, response: Any = None) -> Json:
