@@ -16,6 +16,7 @@ pub mod incident;
 pub mod invariants;
 pub mod policy;
 pub mod ports;
+pub mod prediction;
 pub mod remedy;
 pub mod report;
 pub mod tamper;

@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Route, VaultKind};
 use crate::arn::{AccountId, Arn, Region};
 use crate::coverage::{ResourceType, Selected, selects};
@@ -16,7 +18,7 @@ use crate::evidence::{BackupPlan, CopyAction, Fact, Key, KeyManager, PlanRule, S
 use crate::policy::wildcard_matches;
 
 /// One kind of copy, before the vaults and keys are known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leg {
     /// The account that owns the plan, the resource and the source vault.
     pub account_id: AccountId,
@@ -43,7 +45,8 @@ pub struct Leg {
 }
 
 /// Which key protects the recovery points of a leg.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LegKey {
     /// This one.
     Key(Arn),

@@ -3,7 +3,7 @@
 //! Three answers: it works, it will fail, it depends. Whatever was not seen and could decide makes it depend; only what was seen makes it fail.
 
 use super::predict::{Outlook, predict};
-use super::{Judged, Leg, LegKey, Obstacle, Route, RoutePolicies, SeenPolicies};
+use super::{Judged, Leg, LegKey, Obstacle, Route, RoutePolicies, SeenPolicies, backup_may_assume};
 use crate::arn::{AccountId, Arn};
 use crate::evidence::{
     Fact, Gap, GapReason, GlobalSettings, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, Role, Vault, VaultPolicy,
@@ -100,6 +100,8 @@ pub enum Blocker {
     Obstacle(Obstacle),
     /// A vault, key or role that the copy names does not exist.
     Missing(Arn),
+    /// A role that AWS Backup may not assume, by its trust policy.
+    RoleNotAssumable(Arn),
     /// A key that cannot be used: its state.
     KeyState(Arn, String),
     /// Copies into other accounts are switched off for the organization, in its management account.
@@ -132,6 +134,7 @@ impl Blocker {
         match self {
             Self::Obstacle(obstacle) => obstacle.reason().to_owned(),
             Self::Missing(arn) => format!("{arn} does not exist"),
+            Self::RoleNotAssumable(role) => format!("the trust policy of {role} does not let AWS Backup assume it"),
             Self::KeyState(key, state) => format!("the key {key} is {state}"),
             Self::CrossAccountBackupOff(account) => format!(
                 "copies into other accounts are switched off for the organization: isCrossAccountBackupEnabled is not `true` in its \
@@ -241,10 +244,20 @@ fn unseen(leg: &Leg, facts: &LegFacts, route: &Route) -> Vec<String> {
         let asked = facts.global_settings.gap().map_or_else(String::new, |gap| format!(": {} in {}", gap.action, gap.account_id));
         open.push(format!("whether the organization allows copies into other accounts could not be read{asked}"));
     }
+    if assumable(facts, route) == Some(Decision::Uncertain) {
+        open.push(format!("whether AWS Backup may assume {} depends on a condition of its trust policy", route.job_role_arn));
+    }
     if leg.key == LegKey::NotSeen {
         open.push("there is no recovery point yet, so the key of the backups is not known".to_owned());
     }
     open
+}
+
+/// Whether AWS Backup may assume the job role; `None` where its trust policy was not seen: the role as a whole is asked for, and missed, elsewhere.
+fn assumable(facts: &LegFacts, route: &Route) -> Option<Decision> {
+    let role = facts.job_role.known().filter(|role| role.arn == route.job_role_arn)?;
+    let answer = backup_may_assume(&route.source_account, &role.arn, role.trust.as_ref()?).ok()?;
+    Some(answer.decision)
 }
 
 /// States of vaults, keys and role that suffice alone.
@@ -255,6 +268,9 @@ fn states(leg: &Leg, facts: &LegFacts, route: &Route) -> Vec<Blocker> {
     let mut blockers = Vec::new();
     if missing(&facts.job_role) {
         blockers.push(Blocker::Missing(route.job_role_arn.clone()));
+    }
+    if matches!(assumable(facts, route), Some(Decision::ImplicitlyDenied | Decision::ExplicitlyDenied)) {
+        blockers.push(Blocker::RoleNotAssumable(route.job_role_arn.clone()));
     }
     if missing(&facts.destination_vault) {
         blockers.push(Blocker::Missing(route.destination_vault_arn.clone()));

@@ -103,6 +103,11 @@ pub(super) fn schedule_of(times: &RuleTimes) -> Result<Schedule, ScheduleError> 
     Schedule::parse(expression_of(times), times.zone.as_deref())
 }
 
+/// The first run of a rule after a moment. `None` where its schedule does not tell: a rate has no instants, a continuous backup none either.
+pub fn next_run(times: &RuleTimes, after: Timestamp) -> Option<Timestamp> {
+    schedule_of(times).ok().filter(|_| !times.continuous)?.next_after(after)
+}
+
 /// The start window that a rule names. Negative, or longer than anything: AWS would refuse it, so it is not what AWS goes by.
 pub(super) fn start_window_of(times: &RuleTimes) -> Option<SignedDuration> {
     times.start_window_minutes.filter(|minutes| (1..=366 * 24 * 60).contains(minutes)).map(SignedDuration::from_mins)

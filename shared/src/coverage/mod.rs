@@ -22,7 +22,7 @@ mod selection;
 
 pub use cover::cover;
 pub use cron::CronError;
-pub use expected::{NotJudged, OpenPlan, OpenRule, expect};
+pub use expected::{NotJudged, OpenPlan, OpenRule, expect, next_run};
 pub use landed::{Arrivals, ArrivalsByVault, ExceptedBy, Landing, Newest, Protection, ResourceCoverage, SelectingRule};
 pub use missed::{Due, MissedRun, RuleSchedule, due, missed};
 pub use objective::objective;

@@ -1,0 +1,50 @@
+//! What a change does to copies.
+
+use super::{KeptLeg, Objects};
+use crate::copy::{Forecast, Verdict, forecast};
+
+/// A copy before a change and after it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shift {
+    /// The copy.
+    pub leg: KeptLeg,
+    /// As it was foretold before.
+    pub before: Forecast,
+    /// As it is foretold now.
+    pub after: Forecast,
+}
+
+/// What a change does to the copies that it may touch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shifts {
+    /// They worked, and will fail.
+    pub broken: Vec<Shift>,
+    /// They would have failed, and work.
+    pub mended: Vec<Shift>,
+    /// They worked or would have failed, and now that depends on what was not seen. Neither broken nor mended.
+    pub open: Vec<Shift>,
+}
+
+impl Shifts {
+    /// Whether nothing changed for any of them.
+    pub fn is_empty(&self) -> bool {
+        self.broken.is_empty() && self.mended.is_empty() && self.open.is_empty()
+    }
+}
+
+/// Judges copies by what was seen of their objects before and by what is seen now. A copy that cannot be judged at all is left out.
+pub fn shifts<'a>(legs: impl IntoIterator<Item = &'a KeptLeg>, before: &Objects, after: &Objects, organization_id: Option<&str>) -> Shifts {
+    let mut shifts = Shifts::default();
+    for leg in legs {
+        let told = |objects: &Objects| forecast(&leg.leg, &leg.facts(objects), organization_id)?.ok();
+        let (Some(before), Some(after)) = (told(before), told(after)) else { continue };
+        let list = match (before.verdict, after.verdict) {
+            (Verdict::Works, Verdict::WillFail) => &mut shifts.broken,
+            (Verdict::WillFail, Verdict::Works) => &mut shifts.mended,
+            (Verdict::Works | Verdict::WillFail, Verdict::Depends) => &mut shifts.open,
+            (Verdict::Works, Verdict::Works) | (Verdict::WillFail, Verdict::WillFail) | (Verdict::Depends, _) => continue,
+        };
+        list.push(Shift { leg: leg.clone(), before, after });
+    }
+    shifts
+}
