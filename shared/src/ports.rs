@@ -2,6 +2,7 @@
 //!
 //! Reads answer with a [`Fact`]: a failed read is a gap, never an error. Only writes can fail, and they say whether a retry may help.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::evidence::{
 };
 use crate::incident::pace::{Permit, Sender};
 use crate::incident::{Acknowledgement, Closing, Due, Failure, Incident, IncidentId, Lane, Moment, Refusal, Standing, Success};
+use crate::prediction::{Held, KeptLeg, KeptRoutes, ObjectId, Objects, Place};
 use crate::report::{Alert, Message, Report};
 use crate::tamper::{Before, Deed, Write};
 
@@ -110,6 +112,30 @@ pub trait ChangeLog: Send + Sync {
     fn before(&self, write: &Write) -> impl Future<Output = Result<Option<Before>, PortError>> + Send;
     /// Whether a write is kept under a name within this time.
     fn is_kept(&self, log_name: &str, from: Timestamp, until: Timestamp) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// Keeps the copies that plans make, with what decides each, so that a write can be judged by what was before it.
+pub trait RouteMemory: Send + Sync {
+    /// The objects that a place leads to, and the accounts whose copies they decide. Most writes lead nowhere.
+    fn at(&self, place: &Place) -> impl Future<Output = Result<(BTreeSet<ObjectId>, BTreeSet<AccountId>), PortError>> + Send;
+    /// All accounts that have copies.
+    fn accounts(&self) -> impl Future<Output = Result<BTreeSet<AccountId>, PortError>> + Send;
+    /// The copies of an account.
+    fn legs(&self, account: &AccountId) -> impl Future<Output = Result<Vec<KeptLeg>, PortError>> + Send;
+    /// These objects as they were last seen; one that is not kept is not among them.
+    fn objects(&self, ids: &BTreeSet<ObjectId>) -> impl Future<Output = Result<Objects, PortError>> + Send;
+    /// Claims what is to be said about an object until the end of the lease.
+    fn claim_telling(&self, id: &ObjectId, now: Timestamp, lease_until: Timestamp) -> impl Future<Output = Result<bool, PortError>> + Send;
+    /// Keeps an object as it was read at a time, unless it was read later already, and gives the claim back.
+    fn learn(&self, id: &ObjectId, held: &Held, at: Timestamp, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Keeps the copies of an account as they were seen at a time. Those that are not among them are gone, if everything was seen.
+    fn keep(
+        &self,
+        account: &AccountId,
+        kept: &KeptRoutes,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// What a claim on a piece of work found.

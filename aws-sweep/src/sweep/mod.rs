@@ -31,7 +31,7 @@ use arrivals::{Arriving, Segments};
 pub use judge::Judging;
 pub use parts::{FolderParts, PartError, Parts};
 use parts::{get_json, put_json};
-pub use ready::Ready;
+pub use ready::{Ready, Routes};
 pub use write::{Forms, ReportError, changes, judge_to, open, write_forms};
 
 /// What is to be swept.

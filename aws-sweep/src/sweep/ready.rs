@@ -8,9 +8,12 @@ use guardian_aws::readers::{Bounds, closed};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::compliance::{OrganizationResult, OrganizationView, SWEEP_SCHEMA, SweepHead, judge_organization};
 use guardian_core::evidence::{
-    AccountInventory, Destination, Fact, Gap, GapReason, OrganizationInventory, RegionInventory, RegionSettings, Vault, VaultInventory,
+    AccountInventory, Bound, Destination, Fact, Gap, GapReason, OrganizationInventory, RegionInventory, RegionSettings, Vault,
+    VaultInventory,
 };
+use guardian_core::prediction::{KeptRoutes, keep};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use super::arrivals::{Gathered, Segments};
 use super::{Begun, PartError, Parts, Sweep};
@@ -28,6 +31,38 @@ pub struct Ready {
     pub destinations: BTreeMap<Arn, Destination>,
     /// What of each of them was read.
     pub(super) listed: BTreeMap<Arn, Listed>,
+    /// Who keeps the copies of the accounts while they are judged, where somebody does.
+    keeper: Option<mpsc::Sender<Routes>>,
+}
+
+/// The copies of an account, as they were seen when it was judged.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// The account.
+    pub account_id: AccountId,
+    /// When it was read.
+    pub at: Timestamp,
+    /// Its copies and what decides them.
+    pub kept: KeptRoutes,
+}
+
+impl Ready {
+    /// Hands the copies of every account that is judged from now on to whoever takes them; where nobody takes them any longer they are dropped.
+    pub fn keep_for(&mut self, keeper: mpsc::Sender<Routes>) {
+        self.keeper = Some(keeper);
+    }
+
+    /// Of an account that let nobody in nothing was seen, so what is kept of it stays.
+    pub(super) async fn keep(&self, inventory: &AccountInventory) {
+        let Some(keeper) = self.keeper.as_ref().filter(|_| closed(inventory).is_none()) else { return };
+        let bounds = |account: &AccountId| {
+            let of = |kind| self.bounds.of(&self.organization, account, kind);
+            (of(Bound::Scp), of(Bound::Rcp))
+        };
+        let kept = keep(inventory, &self.destinations, &self.organization, bounds);
+        // Who waits here is as slow as the table is.
+        let _ = keeper.send(Routes { account_id: inventory.account_id.clone(), at: inventory.at, kept }).await;
+    }
 }
 
 /// Whether the recovery points of a vault could be listed, and where they are.
@@ -54,7 +89,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         drop(all);
         let bounds = self.bound(&begun).await?;
         let Begun { organization, accounts, .. } = begun;
-        let mut ready = Ready { organization, bounds, accounts, destinations: BTreeMap::new(), listed: BTreeMap::new() };
+        let mut ready = Ready { organization, bounds, accounts, destinations: BTreeMap::new(), listed: BTreeMap::new(), keeper: None };
         for (owner, arns) in by_owner {
             let inventory = self.inventory(&owner).await?;
             for arn in arns {

@@ -1,8 +1,8 @@
 //! What there is to tell about every route.
 
 use anyhow::Context as _;
-use guardian_core::copy::{Forecast, LegFacts, NotYetKnown, Verdict, forecast};
-use guardian_core::evidence::{Fact, Gap, KeyPolicy};
+use guardian_core::copy::{Forecast, NotYetKnown, Verdict, forecast};
+use guardian_core::evidence::Gap;
 use guardian_core::remedy::{NoPatch, Patch, Plan, Stored, plan};
 
 use super::survey::Survey;
@@ -49,22 +49,12 @@ pub(super) fn findings(survey: Survey, organization_id: Option<&str>) -> anyhow:
     for (leg, facts) in &survey.legs {
         if let Some(judged) = forecast(leg, facts, organization_id) {
             let forecast = judged.with_context(|| format!("the role `{}` cannot be judged", leg.job_role_arn))?;
-            let plan = (!forecast.denied.is_empty()).then(|| plan(&forecast.route, &forecast.policies, &stored(facts)));
+            let plan = (!forecast.denied.is_empty()).then(|| plan(&forecast.route, &forecast.policies, &Stored::of_facts(facts)));
             routes.push(Finding { forecast, plan });
         }
     }
     let Survey { plans, copying_plans, unknown, gaps, .. } = survey;
     Ok(Findings { routes, plans, copying_plans, unknown, gaps })
-}
-
-/// The documents that a patch would replace.
-fn stored(facts: &LegFacts) -> Stored {
-    let key = |policy: &Fact<KeyPolicy>| policy.known().map(|policy| policy.document.clone());
-    Stored {
-        source_key: key(&facts.source_key_policy),
-        destination_key: key(&facts.destination_key_policy),
-        destination_vault: facts.destination_vault_policy.known().map(|policy| policy.document.clone()),
-    }
 }
 
 impl Findings {

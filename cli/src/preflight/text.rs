@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guardian_core::arn::Arn;
-use guardian_core::copy::{Forecast, Judged, Verdict, WhyNotKnown};
+use guardian_core::copy::{Forecast, Verdict, WhyNotKnown};
 use guardian_core::evidence::Gap;
 use guardian_core::remedy::Patch;
 use guardian_core::report::inert_text;
@@ -23,11 +23,11 @@ pub(crate) fn text(findings: &Findings) -> String {
     let failing = findings
         .with(Verdict::WillFail)
         .map(|finding| &finding.forecast)
-        .flat_map(|forecast| causes(forecast).into_iter().map(move |cause| (cause, forecast)));
+        .flat_map(|forecast| forecast.causes().into_iter().map(move |cause| (cause, forecast)));
     page.grouped("WILL FAIL", failing);
     page.mend(&findings.routes);
     let depending = findings.with(Verdict::Depends).map(|finding| &finding.forecast).flat_map(|forecast| {
-        let fails = causes(forecast).into_iter().map(|cause| format!("if it is made, it will fail: {cause}"));
+        let fails = forecast.causes().into_iter().map(|cause| format!("if it is made, it will fail: {cause}"));
         forecast.open.iter().cloned().chain(fails).map(move |open| (open, forecast))
     });
     page.grouped("DEPENDS", depending);
@@ -141,28 +141,6 @@ impl Page {
 fn lacking(patch: &Patch) -> String {
     let what = if patch.policy_name.is_some() { "give another policy to" } else { "add to the policy of" };
     format!("account {}: {what} {} ({})", patch.account_id, patch.target_arn, patch.operation.action())
-}
-
-/// Why a route will fail: the denied requests of one principal on one object for one reason are one cause.
-fn causes(forecast: &Forecast) -> Vec<String> {
-    let mut groups: Vec<(&Judged, String, Vec<&str>)> = Vec::new();
-    for judged in &forecast.denied {
-        let why = judged.reason();
-        let same = |(known, reason, _): &&mut (&Judged, String, Vec<&str>)| {
-            known.requirement.principal == judged.requirement.principal
-                && known.requirement.resource == judged.requirement.resource
-                && *reason == why
-        };
-        match groups.iter_mut().find(same) {
-            Some((_, _, actions)) => actions.push(judged.requirement.action),
-            None => groups.push((judged, why, vec![judged.requirement.action])),
-        }
-    }
-    let denied = groups.into_iter().map(|(judged, why, actions)| {
-        let need = &judged.requirement;
-        format!("{} may not {} on {}: {why}", need.principal, actions.join(", "), need.resource)
-    });
-    denied.chain(forecast.blockers.iter().map(|blocker| blocker.reason())).collect()
 }
 
 fn route(forecast: &Forecast) -> String {

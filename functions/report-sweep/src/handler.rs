@@ -4,19 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use guardian_aws::answers::Answers;
 use guardian_aws::lambda::count;
-use guardian_aws_sweep::sweep::{Forms, PartError, Parts, ReportError, Sweep, changes, judge_to, write_forms};
+use guardian_aws_sweep::sweep::{Forms, PartError, Parts, ReportError, Routes, Sweep, changes, judge_to, write_forms};
 use guardian_aws_sweep::{Kind, ReportBucket, SweepId};
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::{AlarmPath, Fact, Gap, GapReason};
 use guardian_core::incident::pace::{Permit, Sender};
-use guardian_core::ports::{AlertSink, Heart, Pace, PortError, Pulse, TroubleMemory};
+use guardian_core::ports::{AlertSink, Heart, Pace, PortError, Pulse, RouteMemory, TroubleMemory};
 use guardian_core::report::sweep::{Changes, Overview, Product, digest};
 use guardian_core::report::{Alert, render};
 use jiff::Timestamp;
 use plan_sweep::{PlanError, opened};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::config::Told;
@@ -28,6 +30,8 @@ const FUNCTION: &str = "report-sweep";
 /// Who looks at the alarm path, every hour, and how old its last look may be.
 const LOOKER: &str = "check-alarm-path";
 const LOOKED_WITHIN_HOURS: u64 = 3;
+/// Accounts whose copies are kept at the same time.
+const ROUTES_AT_ONCE: usize = 8;
 /// The part that says that people were told.
 const TOLD: &str = "told.json";
 /// What is left of an invocation for telling and noting when findings are handed over.
@@ -89,13 +93,15 @@ fn with_source(error: &ReportError) -> String {
 }
 
 /// The outside of the handler.
-pub struct Ports<W, H, T, S, I> {
+pub struct Ports<W, H, T, S, I, R> {
     /// The pace of messages.
     pub pace: W,
     /// Our heartbeat, and that of check-alarm-path.
     pub heart: H,
     /// What check-alarm-path keeps.
     pub troubles: T,
+    /// Where the copies of the accounts are kept, for the predictions.
+    pub routes: R,
     /// Where messages go.
     pub alerts: S,
     /// Security Hub, and the product in whose name findings are.
@@ -107,8 +113,8 @@ pub struct Ports<W, H, T, S, I> {
 }
 
 /// The function.
-pub struct Handler<W, H, T, S, I> {
-    ports: Ports<W, H, T, S, I>,
+pub struct Handler<W, H, T, S, I, R> {
+    ports: Ports<W, H, T, S, I, R>,
     told: Told,
     account: AccountId,
     region: Option<Region>,
@@ -168,16 +174,17 @@ impl Drop for Files {
     }
 }
 
-impl<W, H, T, S, I> Handler<W, H, T, S, I>
+impl<W, H, T, S, I, R> Handler<W, H, T, S, I, R>
 where
     W: Pace,
     H: Heart + Pulse,
     T: TroubleMemory,
     S: AlertSink,
     I: Importer,
+    R: RouteMemory,
 {
     /// A handler over these ports, in this account and Region.
-    pub fn new(ports: Ports<W, H, T, S, I>, told: Told, account: AccountId, region: Option<Region>) -> Self {
+    pub fn new(ports: Ports<W, H, T, S, I, R>, told: Told, account: AccountId, region: Option<Region>) -> Self {
         Self { ports, told, account, region }
     }
 
@@ -195,9 +202,15 @@ where
         let at = ready.organization.at;
         ready.organization.alarm_path = self.alarm_path().await;
         let files = Files::new(id)?;
-        let ready = Arc::new(ready);
-        let overview = Box::pin(judge_to(sweep, &ready, &files.at(MACHINE))).await?;
-        drop(ready);
+        let (keeper, judged) = mpsc::channel(ROUTES_AT_ONCE);
+        ready.keep_for(keeper);
+        let judging = async {
+            // It ends with the last who hands copies over, and so ends the other.
+            let ready = Arc::new(ready);
+            Box::pin(judge_to(sweep, &ready, &files.at(MACHINE))).await
+        };
+        let (overview, ()) = tokio::join!(judging, self.keep_routes(judged));
+        let overview = overview?;
         let latest = self.latest(bucket).await?;
         let before = latest.as_ref().and_then(|latest| latest.before(id));
         let changed = self.changed(bucket, before.as_ref(), &files).await?;
@@ -214,6 +227,22 @@ where
         }
         self.beat().await;
         Ok(Answer { sweep: id.clone(), report: page, since, told, imported: imported.imported })
+    }
+
+    /// Keeps the copies of the accounts as they are judged. What is not kept makes no report worse; a prediction goes by what was kept before.
+    async fn keep_routes(&self, judged: mpsc::Receiver<Routes>) {
+        let coming = stream::unfold(judged, async |mut judged| Some((judged.recv().await?, judged)));
+        let kept = coming.map(|routes| async move {
+            let kept = self.ports.routes.keep(&routes.account_id, &routes.kept, routes.at, (self.ports.now)()).await;
+            (routes.account_id, kept)
+        });
+        let mut kept = std::pin::pin!(kept.buffer_unordered(ROUTES_AT_ONCE));
+        while let Some((account, kept)) = kept.next().await {
+            if let Err(error) = kept {
+                tracing::error!(%account, operation = error.operation, code = %error.code, "the copies of an account were not kept");
+                self.count("not-kept", "routes");
+            }
+        }
     }
 
     /// What check-alarm-path came to: found there, and told here.

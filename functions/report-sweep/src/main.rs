@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use guardian_aws::{Cloud, HeartbeatTable, Topics, TroubleTable, WorkTable, lambda};
+use guardian_aws::{Cloud, HeartbeatTable, RouteTable, Topics, TroubleTable, WorkTable, lambda};
 use guardian_aws_sweep::ReportBucket;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::compliance::Baseline;
@@ -45,6 +45,7 @@ async fn main() -> Result<(), Error> {
                     None => heart,
                 },
                 troubles: TroubleTable::new(&base, config.table.clone()),
+                routes: RouteTable::new(&base, config.table.clone()),
                 alerts: Topics::new(&base, config.alert_topic_arn.clone(), config.chat_topic_arn.clone()),
                 findings: config.product.clone().map(|product| (SecurityHub(sweeps.cloud().clone(), product.region().clone()), product)),
                 now: Box::new(jiff::Timestamp::now),

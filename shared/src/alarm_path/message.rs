@@ -155,6 +155,7 @@ pub fn self_check(notice: &Notice, operations: &Arn, now: Timestamp) -> Option<A
         links: Vec::new(),
         fingerprint: None,
         truncated: Vec::new(),
+        foretold: None,
     };
     Some(inert(&alert))
 }

@@ -174,6 +174,30 @@ pub struct Forecast {
     pub gaps: Vec<Gap>,
 }
 
+impl Forecast {
+    /// Why a route will fail: the denied requests of one principal on one object for one reason are one cause. May quote untrusted text.
+    pub fn causes(&self) -> Vec<String> {
+        let mut groups: Vec<(&Judged, String, Vec<&str>)> = Vec::new();
+        for judged in &self.denied {
+            let why = judged.reason();
+            let same = |(known, reason, _): &&mut (&Judged, String, Vec<&str>)| {
+                known.requirement.principal == judged.requirement.principal
+                    && known.requirement.resource == judged.requirement.resource
+                    && *reason == why
+            };
+            match groups.iter_mut().find(same) {
+                Some((_, _, actions)) => actions.push(judged.requirement.action),
+                None => groups.push((judged, why, vec![judged.requirement.action])),
+            }
+        }
+        let denied = groups.into_iter().map(|(judged, why, actions)| {
+            let need = &judged.requirement;
+            format!("{} may not {} on {}: {why}", need.principal, actions.join(", "), need.resource)
+        });
+        denied.chain(self.blockers.iter().map(|blocker| blocker.reason())).collect()
+    }
+}
+
 /// Judges a leg; `None` where its ARNs make no route.
 pub fn forecast(leg: &Leg, facts: &LegFacts, organization_id: Option<&str>) -> Option<Result<Forecast, NotAPrincipal>> {
     let seen_id = facts.organization.known().map(|organization| organization.id.clone());

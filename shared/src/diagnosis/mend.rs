@@ -62,7 +62,8 @@ fn stored(evidence: &Evidence) -> Stored {
     }
 }
 
-fn shown(patch: &remedy::Patch) -> Patch {
+/// A patch as alerts show it.
+pub(crate) fn shown(patch: &remedy::Patch) -> Patch {
     Patch {
         target_arn: patch.target_arn.as_str().to_owned(),
         account_id: patch.account_id.clone(),

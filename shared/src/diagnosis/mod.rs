@@ -21,6 +21,7 @@ pub mod verdict;
 pub use assess::{Assessment, Evaluation, Stand};
 pub use cause::Cause;
 pub use engine::diagnose;
+pub(crate) use mend::shown;
 pub use rule::{Answer, Finding, Meta, Rule};
 pub use verdict::{ActIn, Candidate, Certainty, Denied, Grade, Patch, Severity, Side, Step, Verdict};
 

@@ -58,6 +58,11 @@ impl IncidentId {
         Self(format!("bg-{}", digest("backup-guardian/sweep/v1", &[organization, &at.to_string()])))
     }
 
+    /// The predictions about one object: later writes on it belong to the same.
+    pub fn of_prediction(object: &str) -> Self {
+        Self(format!("bg-{}", digest("backup-guardian/prediction/v1", &[object])))
+    }
+
     /// The text of the id.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -114,10 +114,9 @@ impl Held {
             (Self::Vault { vault: a, policy: b }, Self::Vault { vault: x, policy: y }) => same(a, x) && same(b, y),
             (Self::Role { role: a }, Self::Role { role: x }) => same(a, x),
             (Self::Account { scps: a, rcps: b }, Self::Account { scps: x, rcps: y }) => same(a, x) && same(b, y),
-            (
-                Self::Organization { organization: a, global_settings: b },
-                Self::Organization { organization: x, global_settings: y },
-            ) => same(a, x) && same(b, y),
+            (Self::Organization { organization: a, global_settings: b }, Self::Organization { organization: x, global_settings: y }) => {
+                same(a, x) && same(b, y)
+            }
             _ => false,
         }
     }
@@ -190,10 +189,9 @@ pub fn overlay(kept: &Objects, fresh: Objects) -> Objects {
             (Held::Account { scps, rcps }, Some(Held::Account { scps: a, rcps: b })) => {
                 Held::Account { scps: or(scps, a), rcps: or(rcps, b) }
             }
-            (
-                Held::Organization { organization, global_settings },
-                Some(Held::Organization { organization: a, global_settings: b }),
-            ) => Held::Organization { organization: or(organization, a), global_settings: or(global_settings, b) },
+            (Held::Organization { organization, global_settings }, Some(Held::Organization { organization: a, global_settings: b })) => {
+                Held::Organization { organization: or(organization, a), global_settings: or(global_settings, b) }
+            }
             (held, _) => held,
         };
         all.insert(id, held);

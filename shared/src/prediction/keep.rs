@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Held, Kept, KeptLeg, ObjectId, Objects};
+use super::{Held, KeptLeg, KeptRoutes, ObjectId, Objects};
 use crate::arn::{AccountId, Arn};
 use crate::copy::{Leg, discover};
 use crate::evidence::{
-    AccountInventory, BackupPlan, Destination, Fact, OrganizationInventory, PolicyLevels, ResourcePoints, RuleTimes, Selection,
-    StoredPoint, Vault, VaultInventory, VaultPolicy,
+    AccountInventory, BackupPlan, Destination, Fact, OrganizationInventory, PlanInventory, PolicyLevels, RegionInventory, ResourcePoints,
+    RuleTimes, Selection, StoredPoint, Vault, VaultInventory, VaultPolicy,
 };
 
 /// The copies that the plans of an account make, and what of their objects was seen. `bounds_of` tells the SCPs and RCPs of an account.
@@ -16,8 +16,9 @@ pub fn keep(
     destinations: &BTreeMap<Arn, Destination>,
     organization: &OrganizationInventory,
     bounds_of: impl Fn(&AccountId) -> (Fact<PolicyLevels>, Fact<PolicyLevels>),
-) -> Kept {
-    let regions = account.regions.values();
+) -> KeptRoutes {
+    let regions = account.regions.values().filter(|region| region.enabled.known() != Some(&false));
+    let complete = seen_whole(regions.clone());
     let plans = regions.clone().filter_map(|region| region.plans.known()).flatten();
     let plans = plans.filter_map(|inventory| {
         let selections = inventory.selections.known()?.iter().filter_map(Fact::known).cloned().collect::<Vec<_>>();
@@ -63,7 +64,22 @@ pub fn keep(
             }
         }
     }
-    Kept { legs, objects }
+    KeptRoutes { legs, objects, complete }
+}
+
+/// Whether the plans, their selections and the points of the vaults that they back up into were all read.
+fn seen_whole<'a>(mut regions: impl Iterator<Item = &'a RegionInventory>) -> bool {
+    regions.all(|region| {
+        let (Some(plans), Some(vaults)) = (region.plans.known(), region.vaults.known()) else { return false };
+        let whole = |plan: &PlanInventory| {
+            let selections = plan.selections.known();
+            plan.plan.known().is_some() && selections.is_some_and(|selections| selections.iter().all(|one| one.known().is_some()))
+        };
+        let rules = plans.iter().filter_map(|plan| plan.plan.known()).flat_map(|plan| plan.rules.iter().map(move |rule| (plan, rule)));
+        let mut targets = rules.filter(|(_, rule)| !rule.copy_actions.is_empty()).filter_map(|(plan, rule)| plan.vault(&rule.target_vault));
+        let unread = |arn: &Arn| vaults.iter().any(|vault| vault.vault.arn == *arn && vault.points.known().is_none());
+        plans.iter().all(whole) && !targets.any(|arn| unread(&arn))
+    })
 }
 
 fn own(vault: &VaultInventory, at: jiff::Timestamp) -> (Fact<Vault>, Fact<VaultPolicy>) {

@@ -36,11 +36,13 @@ pub struct KeptLeg {
 
 /// Kinds of copies with the objects that decide them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Kept {
+pub struct KeptRoutes {
     /// The copies, sorted.
     pub legs: Vec<KeptLeg>,
     /// The objects.
     pub objects: Objects,
+    /// Whether everything was seen that could make a copy: only then one that is not here is gone.
+    pub complete: bool,
 }
 
 impl KeptLeg {
@@ -154,7 +156,7 @@ impl KeptLeg {
     }
 }
 
-impl Kept {
+impl KeptRoutes {
     /// The copies that an object decides.
     pub fn decided_by<'a>(&'a self, object: &'a ObjectId) -> impl Iterator<Item = &'a KeptLeg> {
         self.legs.iter().filter(move |leg| leg.objects(&self.objects).contains(object))

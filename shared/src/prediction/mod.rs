@@ -14,11 +14,16 @@ mod incident;
 mod keep;
 mod kept;
 mod shift;
+mod touch;
 
 pub use blame::{Blame, blame};
 pub use edit::{Edit, EditError, apply};
 pub use held::{Held, ObjectId, Objects, overlay};
 pub use incident::{SOON, cause_of, first_run, severity};
 pub use keep::keep;
-pub use kept::{Kept, KeptLeg, LegId};
+pub use kept::{KeptLeg, KeptRoutes, LegId};
 pub use shift::{Shift, Shifts, shifts};
+pub use touch::{Place, Touch, touched};
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use super::draft::Draft;
 use super::statement::Purpose;
 use super::{Admit, NoPatch, Patch, drafted, joined, lacking, object_of, proven, stored};
 use crate::arn::{AccountId, Arn};
-use crate::copy::{Object, Obstacle, Route, RoutePolicies, SeenCall, obstacles, requirements_seen};
+use crate::copy::{LegFacts, Object, Obstacle, Route, RoutePolicies, SeenCall, obstacles, requirements_seen};
+use crate::evidence::{Fact, KeyPolicy};
 use crate::policy::Layer;
 
 /// The stored documents of the policies that may be changed. `None`: not seen; for a vault the inner `None`: it has none.
@@ -133,6 +134,16 @@ pub fn plan_seen(route: &Route, policies: &RoutePolicies, documents: &Stored, se
 }
 
 impl Stored {
+    /// As they were seen for a copy.
+    pub fn of_facts(facts: &LegFacts) -> Self {
+        let key = |policy: &Fact<KeyPolicy>| policy.known().map(|policy| policy.document.clone());
+        Self {
+            source_key: key(&facts.source_key_policy),
+            destination_key: key(&facts.destination_key_policy),
+            destination_vault: facts.destination_vault_policy.known().map(|policy| policy.document.clone()),
+        }
+    }
+
     /// The document of a key or vault; `Ok(None)`: it has none.
     fn of(&self, route: &Route, arn: &str) -> Result<Option<&Value>, NoPatch> {
         let is = |other: Option<&Arn>| other.is_some_and(|other| other.as_str() == arn);

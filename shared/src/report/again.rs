@@ -129,6 +129,7 @@ pub fn digest(alerts: &[(Incident, Alert)], now: Timestamp) -> Option<Alert> {
         links: Vec::new(),
         fingerprint: None,
         truncated: Vec::new(),
+        foretold: None,
     };
     Some(inert::alert(&alert))
 }

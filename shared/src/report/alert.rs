@@ -148,6 +148,39 @@ pub struct Alert {
     /// What was left out to stay within the limits of SNS, in the order it was cut.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub truncated: Vec<String>,
+    /// What is foretold; only in `prediction`. Its members stand beside the others.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub foretold: Option<Foretold>,
+}
+
+/// Whether copies that have not run yet will fail or will work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Outlook {
+    WillFail,
+    WillWork,
+}
+
+/// What a change does to copies that have not run yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Foretold {
+    /// Whether they will fail or will work.
+    pub outlook: Outlook,
+    /// When the first of them is due, where a schedule tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run: Option<Timestamp>,
+    /// The first of them.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// How many there are.
+    pub routes_total: u64,
+    /// Statements that deny what they need, and were not there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_statements: Vec<serde_json::Value>,
+    /// Statements that allowed what they need, and are gone or changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_statements: Vec<serde_json::Value>,
 }
 
 /// Who must act, and on what.

@@ -84,6 +84,7 @@ pub fn build(evidence: &Evidence, verdict: &Verdict, kind: Kind, incident: &Inci
         links: links(verdict),
         fingerprint: Some(verdict.fingerprint.clone()).filter(|fingerprint| !fingerprint.is_empty()),
         truncated: Vec::new(),
+        foretold: None,
     };
     inert::alert(&alert)
 }

@@ -7,7 +7,7 @@
 //! INVARIANT: [`text`] is idempotent, and its result holds no line break, no control or format character, no mention, no live link to a host
 //! other than the AWS documentation, and no run of five hyphens (the fence of the machine block).
 
-use super::alert::{ActIn, Alert, AlertJob, Changed, Closed, Done, EvidenceLine, IncidentLine, Moment, NextStep, Route};
+use super::alert::{ActIn, Alert, AlertJob, Changed, Closed, Done, EvidenceLine, Foretold, IncidentLine, Moment, NextStep, Route};
 use crate::diagnosis::{Denied, Evaluation, Patch};
 use crate::event::Problem;
 use crate::evidence::Gap;
@@ -224,6 +224,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         links,
         fingerprint,
         truncated,
+        foretold,
     } = raw;
     Alert {
         schema: super::alert::SCHEMA.to_owned(),
@@ -269,14 +270,7 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         timeline: timeline
             .as_ref()
             .map(|all| all.iter().map(|one| Moment { text: said(&one.text), event_id: text(&one.event_id), ..one.clone() }).collect()),
-        route: route.as_ref().map(|route| Route {
-            source_account: option(route.source_account.as_ref()),
-            source_region: option(route.source_region.as_ref()),
-            source_vault: option(route.source_vault.as_ref()),
-            resource_type: option(route.resource_type.as_ref()),
-            key: option(route.key.as_ref()),
-            destination_vault: option(route.destination_vault.as_ref()),
-        }),
+        route: route.as_ref().map(way),
         impact: impact.clone(),
         evidence: evidence
             .iter()
@@ -290,7 +284,37 @@ pub(super) fn alert(raw: &Alert) -> Alert {
         links: links.iter().filter(|link| is_showable_link(link)).cloned().collect(),
         fingerprint: option(fingerprint.as_ref()),
         truncated: truncated.iter().map(|cut| text(cut)).filter(|cut| !cut.is_empty()).collect(),
+        foretold: foretold.as_ref().map(told),
     }
+}
+
+fn way(raw: &Route) -> Route {
+    Route {
+        source_account: option(raw.source_account.as_ref()),
+        source_region: option(raw.source_region.as_ref()),
+        source_vault: option(raw.source_vault.as_ref()),
+        resource_type: option(raw.resource_type.as_ref()),
+        key: option(raw.key.as_ref()),
+        destination_vault: option(raw.destination_vault.as_ref()),
+    }
+}
+
+/// A statement that cannot be shown as it is would be another one: it is left out, and the lines of evidence tell it with every text inert.
+fn told(raw: &Foretold) -> Foretold {
+    let plain = |statements: &[serde_json::Value]| statements.iter().filter(|one| is_plain_json(one)).cloned().collect();
+    Foretold {
+        outlook: raw.outlook,
+        next_run: raw.next_run,
+        routes: raw.routes.iter().map(way).collect(),
+        routes_total: raw.routes_total,
+        added_statements: plain(&raw.added_statements),
+        gone_statements: plain(&raw.gone_statements),
+    }
+}
+
+fn is_plain_json(json: &serde_json::Value) -> bool {
+    let json = json.to_string();
+    json.is_ascii() && text(&json) == json
 }
 
 fn acting(raw: &ActIn) -> ActIn {
@@ -338,10 +362,7 @@ fn job(raw: &AlertJob) -> AlertJob {
 /// A policy is applied as it is or not at all, so nothing in it is changed: a document that cannot be shown is left out, and statements
 /// that cannot, with the whole patch.
 fn patch_of(raw: &Patch) -> Option<Patch> {
-    let plain = |json: &serde_json::Value| {
-        let json = json.to_string();
-        json.is_ascii() && text(&json) == json
-    };
+    let plain = is_plain_json;
     // A line of a mail holds 998 characters (RFC 5322).
     let shown = |json: &serde_json::Value| plain(json) && format!("{json:#}").lines().all(|line| line.len() < 900);
     let (target_arn, operation) = (option(Some(&raw.target_arn))?, option(Some(&raw.operation))?);

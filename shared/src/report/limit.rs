@@ -22,6 +22,8 @@ const CUTS: &[Cut] = &[
     |alert| list(&mut alert.jobs, 5, "jobs beyond the newest 5"),
     |alert| list(&mut alert.gaps, 20, "gaps"),
     |alert| list(&mut alert.unread, 20, "unreadable fields"),
+    |alert| routes(alert, 5),
+    statements,
     |alert| list(&mut alert.links, 5, "links"),
     |alert| list_end(&mut alert.changes, 5, "changes before the newest 5"),
     document,
@@ -66,6 +68,18 @@ fn document(alert: &mut Alert) -> Option<String> {
     let patch = alert.patch.as_mut()?;
     let cut = patch.document.take().is_some() | patch.cli.take().is_some();
     cut.then(|| "the patched document: its statements are here".to_owned())
+}
+
+fn routes(alert: &mut Alert, most: usize) -> Option<String> {
+    list(&mut alert.foretold.as_mut()?.routes, most, "routes beyond the first")
+}
+
+/// The statements that are to blame, which the trail of their account has.
+fn statements(alert: &mut Alert) -> Option<String> {
+    let foretold = alert.foretold.as_mut()?;
+    let cut = foretold.added_statements.len() + foretold.gone_statements.len();
+    (foretold.added_statements, foretold.gone_statements) = (Vec::new(), Vec::new());
+    (cut > 0).then(|| format!("statements that are to blame: {cut} left out"))
 }
 
 fn machine_form_fits(alert: &Alert, limit: usize) -> bool {
@@ -191,7 +205,8 @@ fn texts(alert: &mut Alert, most: usize) -> Option<String> {
     for moment in alert.timeline.iter_mut().flatten() {
         cut += usize::from(shorten(&mut moment.text, most)) + usize::from(shorten(&mut moment.event_id, most));
     }
-    if let Some(route) = &mut alert.route {
+    let routes = alert.foretold.iter_mut().flat_map(|foretold| &mut foretold.routes);
+    for route in alert.route.iter_mut().chain(routes) {
         let texts = [
             route.source_account.as_mut(),
             route.source_region.as_mut(),

@@ -16,6 +16,7 @@ mod listing;
 mod message;
 mod outline;
 mod page;
+mod prediction;
 pub mod schema;
 pub mod set_up;
 mod sms;
@@ -31,6 +32,7 @@ pub use build::{Names, build, job_of};
 pub use listing::{Listed, ListedJob, REPORT_SCHEMA, Report};
 pub use message::{Message, SNS_LIMIT};
 pub use page::{check_page, page, prose};
+pub use prediction::{Telling, foretell};
 pub use tamper::tamper;
 pub use terminal::{Look, terminal};
 

@@ -76,6 +76,20 @@ pub(super) fn sections(alert: &Alert) -> Vec<Section> {
             left_out,
         ]);
     }
+    if alert.kind == Kind::Prediction {
+        return filled([
+            ("WHAT WILL HAPPEN", cause(alert)),
+            ("WHAT CHANGED", changed(alert)),
+            ("WHO MUST ACT", who(alert)),
+            ("PATCH", patch(alert)),
+            ("WHAT TO DO", steps(&alert.next_steps, true)),
+            ("ROUTES", routes(alert)),
+            ("SEEN", seen(alert)),
+            ("GAPS", gaps(alert)),
+            ("READ ON", links(alert)),
+            left_out,
+        ]);
+    }
     filled([
         ("WHAT HAPPENED", what(alert)),
         ("CAUSE", cause(alert)),
@@ -265,11 +279,25 @@ fn cause(alert: &Alert) -> Vec<Line> {
 fn changed(alert: &Alert) -> Vec<Line> {
     let Some(changed) = &alert.changed else { return Vec::new() };
     let from = changed.source_ip.as_ref().map(|ip| format!(" from {}", cut(ip, 100))).unwrap_or_default();
+    let when = if alert.kind == Kind::Prediction { "The change" } else { "Last change before the failure" };
     vec![
-        Line::Text(format!("Last change before the failure: {} at {}{from}.", cut(&changed.action, 100), second(changed.at))),
+        Line::Text(format!("{when}: {} at {}{from}.", cut(&changed.action, 100), second(changed.at))),
         Line::Field("by", cut(&changed.actor, 300)),
         Line::Field("event", cut(&changed.event_id, 100)),
     ]
+}
+
+fn routes(alert: &Alert) -> Vec<Line> {
+    let Some(foretold) = &alert.foretold else { return Vec::new() };
+    let mut lines = Vec::new();
+    lines.extend(foretold.next_run.map(|run| Line::Field("next run", minute(run))));
+    for route in foretold.routes.iter().take(MOST) {
+        let part = |part: &Option<String>| part.as_deref().map_or_else(|| "not seen".to_owned(), |text| cut(text, 300));
+        let (from, into, kind) = (part(&route.source_vault), part(&route.destination_vault), part(&route.resource_type));
+        lines.push(Line::Bullet(format!("{kind}: {from} to {into}")));
+    }
+    more(&mut lines, usize::try_from(foretold.routes_total).unwrap_or(usize::MAX), "route");
+    lines
 }
 
 fn who(alert: &Alert) -> Vec<Line> {

@@ -10,7 +10,8 @@ pub(super) const LONGEST: usize = 140;
 /// `HIGH Copy failed: payroll-data (EBS). Act in 111111111111: kms-key-policy-missing-destination (supported)`.
 pub(super) fn sms(alert: &Alert) -> String {
     let severity = alert.severity.as_str().to_uppercase();
-    if alert.actor.is_some() || matches!(alert.kind, Kind::Storm | Kind::SelfCheck | Kind::Sweep) {
+    let whole = matches!(alert.kind, Kind::Storm | Kind::SelfCheck | Kind::Sweep | Kind::Prediction);
+    if alert.actor.is_some() || whole {
         return gsm(&words::cut(&format!("{severity} {}. The e-mail lists them.", alert.title), LONGEST));
     }
     let what = match alert.jobs.first() {

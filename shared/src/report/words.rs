@@ -117,8 +117,12 @@ pub(super) fn certainty(alert: &Alert) -> String {
         {
             "AWS recorded the refused call of this job, but the policies that were read say otherwise: a contradiction"
         }
+        Certainty::Supported if alert.kind == super::Kind::Prediction => "everything that decides these copies was read and evaluated",
         Certainty::Supported if alert.denied.is_some() => "AWS recorded the refused call of this job; it may not be the whole cause",
         Certainty::Supported => "what was seen agrees with it, but does not prove it",
+        Certainty::Suspected if alert.kind == super::Kind::Prediction => {
+            "only the event tells what was changed: the object itself could not be read"
+        }
         Certainty::Suspected => "only the text of AWS and the facts of the job speak for it",
         Certainty::Unexplained => "no known cause fits",
     };

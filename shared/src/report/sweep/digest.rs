@@ -59,6 +59,7 @@ pub fn digest(overview: &Overview, changes: Option<&Changes>, report_uri: Option
         links: Vec::new(),
         fingerprint: None,
         truncated: Vec::new(),
+        foretold: None,
     };
     Some(crate::report::inert(&alert))
 }
