@@ -136,11 +136,6 @@ impl RouteTable {
             Err(error) => Err(port_error("dynamodb:PutItem", &error)),
         }
     }
-
-    async fn give_back(&self, id: &ObjectId) -> Result<(), PortError> {
-        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(at_place(&id.place()), TELLING)));
-        request.send().await.map(|_| ()).map_err(|error| port_error("dynamodb:DeleteItem", &error))
-    }
 }
 
 /// Where a copy is named, so that a write on what decides it finds its account.
@@ -205,6 +200,11 @@ impl RouteMemory for RouteTable {
             Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => Ok(false),
             Err(error) => Err(port_error("dynamodb:PutItem", &error)),
         }
+    }
+
+    async fn give_back(&self, id: &ObjectId) -> Result<(), PortError> {
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(at_place(&id.place()), TELLING)));
+        request.send().await.map(|_| ()).map_err(|error| port_error("dynamodb:DeleteItem", &error))
     }
 
     async fn learn(&self, id: &ObjectId, held: &Held, at: Timestamp, now: Timestamp) -> Result<(), PortError> {

@@ -1,5 +1,6 @@
 //! `guardian preflight`: will the next copies work?
 
+mod changes;
 mod finding;
 mod json;
 mod places;
@@ -30,6 +31,7 @@ pub(crate) use text::{text, unread};
   guardian preflight --account 111111111111 --region eu-central-1
   guardian preflight --evidence ./evidence
   guardian preflight --evidence ./evidence --format json
+  guardian preflight --account 111111111111 --changes changes.jsonl
 
 A route is: source account, Region and vault, resource type, key of the
 backups, destination vault. The routes are the copy actions of the backup
@@ -65,8 +67,23 @@ a plan yet is told as not known.
   gap = {action, account_id, region, reason, detail}
 What is not known is absent. Members are only ever added.
 
+--changes asks what changes would do, each alone; nothing is changed. A change, on
+one line, names its object and what becomes of it; what is null is taken away:
+  {id, object, policy | null}             of a key, a vault, a managed policy or
+                                          a policy of the organization, by ARN
+  {id, object, state, grants}             of a key
+  {id, object, policies: {name: policy | null}, boundary, trust}   of a role
+  {id, object, scp, rcp}                  attached to an account, by its id
+Each is answered by one line:
+  {id, broken: [route], mended: [route], open: [route], unknown: [route],
+   unchanged}
+  broken: it works and would fail; mended: it would fail and would then work;
+  open: nobody could tell any longer; unknown: nobody can tell now. route as
+  above, with why and depends_on
+
 Live, it needs what `guardian explain job --help` says.
 
+Exit codes with --changes: 0 every line was answered, 2 one could not be judged.
 Exit codes: 0 every copy will work, or plans were read and none copies
 anything, 1 some will fail, 2 wrong usage, 3 not everything could be seen, or
 there was nothing to judge: no plan, or no backup that the plans copy.")]
@@ -74,12 +91,21 @@ pub(crate) struct Preflight {
     /// Folder that `guardian collect` made. Without it AWS is asked.
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
+    /// File with one change on each line, `-` for standard input: what would each of them do?
+    #[arg(long, value_name = "FILE")]
+    changes: Option<PathBuf>,
     #[command(flatten)]
     places: Places,
 }
 
 impl Preflight {
     pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
+        if let Some(file) = &self.changes {
+            let Some((survey, organization_id)) = surveyed(self.evidence.as_deref(), &self.places).await? else {
+                return Ok(Exit::CouldNotTell);
+            };
+            return changes::answer(file, survey, organization_id.as_deref(), output);
+        }
         let Some(findings) = judged(self.evidence.as_deref(), &self.places).await? else { return Ok(Exit::CouldNotTell) };
         if output.json(Format::Text) {
             output.print(&serde_json::to_string_pretty(&json(&findings))?)?;
@@ -92,6 +118,12 @@ impl Preflight {
 
 /// Finds and judges every route, of a folder or live; `None` where the accounts could not be listed, which was told.
 pub(crate) async fn judged(evidence: Option<&Path>, places: &Places) -> anyhow::Result<Option<Findings>> {
+    let Some((survey, organization_id)) = surveyed(evidence, places).await? else { return Ok(None) };
+    Ok(Some(findings(survey, organization_id.as_deref())?))
+}
+
+/// Reads every route, of a folder or live, and the id of the organization where it was told.
+async fn surveyed(evidence: Option<&Path>, places: &Places) -> anyhow::Result<Option<(survey::Survey, Option<String>)>> {
     let (reader, scope) = for_reading().context("the environment cannot be used")?;
     let organization_id = scope.organization_id;
     let survey = match evidence {
@@ -116,7 +148,7 @@ pub(crate) async fn judged(evidence: Option<&Path>, places: &Places) -> anyhow::
             }
         }
     };
-    Ok(Some(findings(survey, organization_id.as_deref())?))
+    Ok(Some((survey, organization_id)))
 }
 
 /// A copy that will fail is a finding; what was not seen is none.

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::alarm_path::Kept;
 use crate::alarm_path::facts::{Rule, SmsAccount, Subscription, TopicSettings};
 use crate::arn::{AccountId, Arn, Region};
+use crate::copy::{Leg, LegFacts};
 use crate::event::{Job, JobKey, JobType};
 use crate::evidence::{
     BackupPlan, Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
@@ -126,6 +127,8 @@ pub trait RouteMemory: Send + Sync {
     fn objects(&self, ids: &BTreeSet<ObjectId>) -> impl Future<Output = Result<Objects, PortError>> + Send;
     /// Claims what is to be said about an object until the end of the lease.
     fn claim_telling(&self, id: &ObjectId, now: Timestamp, lease_until: Timestamp) -> impl Future<Output = Result<bool, PortError>> + Send;
+    /// Gives the claim back: whoever comes next may tell.
+    fn give_back(&self, id: &ObjectId) -> impl Future<Output = Result<(), PortError>> + Send;
     /// Keeps an object as it was read at a time, unless it was read later already, and gives the claim back.
     fn learn(&self, id: &ObjectId, held: &Held, at: Timestamp, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
     /// Keeps the copies of an account as they were seen at a time. Those that are not among them are gone, if everything was seen.
@@ -136,6 +139,14 @@ pub trait RouteMemory: Send + Sync {
         at: Timestamp,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Reads what decides copies afresh.
+pub trait RouteReader: Send + Sync {
+    /// An object. `member` and `region` say for whom the organization and its settings are asked.
+    fn held(&self, id: &ObjectId, member: &AccountId, region: &Region) -> impl Future<Output = Held> + Send;
+    /// Everything that decides a kind of copy.
+    fn leg_facts(&self, leg: &Leg) -> impl Future<Output = LegFacts> + Send;
 }
 
 /// What a claim on a piece of work found.

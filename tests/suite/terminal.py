@@ -44,9 +44,9 @@ class Terminal:
         session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
         return session.client(service, endpoint_url=self.lab.endpoint, region_name=self.lab.region, config=CONFIG)
 
-    def run(self, *arguments: str, organization: bool = True, **environment: str) -> Result:
-        """Runs the command with nothing but this environment."""
-        given = {
+    def run(self, *arguments: str, organization: bool = True, given: str | None = None, **environment: str) -> Result:
+        """Runs the command with nothing but this environment; `given` is its standard input."""
+        known = {
             "AWS_ENDPOINT_URL": self.lab.endpoint,
             "AWS_REGION": self.lab.region,
             "AWS_ACCESS_KEY_ID": self.session["AccessKeyId"],
@@ -56,9 +56,15 @@ class Terminal:
         }
         if organization:
             role = f"arn:aws:iam::{self.lab.management}:role/{ORGANIZATION_ROLE}"
-            given["GUARDIAN_ORGANIZATION_ROLE_ARN"] = role
+            known["GUARDIAN_ORGANIZATION_ROLE_ARN"] = role
         ended = subprocess.run(
-            [str(BINARY), *arguments], env=given | environment, capture_output=True, text=True, timeout=120, check=False
+            [str(BINARY), *arguments],
+            env=known | environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         return Result(ended.returncode, ended.stdout, ended.stderr)
 

@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod jobs;
+mod legs;
 mod once;
 mod organization;
 mod points;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use guardian_aws::answers::Answers;
-use guardian_core::arn::{AccountId, Arn, Region};
+use guardian_core::arn::{AccountId, Region};
 use guardian_core::copy::{Leg, LegFacts, NotYetKnown, discover, not_yet_plans};
-use guardian_core::evidence::{Bound, Fact, Gap};
-use guardian_core::ports::{BackupReader as _, KeyReader as _, OrganizationReader as _, RoleReader as _};
+use guardian_core::evidence::Gap;
+use guardian_core::ports::RouteReader as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -119,65 +119,8 @@ async fn one<A: Answers>(readers: &Readers<A>, account: &AccountId, region: &Reg
     found.unknown.extend(not_yet);
     let mut legs = Vec::new();
     for leg in found.legs {
-        let facts = Box::pin(facts(readers, &leg)).await;
+        let facts = Box::pin(readers.leg_facts(&leg)).await;
         legs.push((leg, facts));
     }
     Survey { legs, plans: read, copying_plans: plans.len(), unknown: found.unknown, gaps }
-}
-
-async fn facts<A: Answers>(readers: &Readers<A>, leg: &Leg) -> LegFacts {
-    let (source, destination) = (&leg.source_vault_arn, &leg.destination_vault_arn);
-    let (source_vault, source_vault_policy, destination_vault, destination_vault_policy) =
-        tokio::join!(readers.vault(source), readers.vault_policy(source), readers.vault(destination), readers.vault_policy(destination),);
-    let source_key = leg.source_key_arn(&source_vault);
-    let destination_key = destination_vault.known().and_then(|vault| vault.encryption_key_arn.clone());
-    let destination_account = destination.account().filter(|account| *account != leg.account_id);
-    let (source_keys, destination_keys, job_role, organization, source_scps, source_rcps, destination_rcps) = tokio::join!(
-        key(readers, source_key.as_ref()),
-        key(readers, destination_key.as_ref()),
-        readers.role(&leg.job_role_arn, &leg.region),
-        readers.organization(&leg.account_id),
-        readers.bounds(&leg.account_id, Bound::Scp),
-        readers.bounds(&leg.account_id, Bound::Rcp),
-        async {
-            match &destination_account {
-                Some(account) => readers.bounds(account, Bound::Rcp).await,
-                None => Fact::NotAsked,
-            }
-        },
-    );
-    // Copies within an account need no leave of the organization.
-    let global_settings = match &destination_account {
-        Some(_) => readers.global_settings(&organization, &leg.region).await,
-        None => Fact::NotAsked,
-    };
-    let (source_key, source_key_policy, source_key_grants) = source_keys;
-    let (destination_key, destination_key_policy, destination_key_grants) = destination_keys;
-    LegFacts {
-        organization,
-        global_settings,
-        job_role,
-        source_scps,
-        source_rcps,
-        destination_rcps,
-        source_vault,
-        source_vault_policy,
-        destination_vault,
-        destination_vault_policy,
-        source_key,
-        source_key_policy,
-        source_key_grants,
-        destination_key,
-        destination_key_policy,
-        destination_key_grants,
-    }
-}
-
-type KeyFacts = (Fact<guardian_core::evidence::Key>, Fact<guardian_core::evidence::KeyPolicy>, Fact<guardian_core::evidence::KeyGrants>);
-
-async fn key<A: Answers>(readers: &Readers<A>, key: Option<&Arn>) -> KeyFacts {
-    match key.filter(|key| key.is_kms_key()) {
-        Some(key) => tokio::join!(readers.key(key), readers.key_policy(key), readers.grants(key)),
-        None => (Fact::NotAsked, Fact::NotAsked, Fact::NotAsked),
-    }
 }

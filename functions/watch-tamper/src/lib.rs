@@ -2,6 +2,7 @@
 
 mod config;
 mod handler;
+pub mod predict;
 
 pub use config::Config;
 pub use handler::{FUNCTION, Handler, ItemError, Outcome, Watched};

@@ -23,10 +23,12 @@ pub struct Shifts {
     pub mended: Vec<Shift>,
     /// They worked or would have failed, and now that depends on what was not seen. Neither broken nor mended.
     pub open: Vec<Shift>,
+    /// Of them nobody could tell before either: whatever they turn into is told by the next who sees all that decides them.
+    pub unknown: Vec<Shift>,
 }
 
 impl Shifts {
-    /// Whether nothing changed for any of them.
+    /// Whether nothing changed for any of them, as far as that can be told.
     pub fn is_empty(&self) -> bool {
         self.broken.is_empty() && self.mended.is_empty() && self.open.is_empty()
     }
@@ -42,7 +44,8 @@ pub fn shifts<'a>(legs: impl IntoIterator<Item = &'a KeptLeg>, before: &Objects,
             (Verdict::Works, Verdict::WillFail) => &mut shifts.broken,
             (Verdict::WillFail, Verdict::Works) => &mut shifts.mended,
             (Verdict::Works | Verdict::WillFail, Verdict::Depends) => &mut shifts.open,
-            (Verdict::Works, Verdict::Works) | (Verdict::WillFail, Verdict::WillFail) | (Verdict::Depends, _) => continue,
+            (Verdict::Works, Verdict::Works) | (Verdict::WillFail, Verdict::WillFail) => continue,
+            (Verdict::Depends, _) => &mut shifts.unknown,
         };
         list.push(Shift { leg: leg.clone(), before, after });
     }

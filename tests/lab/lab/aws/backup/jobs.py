@@ -9,7 +9,7 @@ from typing import Any
 
 from lab import clock, work
 
-from .. import accounts
+from .. import accounts, calls, cloudtrail, copy
 from ..errors import ApiError
 from . import lifecycle, resources, store
 from .points import between
@@ -119,6 +119,27 @@ def begin_copy(account_id: str, region_name: str, params: dict[str, Any], backup
         region.copy_jobs[job["CopyJobId"]] = job
     work.later(0, lifecycle.run_copy, job, point)
     return job
+
+
+def would_copy(
+    account_id: str, region_name: str, vault_name: str, point_arn: str, destination: str, role_arn: str
+) -> copy.Outcome:
+    """How a copy would end now, by what decides every copy; without the job and without its traces."""
+    with store.lock:
+        region = store.of(account_id, region_name)
+        point = dict(region.point(vault_name, point_arn))
+        job: Job = {
+            "SourceBackupVaultArn": region.vault(vault_name).arn,
+            "DestinationBackupVaultArn": destination,
+            "ResourceArn": point["ResourceArn"],
+            "ResourceType": point["ResourceType"],
+            "IamRoleArn": role_arn,
+        }
+    with cloudtrail.unrecorded():
+        try:
+            return copy.run(job, point)
+        except calls.UncertainOutcome as open_point:
+            return copy.Outcome("UNCERTAIN", str(open_point))
 
 
 @operation("StartRestoreJob")

@@ -1,0 +1,334 @@
+//! What a write does to the copies that have not run yet: find them, read the object anew, judge, tell, remember.
+//!
+//! Whether a write concerns any copy is decided before any role is assumed: most writes of an organization do not. What the write says of the new
+//! state is not believed, for it may be old or out of order; only where the object cannot be read does it serve, and then it is a suspicion. Before
+//! anybody is told that a copy will fail, everything that decides it is read afresh: what was kept may be a day old.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use guardian_core::arn::{AccountId, Arn};
+use guardian_core::copy::LegFacts;
+use guardian_core::diagnosis::Certainty;
+use guardian_core::evidence::{Fact, Gap, GapReason, KeyPolicy, VaultPolicy};
+use guardian_core::ports::{PortError, RouteMemory, RouteReader};
+use guardian_core::prediction::{Held, KeptLeg, ObjectId, Objects, Shift, Shifts, Touch, blame, overlay, shifts, touched};
+use guardian_core::report::alert::{Changed, Outlook};
+use guardian_core::report::{Alert, Telling, foretell};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// Kinds of copies that are read afresh before people are told: what they share (the object, the vault, the organization) is read with the first.
+const CONFIRMED: usize = 10;
+/// Accounts whose bounds are read anew after a change above them. Each takes some calls, and the organization answers slowly.
+const MOST_ACCOUNTS: usize = 50;
+/// Who tells is done by then, or dead.
+const LEASE: SignedDuration = SignedDuration::from_secs(120);
+
+/// A write, as far as it matters here. Account and Region are those of the envelope.
+#[derive(Clone, Debug)]
+pub struct Occurrence<'a> {
+    /// The account whose trail has it.
+    pub account: &'a AccountId,
+    /// `kms`, `backup`, `iam`, `organizations`.
+    pub service: &'a str,
+    /// `PutKeyPolicy`, …
+    pub event_name: &'a str,
+    /// What was written to, as far as the record names it.
+    pub objects: &'a [Arn],
+    /// `requestParameters`. Untrusted.
+    pub request: &'a Value,
+    /// Who, what, when, as alerts tell it.
+    pub changed: Changed,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Foreseen {
+    /// It is no write on anything that decides copies.
+    Elsewhere,
+    /// No copy that is known hangs on it.
+    NoRoute,
+    /// The object says what it said before.
+    Same,
+    /// It says something else, and every copy goes on as before.
+    NoTurn,
+    /// It could not be read, or nobody can tell any longer.
+    CannotTell,
+    /// People were told.
+    Told,
+}
+
+impl Foreseen {
+    /// The name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Elsewhere => "elsewhere",
+            Self::NoRoute => "no-route",
+            Self::Same => "same",
+            Self::NoTurn => "no-turn",
+            Self::CannotTell => "cannot-tell",
+            Self::Told => "told",
+        }
+    }
+}
+
+/// Why the write must come again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForeseeError {
+    /// The table could not be asked.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Somebody else tells of the same object.
+    #[error("another instance tells what happened to `{0}`")]
+    BeingTold(String),
+    /// It may not go out now.
+    #[error("the message must wait for its turn")]
+    Waiting,
+    /// It could not be sent.
+    #[error("the alert was not sent: {0}")]
+    NotSent(String),
+}
+
+/// Sends an alert in its turn.
+pub trait Teller: Sync {
+    /// Sends it; success means that it was accepted.
+    fn tell(&self, alert: &Alert) -> impl Future<Output = Result<(), ForeseeError>> + Send;
+}
+
+/// Foresees what writes do.
+#[derive(Clone, Debug)]
+pub struct Foresight<M, R> {
+    /// The copies that are known.
+    pub memory: M,
+    /// Reads objects anew.
+    pub reader: R,
+    /// The organization, where the guardian was told.
+    pub organization_id: Option<String>,
+}
+
+/// The copies that an object decides, with what is kept of everything that decides them.
+struct Scene {
+    legs: Vec<KeptLeg>,
+    objects: Objects,
+}
+
+impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
+    /// What a write does; the most telling of what came of its objects.
+    pub async fn foresee<T: Teller>(
+        &self,
+        write: &Occurrence<'_>,
+        teller: &T,
+        now: impl Fn() -> Timestamp,
+    ) -> Result<Foreseen, ForeseeError> {
+        let touches = touched(write.account, write.service, write.event_name, write.objects, write.request);
+        if touches.is_empty() {
+            return Ok(Foreseen::Elsewhere);
+        }
+        let mut foreseen = Foreseen::NoRoute;
+        for (object, accounts) in self.decided(&touches).await? {
+            foreseen = foreseen.max(self.object(&object, &accounts, write, teller, now()).await?);
+        }
+        Ok(foreseen)
+    }
+
+    /// The objects that are touched, each with the accounts whose copies it decides.
+    async fn decided(&self, touches: &[Touch]) -> Result<Vec<(ObjectId, BTreeSet<AccountId>)>, PortError> {
+        let mut decided = Vec::new();
+        for touch in touches {
+            let Touch::Place(place) = touch else {
+                let accounts = self.memory.accounts().await?;
+                if accounts.len() > MOST_ACCOUNTS {
+                    tracing::warn!(
+                        accounts = accounts.len(),
+                        judged = MOST_ACCOUNTS,
+                        "a change above more accounts than are judged at once"
+                    );
+                }
+                for account in accounts.into_iter().take(MOST_ACCOUNTS).map(ObjectId::Account) {
+                    let (_, accounts) = self.memory.at(&account.place()).await?;
+                    decided.push((account, accounts));
+                }
+                continue;
+            };
+            let (objects, accounts) = self.memory.at(place).await?;
+            for object in objects.into_iter().take(MOST_ACCOUNTS) {
+                let accounts = match &object {
+                    ObjectId::Organization => self.memory.accounts().await?,
+                    own if own.place() == *place => accounts.clone(),
+                    // The place of a policy that objects are made of.
+                    other => self.memory.at(&other.place()).await?.1,
+                };
+                decided.push((object, accounts));
+            }
+        }
+        decided.retain(|(_, accounts)| !accounts.is_empty());
+        decided.dedup_by(|one, other| one.0 == other.0);
+        Ok(decided)
+    }
+
+    /// The copies of some accounts that an object decides.
+    async fn scene(&self, object: &ObjectId, accounts: &BTreeSet<AccountId>) -> Result<Scene, PortError> {
+        let mut legs = Vec::new();
+        for account in accounts {
+            legs.extend(self.memory.legs(account).await?);
+        }
+        let nothing = Objects::new();
+        let named = legs.iter().flat_map(|leg| leg.objects(&nothing)).collect::<BTreeSet<_>>();
+        let mut objects = self.memory.objects(&named).await?;
+        // The vaults tell the keys.
+        let keys = legs.iter().flat_map(|leg| leg.objects(&objects)).filter(|id| !named.contains(id)).collect::<BTreeSet<_>>();
+        objects.extend(self.memory.objects(&keys).await?);
+        legs.retain(|leg| leg.objects(&objects).contains(object));
+        Ok(Scene { legs, objects })
+    }
+
+    async fn object<T: Teller>(
+        &self,
+        object: &ObjectId,
+        accounts: &BTreeSet<AccountId>,
+        write: &Occurrence<'_>,
+        teller: &T,
+        now: Timestamp,
+    ) -> Result<Foreseen, ForeseeError> {
+        let Scene { legs, objects } = self.scene(object, accounts).await?;
+        let (Some(first), Some(kept)) = (legs.first(), objects.get(object)) else { return Ok(Foreseen::NoRoute) };
+        let fresh = self.reader.held(object, &first.leg.account_id, &first.leg.region).await;
+        let unread = fresh.is_unread();
+        let gaps = gaps_of(&fresh);
+        let seen = if unread { as_written(kept, write) } else { Some(fresh.clone()) };
+        let Some(seen) = seen else {
+            tracing::warn!(object = object.name(), ?gaps, "an object that decides copies was changed and could not be read");
+            return Ok(Foreseen::CannotTell);
+        };
+        if seen.says_the_same_as(kept) {
+            return Ok(Foreseen::Same);
+        }
+        let organization = self.organization_id.as_deref();
+        let after = overlay(&objects, Objects::from([(object.clone(), seen)]));
+        let mut told = shifts(&legs, &objects, &after, organization);
+        let (mut before, mut after) = (objects.clone(), after);
+        if !(told.broken.is_empty() && told.mended.is_empty() && told.open.is_empty()) {
+            (before, after) = self.read_again(object, kept, &told, after).await;
+            told = shifts(&legs, &before, &after, organization);
+        }
+        let telling = About { object, write, certainty: if unread { Certainty::Suspected } else { Certainty::Supported }, gaps, now };
+        let alerts = [(Outlook::WillFail, &told.broken), (Outlook::WillWork, &told.mended)];
+        let alerts = alerts.into_iter().filter_map(|(outlook, shifts)| telling.alert(outlook, shifts, &told, (&before, &after)));
+        let alerts = alerts.collect::<Vec<_>>();
+        let foreseen = match (alerts.is_empty(), told.open.is_empty()) {
+            (false, _) => Foreseen::Told,
+            (true, true) => Foreseen::NoTurn,
+            (true, false) => Foreseen::CannotTell,
+        };
+        if !alerts.is_empty() {
+            let lease_until = now.checked_add(LEASE).unwrap_or(now);
+            if !self.memory.claim_telling(object, now, lease_until).await? {
+                return Err(ForeseeError::BeingTold(object.name()));
+            }
+            for alert in &alerts {
+                if let Err(error) = teller.tell(alert).await {
+                    self.memory.give_back(object).await?;
+                    return Err(error);
+                }
+            }
+        }
+        if unread {
+            // What nobody read is not remembered: the sweep, or the next write, reads it.
+            self.memory.give_back(object).await?;
+        } else {
+            self.memory.learn(object, &fresh, now, now).await?;
+        }
+        Ok(foreseen)
+    }
+
+    /// Everything that decides the first of the copies that turned, read afresh: as it was with the old object, and as it is.
+    async fn read_again(&self, object: &ObjectId, kept: &Held, told: &Shifts, after: Objects) -> (Objects, Objects) {
+        let mut now = after;
+        let seen = now.get(object).cloned();
+        for shift in [&told.broken, &told.mended, &told.open].into_iter().flatten().take(CONFIRMED) {
+            let facts: LegFacts = self.reader.leg_facts(&shift.leg.leg).await;
+            now = overlay(&now, shift.leg.held(facts));
+        }
+        // The object itself stays as it was judged: another write may have come between.
+        now.extend(seen.map(|seen| (object.clone(), seen)));
+        let before = overlay(&now, Objects::from([(object.clone(), kept.clone())]));
+        (before, now)
+    }
+}
+
+/// What all alerts of one write on one object have in common.
+struct About<'a> {
+    object: &'a ObjectId,
+    write: &'a Occurrence<'a>,
+    certainty: Certainty,
+    gaps: Vec<Gap>,
+    now: Timestamp,
+}
+
+impl About<'_> {
+    fn alert(&self, outlook: Outlook, shifts: &[Shift], told: &Shifts, (before, after): (&Objects, &Objects)) -> Option<Alert> {
+        let first = shifts.first()?;
+        let blame = match outlook {
+            Outlook::WillFail => blame(&first.leg, self.object, before, after),
+            // What mended it is what the other way round would break it.
+            Outlook::WillWork => blame(&first.leg, self.object, after, before),
+        };
+        let management = match after.get(&ObjectId::Organization) {
+            Some(Held::Organization { organization, .. }) => organization.known().map(|organization| &organization.management_account),
+            _ => None,
+        };
+        foretell(&Telling {
+            outlook,
+            shifts,
+            facts: &first.leg.facts(after),
+            open: told.open.len(),
+            object: self.object,
+            management,
+            changed: &self.write.changed,
+            blame: &blame,
+            certainty: self.certainty,
+            gaps: self.gaps.clone(),
+            now: self.now,
+        })
+    }
+}
+
+/// What could not be read of an object.
+fn gaps_of(held: &Held) -> Vec<Gap> {
+    fn gap<T>(fact: &Fact<T>) -> Option<Gap> {
+        fact.gap().filter(|gap| gap.reason != GapReason::NotFound).cloned()
+    }
+    let gaps = match held {
+        Held::Key { key, policy, grants } => vec![gap(key), gap(policy), gap(grants)],
+        Held::Vault { vault, policy } => vec![gap(vault), gap(policy)],
+        Held::Role { role } => vec![gap(role)],
+        Held::Account { scps, rcps } => vec![gap(scps), gap(rcps)],
+        Held::Organization { organization, global_settings } => vec![gap(organization), gap(global_settings)],
+    };
+    gaps.into_iter().flatten().collect()
+}
+
+/// The object as the write would leave it, where the write says all of it: a whole policy.
+fn as_written(kept: &Held, write: &Occurrence<'_>) -> Option<Held> {
+    let source = format!("cloudtrail:{}", write.changed.event_id);
+    let document = || match write.request.get("policy")? {
+        Value::String(text) => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
+        value => value.is_object().then(|| value.clone()),
+    };
+    let at = write.changed.at;
+    match (write.event_name, kept) {
+        ("PutKeyPolicy", Held::Key { key, policy: Fact::Known { value, .. }, grants }) => {
+            let value = KeyPolicy { document: document()?, ..value.clone() };
+            Some(Held::Key { key: key.clone(), policy: Fact::Known { value, source, at }, grants: grants.clone() })
+        }
+        ("PutBackupVaultAccessPolicy", Held::Vault { vault, policy: Fact::Known { value, .. } }) => {
+            let value = VaultPolicy { document: Some(document()?), ..value.clone() };
+            Some(Held::Vault { vault: vault.clone(), policy: Fact::Known { value, source, at } })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
