@@ -11,13 +11,17 @@ use diagnose_job::messenger::{Due, Messenger, within};
 use guardian_aws::lambda::{InvocationError, each};
 use guardian_core::arn::AccountId;
 use guardian_core::event::Change;
+use guardian_core::incident::pace::Sender;
 use guardian_core::incident::{self, IncidentId, Moment, View};
-use guardian_core::ports::{AlertSink, ChangeLog, Happened, Incidents, Outbox, Pace, PortError, Tampers};
-use guardian_core::report;
+use guardian_core::ports::{AlertSink, ChangeLog, Happened, Incidents, Outbox, Pace, PortError, RouteMemory, RouteReader, Tampers};
+use guardian_core::report::alert::Changed;
+use guardian_core::report::{self, Alert};
 use guardian_core::tamper::{self, Before, Deed, Incoming, Judged, Scene, Write};
 use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::Instant;
+
+use crate::predict::{ForeseeError, Foresight, Occurrence, Teller};
 
 /// Name of the function in metrics.
 pub const FUNCTION: &str = "watch-tamper";
@@ -27,6 +31,8 @@ const NEEDED: Duration = Duration::from_secs(10);
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// Longest wait for the log.
 const LOG_PATIENCE: Duration = Duration::from_secs(4);
+/// What is left of an invocation when what a write does to copies must be known.
+const MARGIN: Duration = Duration::from_secs(3);
 /// So long after an announcement of AWS Backup the record of the call may still come: CloudTrail delivers within minutes.
 const RECORD_MAY_COME: SignedDuration = SignedDuration::from_mins(10);
 /// An announcement and the call that it is about lie no further apart: AWS Backup announces in rounds of five minutes.
@@ -74,29 +80,39 @@ pub enum ItemError {
     /// The record of the call, which names the actor, may still come.
     #[error("the record of the call may still come")]
     Early,
+    /// What the write does to copies was not seen to its end.
+    #[error("what the write does to copies is not known: {0}")]
+    NotForeseen(#[from] ForeseeError),
+    /// Likewise, for want of time.
+    #[error("what the write does to copies was not known in time")]
+    Late,
     /// Somebody must hear of it, and could not be told.
     #[error(transparent)]
     NotTold(#[from] diagnose_job::ItemError),
 }
 
 /// The function.
-pub struct Handler<C, W, S, L> {
+pub struct Handler<C, W, S, L, M, R> {
     /// Where writes are kept.
     pub log: C,
     /// Sends what is due.
     pub messenger: Messenger<W, S, L>,
+    /// What writes do to copies that have not run yet.
+    pub foresight: Foresight<M, R>,
     /// What the organization looks like.
     pub watched: Watched,
     /// An open incident is told again after this time.
     pub repeat_after: SignedDuration,
 }
 
-impl<C, W, S, L> Handler<C, W, S, L>
+impl<C, W, S, L, M, R> Handler<C, W, S, L, M, R>
 where
     C: ChangeLog + 'static,
     W: Incidents + Tampers + Pace + 'static,
     S: AlertSink + 'static,
     L: Outbox + 'static,
+    M: RouteMemory + 'static,
+    R: RouteReader + 'static,
 {
     /// One invocation: a batch of SQS, or one bare EventBridge event.
     pub async fn handle(self: Arc<Self>, payload: Value, deadline: Instant) -> Result<Value, InvocationError> {
@@ -129,8 +145,38 @@ where
         // Whether it could be kept or not, people hear of it first.
         let kept = within(deadline, LOG_PATIENCE, "dynamodb:BatchWriteItem", self.log.keep(write)).await;
         let outcome = self.after_a_write_was_kept(write, before.as_ref(), deadline).await;
+        let foreseen = self.foresee(write, deadline).await;
         kept.inspect_err(|_| self.messenger.count("not-kept", "change"))?;
+        foreseen?;
         outcome
+    }
+
+    /// What the write does to copies that have not run yet. A call that was refused does nothing.
+    async fn foresee(&self, write: &Write, deadline: Instant) -> Result<(), ItemError> {
+        if write.was_refused() {
+            return Ok(());
+        }
+        let occurrence = Occurrence {
+            account: &write.account,
+            service: &write.service,
+            event_name: &write.event_name,
+            objects: &write.objects,
+            request: &write.request,
+            changed: Changed {
+                actor: write.actor.name.clone(),
+                action: write.action(),
+                event_id: write.event_id.clone(),
+                at: write.at,
+                source_ip: write.source_ip.clone(),
+            },
+        };
+        let teller = InTurn { messenger: &self.messenger, deadline };
+        let foreseeing = self.foresight.foresee(&occurrence, &teller, || (self.messenger.now)());
+        let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);
+        let foreseen = tokio::time::timeout_at(end, Box::pin(foreseeing)).await.map_err(|_| ItemError::Late)?;
+        let foreseen = foreseen.inspect_err(|error| tracing::error!(%error, event_id = write.event_id, "not foreseen"))?;
+        self.messenger.count("foreseen", foreseen.as_str());
+        Ok(())
     }
 
     /// What was there before. Without it less can be compared: that is told as not known.
@@ -238,6 +284,26 @@ where
             (Some(alert), Some(standing)) => self.messenger.tell_anyway(&alert, &standing, first_look(&id, None), deadline).await,
             _ => Ok(diagnose_job::Outcome::Joined),
         }
+    }
+}
+
+/// Sends alerts in their turn.
+struct InTurn<'a, W, S, L> {
+    messenger: &'a Messenger<W, S, L>,
+    deadline: Instant,
+}
+
+impl<W: Incidents + Pace, S: AlertSink, L: Outbox> Teller for InTurn<'_, W, S, L> {
+    async fn tell(&self, alert: &Alert) -> Result<(), ForeseeError> {
+        match self.messenger.turn(&Sender::Account(alert.act_in.account_id.clone()), self.deadline).await {
+            Ok(true) => {}
+            Ok(false) => return Err(ForeseeError::Waiting),
+            // With the table down the write could not have been looked up: this is the moment in between.
+            Err(error) => self.messenger.fail_open(&error, "permit"),
+        }
+        self.messenger.send(alert, self.deadline).await.map_err(|error| ForeseeError::NotSent(error.to_string()))?;
+        self.messenger.count("alerts", "prediction");
+        Ok(())
     }
 }
 

@@ -65,6 +65,7 @@ pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
         links: Vec::new(),
         fingerprint: None,
         truncated: Vec::new(),
+        foretold: None,
     };
     Some(inert::alert(&alert))
 }
