@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .organization import JOB_ROLE, SLR, Json, Lab, key_policy, vault_policy
+from .organization import GRANT, JOB_ROLE, SLR, USE, Json, Lab, key_policy, vault_policy
 from .terminal import Terminal
 from .test_topologies import SERVICE, Draw, Drawn, allow, back_up, bounded, planned, quiet
 
@@ -48,14 +48,15 @@ class Changes:
     def __init__(self, lab: Lab, draw: Draw, routes: list[Drawn]) -> None:
         self.lab, self.draw, self.dice, self.routes = lab, draw, draw.dice, routes
 
-    def one(self) -> Change:
+    def one(self, broken: list[Drawn]) -> Change:
         kinds = {
             self.source_key: 30, self.key_state: 8, self.destination_key: 14, self.destination_vault: 20, self.source_vault: 10,
             self.role: 12, self.job_role: 2, self.scp: 2, self.grant: 6,
         }  # fmt: skip
         while True:
             kind = self.dice.choices(list(kinds), list(kinds.values()))[0]
-            change = kind(self.dice.choice(self.routes))
+            # What works is broken soon; to be mended, a copy must fail for this one thing.
+            change = kind(self.dice.choice(broken if self.dice.random() < 0.4 else self.routes))
             if change is not None:
                 return change
 
@@ -75,6 +76,9 @@ class Changes:
         notes = Drawn(0, drawn.kind, drawn.source, drawn.region, drawn.destination, drawn.destination_region)
         copier = [SLR.format(account=drawn.destination)]
         statements = self.draw.statements(notes, "source key", copier, SERVICE[drawn.kind], drawn.region)
+        if self.dice.random() < 0.3:
+            who = {"AWS": copier}
+            statements, notes.notes = [allow("Use", who, USE, {}), allow("Grant", who, GRANT, {})], []
         self.dice.shuffle(statements)
         what = f"source key: {notes.notes or 'right'}"
         return self._key(what, drawn.key_arn, drawn.source, drawn.region, key_policy(drawn.source, *statements), drawn)
@@ -287,7 +291,8 @@ def test_a_change_is_told_exactly_when_it_turns_a_copy(lab: Lab, batch: int) -> 
     drawing = Changes(lab, draw, routes)
     with planned(draw, routes), bounded(lab, draw.refused_by_scp):
         before = outcomes(lab, routes)
-        changes = [drawing.one() for _ in range(CHANGES)]
+        broken = [drawn for drawn in routes if before[drawn.vault] == "FAILED"]
+        changes = [drawing.one(broken) for _ in range(CHANGES)]
         lines = [json.dumps({"id": str(number), **change.line}) for number, change in enumerate(changes)]
         asked = Terminal(lab).run(
             "preflight", "--changes", "-", given="\n".join(lines), GUARDIAN_REGIONS=",".join(lab.info["regions"])
