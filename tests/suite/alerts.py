@@ -35,6 +35,11 @@ def attributes_of(alert: dict[str, Any]) -> dict[str, str]:
     if "actor" in alert:
         # There is no job; it was done in this account.
         found |= {"source_account": alert["act_in"]["account_id"], "region": alert["act_in"].get("region")}
+    if alert.get("routes_total") == 1:
+        # There is no job yet; the only route that a prediction is about tells where it will run.
+        route = alert["route"]
+        found |= {"source_account": route.get("source_account"), "region": route.get("source_region")}
+        found["resource_type"] = route.get("resource_type")
     return {name: value[:LONGEST] for name, value in found.items() if value}
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from .estate import BASELINE, Estate, demo_estate
-from .guardian import Guardian
-from .organization import JOB_ROLE, Inbox, Json, Lab, Operations, running_lab
+from .guardian import WATCH, Guardian
+from .organization import GRANT, JOB_ROLE, SLR, Inbox, Json, Lab, Operations, running_lab
 from .terminal import Terminal, document
 from .test_sweep import grave, protection
 
@@ -98,6 +98,7 @@ def lab() -> Iterator[Lab]:
         # Until somebody wants them.
         Guardian(lab).configured(REPORT, GUARDIAN_BASELINE="", GUARDIAN_SECURITY_HUB_PRODUCT_ARN=""),
     ):
+        Guardian(lab).set_watching(False)
         yield lab
 
 
@@ -205,6 +206,142 @@ def test_an_unchanged_day_is_silent_and_the_report_says_so(sweeps: Sweeps, inbox
     page = sweeps.read(f"sweeps/{ended.answer['sweep']}/report.html").decode()
     assert "Nothing: every check and every resource is as it was." in page
     assert sweeps.latest()["previous"] == before and sweeps.beats() == 3
+
+
+@pytest.fixture
+def watching(sweeps: Sweeps, inbox: Inbox) -> Iterator[Inbox]:
+    """Somebody works on the queue of writes, by what the last sweep kept."""
+    sweeps.lab.cloudtrail_delay(0)
+    sweeps.guardian.set_watching(True)
+    yield inbox
+    sweeps.lab.idle()
+    sweeps.guardian.set_watching(False)
+
+
+class Key:
+    """The key of the volumes of the first source account."""
+
+    def __init__(self, sweeps: Sweeps) -> None:
+        assert sweeps.estate
+        self.source = sweeps.estate.sources[0]
+        self.arn = self.source.key_arn
+        self.kms = sweeps.lab.client(self.source.account, "kms", self.arn.split(":")[3])
+        self.policy = json.loads(self.kms.get_key_policy(KeyId=self.arn, PolicyName="default")["Policy"])
+
+    def put(self, policy: Json) -> None:
+        self.kms.put_key_policy(KeyId=self.arn, PolicyName="default", Policy=json.dumps(policy))
+
+    def without_grants(self) -> Json:
+        kept = [one for one in self.policy["Statement"] if one.get("Action") != GRANT]
+        assert len(kept) == len(self.policy["Statement"]) - 1, self.policy
+        return {**self.policy, "Statement": kept}
+
+
+def test_a_change_that_breaks_the_next_copy_is_told_at_once_and_its_repair_too(sweeps: Sweeps, watching: Inbox) -> None:
+    key = Key(sweeps)
+    key.put(key.without_grants())
+    (alert,) = watching.drain()
+    assert (alert["kind"], alert["outlook"], alert["certainty"]) == ("prediction", "will-fail", "supported")
+    assert alert["cause"] == "kms-key-policy-missing-destination" and alert["gaps"] == []
+    assert alert["act_in"]["account_id"] == key.source.account and alert["act_in"]["resource_arn"] == key.arn
+    assert [one["Action"] for one in alert["gone_statements"]] == [GRANT] and "added_statements" not in alert
+    assert {route["resource_type"] for route in alert["routes"]} == {"EBS"} and alert["route"]["key"] == key.arn
+    assert alert["changed"]["action"] == "kms:PutKeyPolicy" and alert["changed"]["event_id"]
+    assert alert["next_run"] > alert["at"] and alert["severity"] == "high"
+    assert alert["patch"]["target_arn"] == key.arn and alert["patch"]["proof"]["allowed_after"]
+    # A deployment writes once more, and nothing changes.
+    key.put(key.without_grants())
+    assert watching.drain() == []
+    sweeps.guardian.let_a_minute_pass()
+    patched = alert["patch"]["document"]
+    key.put(patched)
+    (mended,) = watching.drain()
+    assert (mended["outlook"], mended["incident_id"]) == ("will-work", alert["incident_id"])
+    assert "stays open until a job proves it" in mended["summary"] and mended["severity"] == "info"
+    key.put(key.policy)
+    assert watching.drain() == [], "as it was before"
+
+
+def test_whoever_shuts_the_central_vault_breaks_every_route_in_one_message(sweeps: Sweeps, watching: Inbox) -> None:
+    estate = sweeps.estate
+    assert estate
+    vault = estate.central_vault_arn
+    backup = sweeps.lab.client(sweeps.lab.backup, "backup", vault.split(":")[3])
+    name = vault.split(":")[-1]
+    policy = backup.get_backup_vault_access_policy(BackupVaultName=name)["Policy"]
+    backup.delete_backup_vault_access_policy(BackupVaultName=name)
+    (alert,) = watching.drain()
+    assert alert["outlook"] == "will-fail" and alert["cause"] == "destination-vault-policy"
+    accounts = {route["source_account"] for route in alert["routes"]}
+    assert accounts == {source.account for source in estate.sources} and alert["routes_total"] == 2 * len(accounts)
+    sweeps.guardian.let_a_minute_pass()
+    backup.put_backup_vault_access_policy(BackupVaultName=name, Policy=policy)
+    (mended,) = watching.drain()
+    assert (mended["outlook"], mended["routes_total"]) == ("will-work", alert["routes_total"])
+
+
+def test_roles_and_policies_of_the_organization_break_copies_too(sweeps: Sweeps, watching: Inbox) -> None:
+    lab, key = sweeps.lab, Key(sweeps)
+    account = key.source.account
+    iam, role = lab.client(account, "iam"), JOB_ROLE.format(account=account).rsplit("/", 1)[-1]
+    no_copies = document({"Effect": "Deny", "Action": "backup:CopyFromBackupVault", "Resource": "*"})
+    iam.put_role_policy(RoleName=role, PolicyName="no-copies", PolicyDocument=no_copies)
+    (alert,) = watching.drain()
+    assert alert["outlook"] == "will-fail" and alert["added_statements"][0]["Effect"] == "Deny"
+    sweeps.guardian.let_a_minute_pass()
+    iam.delete_role_policy(RoleName=role, PolicyName="no-copies")
+    assert [alert["outlook"] for alert in watching.drain()] == ["will-work"]
+    organizations = lab.client(lab.management, "organizations")
+    made = organizations.create_policy(
+        Name="no-copies", Description="", Type="SERVICE_CONTROL_POLICY", Content=no_copies
+    )
+    policy = made["Policy"]["PolicySummary"]["Id"]
+    sweeps.guardian.let_a_minute_pass()
+    organizations.attach_policy(PolicyId=policy, TargetId=account)
+    assert [alert["outlook"] for alert in watching.drain()] == ["will-fail"]
+    sweeps.guardian.let_a_minute_pass()
+    organizations.update_policy(PolicyId=policy, Content=NOTHING.replace("Allow", "Deny"))
+    assert [alert["outlook"] for alert in watching.drain()] == ["will-work"]
+    organizations.detach_policy(PolicyId=policy, TargetId=account)
+    organizations.delete_policy(PolicyId=policy)
+    assert watching.drain() == []
+
+
+def test_what_concerns_no_copy_is_silent_and_no_role_is_assumed_for_it(sweeps: Sweeps, watching: Inbox) -> None:
+    key = Key(sweeps)
+    other = key.kms.create_key(Policy=json.dumps(key.policy))["KeyMetadata"]["Arn"]
+    sweeps.lab.idle()
+    # A new process has no session yet.
+    sweeps.guardian.restart(WATCH)
+
+    def write() -> None:
+        key.kms.put_key_policy(KeyId=other, PolicyName="default", Policy=json.dumps(key.without_grants()))
+
+    asked = {request["service"] for request in sweeps.guardian.requests(write, WATCH)}
+    assert "dynamodb" in asked and not asked & {"sts", "kms", "iam", "backup", "organizations"}, asked
+    more = {"Sid": "More", "Effect": "Allow", "Principal": {"AWS": SLR.format(account=key.source.account)}}
+    harmless = {
+        **key.policy,
+        "Statement": [*key.policy["Statement"], {**more, "Action": "kms:Decrypt", "Resource": "*"}],
+    }
+    asked = {request["service"] for request in sweeps.guardian.requests(lambda: key.put(harmless), WATCH)}
+    assert {"sts", "kms"} <= asked and not asked & {"iam", "backup", "organizations"}, asked
+    key.put(key.policy)
+    assert watching.drain() == []
+
+
+def test_a_key_that_cannot_be_read_is_suspected_by_what_was_written(sweeps: Sweeps, watching: Inbox) -> None:
+    key = Key(sweeps)
+    sweeps.guardian.fault("denied", function=WATCH, service="kms", operation="GetKeyPolicy")
+    deny = {"Sid": "No", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "kms:CreateGrant", "Resource": "*"}
+    key.put({**key.policy, "Statement": [*key.policy["Statement"], deny]})
+    (alert,) = watching.drain()
+    assert (alert["outlook"], alert["certainty"], alert["cause"]) == ("will-fail", "suspected", "explicit-deny-policy")
+    assert [gap["action"] for gap in alert["gaps"]] == ["kms:GetKeyPolicy"] and alert["added_statements"] == [deny]
+    sweeps.guardian.well()
+    sweeps.guardian.let_a_minute_pass()
+    key.put(key.policy)
+    assert watching.drain() == [], "it was never seen broken"
 
 
 def test_a_region_that_is_off_in_an_account_is_not_missed(sweeps: Sweeps, inbox: Inbox) -> None:

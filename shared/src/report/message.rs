@@ -1,5 +1,6 @@
 //! A message ready to send, and its size as SNS counts it.
 
+use super::alert::Route;
 use super::{Alert, chat, email, sms, subject};
 
 /// Size limit of a message of SNS, body and attributes together, in bytes
@@ -58,6 +59,9 @@ const LONGEST_ATTRIBUTE: usize = 128;
 /// Attributes for filter policies. Unknown is absent.
 pub(super) fn attributes(alert: &Alert) -> Vec<(&'static str, String)> {
     let job = alert.jobs.first();
+    // A prediction has no job; where it is about one route, it is that of its next.
+    let only = alert.route.as_ref().filter(|_| alert.foretold.as_ref().is_some_and(|foretold| foretold.routes_total == 1));
+    let of_route = |part: fn(&Route) -> &Option<String>| only.and_then(|route| part(route).clone());
     let of_deed = alert.actor.as_ref().map(|_| &alert.act_in);
     let destination = alert.route.as_ref().and_then(|route| route.destination_vault.as_deref()).and_then(|arn| arn.split(':').nth(4));
     [
@@ -67,11 +71,18 @@ pub(super) fn attributes(alert: &Alert) -> Vec<(&'static str, String)> {
         ("certainty", Some(alert.certainty.as_str().to_owned())),
         (
             "source_account",
-            job.map(|job| job.account_id.as_str().to_owned()).or_else(|| of_deed.map(|acting| acting.account_id.to_string())),
+            job.map(|job| job.account_id.as_str().to_owned())
+                .or_else(|| of_deed.map(|acting| acting.account_id.to_string()))
+                .or_else(|| of_route(|route| &route.source_account)),
         ),
         ("destination_account", destination.map(str::to_owned)),
-        ("region", job.map(|job| job.region.as_str().to_owned()).or_else(|| of_deed?.region.as_ref().map(ToString::to_string))),
-        ("resource_type", job.and_then(|job| job.resource_type.clone())),
+        (
+            "region",
+            job.map(|job| job.region.as_str().to_owned())
+                .or_else(|| of_deed?.region.as_ref().map(ToString::to_string))
+                .or_else(|| of_route(|route| &route.source_region)),
+        ),
+        ("resource_type", job.and_then(|job| job.resource_type.clone()).or_else(|| of_route(|route| &route.resource_type))),
         ("incident_id", Some(alert.incident_id.as_str().to_owned())),
     ]
     .into_iter()
