@@ -145,6 +145,16 @@ fn places(leg: &KeptLeg, objects: &Objects) -> BTreeSet<String> {
     decided.map(|id| at_place(&id.place())).collect()
 }
 
+/// Where an object is found by the policies that it is made of.
+fn named_by_policies(id: &ObjectId, held: &Held, now: Timestamp) -> Vec<WriteRequest> {
+    let named = held.policies().into_iter().filter_map(|policy| {
+        let mut at_policy = item(key(at_place(&Place::of_policy(&policy)), format!("object#{}", id.name())), now);
+        at_policy.insert("id".to_owned(), string(id.name()));
+        put(at_policy)
+    });
+    named.collect()
+}
+
 impl RouteMemory for RouteTable {
     async fn at(&self, place: &Place) -> Result<(BTreeSet<ObjectId>, BTreeSet<AccountId>), PortError> {
         let (mut objects, mut accounts) = (BTreeSet::new(), BTreeSet::new());
@@ -208,6 +218,8 @@ impl RouteMemory for RouteTable {
     }
 
     async fn learn(&self, id: &ObjectId, held: &Held, at: Timestamp, now: Timestamp) -> Result<(), PortError> {
+        // It may have got policies since the sweep, whose writes concern it from now on.
+        batch::write(&self.client, &self.table, named_by_policies(id, held, now)).await?;
         self.put_object(id, held, at, now).await?;
         self.give_back(id).await
     }
@@ -243,11 +255,7 @@ impl RouteMemory for RouteTable {
         }
         for (id, held) in &kept.objects {
             self.put_object(id, held, at, now).await?;
-            for policy in held.policies() {
-                let mut at_policy = item(key(at_place(&Place::of_policy(&policy)), format!("object#{}", id.name())), now);
-                at_policy.insert("id".to_owned(), string(id.name()));
-                writes.extend(put(at_policy));
-            }
+            writes.extend(named_by_policies(id, held, now));
         }
         if kept.complete {
             for gone in before.iter().filter(|leg| read_str(leg, "sk").is_some_and(|sk| !ids.contains(sk))) {

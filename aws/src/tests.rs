@@ -8,6 +8,7 @@ mod path;
 mod plans;
 mod reads;
 mod releases;
+mod routes;
 mod table;
 mod tables;
 mod topics;

@@ -332,7 +332,8 @@ def test_what_concerns_no_copy_is_silent_and_no_role_is_assumed_for_it(sweeps: S
 
 def test_a_key_that_cannot_be_read_is_suspected_by_what_was_written(sweeps: Sweeps, watching: Inbox) -> None:
     key = Key(sweeps)
-    sweeps.guardian.fault("denied", function=WATCH, service="kms", operation="GetKeyPolicy")
+    only = {"service": "kms", "operation": "GetKeyPolicy", "account_id": key.source.account}
+    sweeps.guardian.fault("denied", function=WATCH, **only)
     deny = {"Sid": "No", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "kms:CreateGrant", "Resource": "*"}
     key.put({**key.policy, "Statement": [*key.policy["Statement"], deny]})
     (alert,) = watching.drain()

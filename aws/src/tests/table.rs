@@ -71,6 +71,22 @@ fn answer(items: &Items, call: &Call) -> Reply {
             }
             ok(json!({"Responses": responses, "UnprocessedKeys": {}}))
         }
+        "BatchWriteItem" => {
+            for (_, requests) in body["RequestItems"].as_object().unwrap() {
+                let requests = requests.as_array().unwrap();
+                let request =
+                    |request: &Value| request.get("PutRequest").map_or(&request["DeleteRequest"]["Key"], |put| &put["Item"]).clone();
+                let mut distinct = requests.iter().map(|one| key_of(&request(one))).collect::<Vec<_>>();
+                distinct.sort();
+                distinct.dedup();
+                assert!(distinct.len() == requests.len() && requests.len() <= 25, "DynamoDB refuses more, and a key that is named twice");
+                for one in requests {
+                    let delete = one.get("DeleteRequest");
+                    write(&mut items, delete.unwrap_or(&one["PutRequest"]), delete.is_some());
+                }
+            }
+            ok(json!({"UnprocessedItems": {}}))
+        }
         "TransactWriteItems" => {
             let actions = body["TransactItems"].as_array().unwrap();
             let parts = actions.iter().map(|action| match action.get("Put") {
