@@ -1,9 +1,10 @@
 //! AWS Backup, read in the account that owns the object.
 
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::event::{Job, JobId, JobState, JobType};
-use guardian_core::evidence::{Fact, GapReason, JobDescription, RecoveryPoint, Vault, VaultPolicy};
-use guardian_core::ports::BackupReader;
+use guardian_core::drill::retest::Held;
+use guardian_core::event::{Job, JobId, JobState, JobType, PlanRef};
+use guardian_core::evidence::{Fact, Gap, GapReason, JobDescription, RecoveryPoint, Vault, VaultPolicy};
+use guardian_core::ports::{BackupReader, PointLists};
 
 use crate::classify::reason_of;
 use crate::convert::{arn, gap, known, text, timestamp};
@@ -179,6 +180,7 @@ impl BackupReader for Cloud {
                 resource_name: text(answer.resource_name()),
                 vault_type: text(answer.vault_type().map(|kind| kind.as_str())),
                 delete_at: answer.calculated_lifecycle().and_then(|lifecycle| timestamp(lifecycle.delete_at())),
+                storage_class: text(answer.storage_class().map(|class| class.as_str())),
             },
             ACTION,
         )
@@ -227,5 +229,53 @@ impl BackupReader for Cloud {
                 (reason, detail) => Fact::Gap(gap(ACTION, &account, &region, reason, detail)),
             },
         }
+    }
+}
+
+fn held(listed: &aws_sdk_backup::types::RecoveryPointByBackupVault) -> Option<Held> {
+    let plan = listed.created_by().map(|by| PlanRef {
+        plan_id: text(by.backup_plan_id()),
+        plan_arn: arn(by.backup_plan_arn()),
+        rule_id: text(by.backup_rule_id()),
+    });
+    Some(Held {
+        point: RecoveryPoint {
+            arn: arn(listed.recovery_point_arn())?,
+            status: text(listed.status().map(|status| status.as_str())),
+            status_message: text(listed.status_message()),
+            is_encrypted: Some(listed.is_encrypted()),
+            encryption_key_arn: arn(listed.encryption_key_arn()),
+            resource_arn: arn(listed.resource_arn()),
+            resource_type: text(listed.resource_type()),
+            resource_name: text(listed.resource_name()),
+            vault_type: text(listed.vault_type().map(|kind| kind.as_str())),
+            delete_at: listed.calculated_lifecycle().and_then(|lifecycle| timestamp(lifecycle.delete_at())),
+            // The list does not say it. From cold storage AWS refuses a copy by itself.
+            storage_class: None,
+        },
+        created_at: timestamp(listed.creation_date()),
+        role: arn(listed.iam_role_arn()),
+        plan: plan.filter(|plan| plan != &PlanRef::default()),
+        size_bytes: listed.backup_size_in_bytes().and_then(|bytes| u64::try_from(bytes).ok()),
+        is_part: text(listed.parent_recovery_point_arn()).is_some(),
+    })
+}
+
+impl PointLists for Cloud {
+    async fn points_of(&self, vault: &Arn, resource: &Arn) -> Result<Vec<Held>, Gap> {
+        const ACTION: &str = "backup:ListRecoveryPointsByBackupVault";
+        let Some((account, region, name)) = place(vault) else { return Ok(Vec::new()) };
+        let client = self.clients(&account, &region).await?.backup;
+        let request = client.list_recovery_points_by_backup_vault().backup_vault_name(name).by_resource_arn(resource.as_str());
+        let mut pages = request.max_results(1000).into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                let (reason, detail) = reason_of(&error);
+                gap(ACTION, &account, &region, reason, detail)
+            })?;
+            found.extend(page.recovery_points().iter().filter_map(held));
+        }
+        Ok(found)
     }
 }

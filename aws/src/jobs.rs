@@ -5,10 +5,10 @@
 
 use aws_sdk_backup::types::{BackupJobState, CopyJobState, RestoreJobStatus, ScanState};
 use aws_smithy_types::DateTime;
-use guardian_core::arn::{AccountId, Region};
+use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::{Job, JobId, JobState, JobType, PlanRef};
 use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::ports::{JobLists, JobPage, Slice, Whose};
+use guardian_core::ports::{CopyLists, JobLists, JobPage, Slice, Whose};
 
 use crate::classify::reason_of;
 use crate::convert::{arn, date_time, gap, text, timestamp};
@@ -226,5 +226,23 @@ impl JobLists for Cloud {
             }
             page => page,
         }
+    }
+}
+
+impl CopyLists for Cloud {
+    async fn copies(&self, account: &AccountId, region: &Region, point: &Arn, destination: &Arn) -> Result<Vec<Job>, Gap> {
+        let whose = Whose::Account(account.clone());
+        let client = self.clients(account, region).await?.backup;
+        let request = client.list_copy_jobs().by_source_recovery_point_arn(point.as_str()).max_results(PAGE);
+        let mut pages = request.by_destination_vault_arn(destination.as_str()).into_paginator().send();
+        let mut copies = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                let (reason, detail) = reason_of(&error);
+                gap("backup:ListCopyJobs", account, region, reason, detail)
+            })?;
+            copies.extend(page.copy_jobs().iter().filter_map(|listed| copy_job(&whose, region, listed)));
+        }
+        Ok(copies)
     }
 }

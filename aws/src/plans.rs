@@ -65,6 +65,10 @@ fn rule(rule: &BackupRule) -> Option<PlanRule> {
         Some(CopyAction {
             destination_vault_arn: arn(Some(action.destination_backup_vault_arn()))?,
             delete_after_days: action.lifecycle().and_then(|lifecycle| lifecycle.delete_after_days()).filter(|days| *days > 0),
+            move_to_cold_storage_after_days: action
+                .lifecycle()
+                .and_then(|lifecycle| lifecycle.move_to_cold_storage_after_days())
+                .filter(|days| *days > 0),
         })
     });
     Some(PlanRule {

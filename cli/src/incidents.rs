@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use diagnose_job::config::for_reading;
-use guardian_aws::WorkTable;
+use guardian_aws::{DrillTable, WorkTable};
 use guardian_core::diagnosis::Severity;
 use guardian_core::incident::{Acknowledgement, Closing, Incident, IncidentId, Refusal};
 use guardian_core::ports::{IncidentKeeper as _, PortError, Tampers as _};
@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use crate::cloud;
+use crate::drill::backfill;
 use crate::lab::Lab;
 use crate::output::{Exit, Format, Output, complain};
 
@@ -31,6 +32,7 @@ const MOST_JOBS: usize = 50;
       --reason 'key policy is changed in CHG-4711' --until 8h
   guardian incidents close bg-0123456789abcdef0123456 --owner sam \\
       --reason 'the next continuous backup has begun, CHG-4711'
+  guardian incidents backfill bg-0123456789abcdef0123456
 
 Run it with credentials of the guardian account: it goes through the role
 backup-guardian-operator. The table is the output GuardianTableName of the
@@ -97,13 +99,14 @@ Nothing is muted for good: the next failure opens the incident again.")]
         #[arg(long)]
         reason: String,
     },
+    Backfill(Box<backfill::Arguments>),
 }
 
 impl Incidents {
     pub(crate) async fn run(self, output: &Output) -> anyhow::Result<Exit> {
-        let table = self.table()?;
+        let table = table_named(self.table.as_ref())?;
         let (reader, _) = for_reading().context("the environment cannot be used")?;
-        let cloud = cloud::open(reader, None).await?;
+        let cloud = cloud::open(reader.clone(), None).await?;
         let work = WorkTable::new(cloud.base(), table.clone());
         let done = match self.command {
             Command::List => list(&work, output).await,
@@ -118,6 +121,11 @@ impl Incidents {
                 let closing = Closing { owner, reason, at: Timestamp::now(), opening: 0 };
                 close(&work, &id, &closing, output).await
             }
+            Command::Backfill(arguments) => {
+                let incident = find(&work, &arguments.id).await?;
+                let drills = DrillTable::new(cloud.base(), table.clone());
+                backfill::run(&arguments, &incident, &work, drills, &cloud, &reader, output).await
+            }
         };
         match done {
             Err(error) if error.is::<PortError>() => {
@@ -127,17 +135,18 @@ impl Incidents {
             done => done,
         }
     }
+}
 
-    fn table(&self) -> anyhow::Result<String> {
-        let given = self.table.clone().or_else(|| std::env::var("GUARDIAN_TABLE").ok()).filter(|name| !name.trim().is_empty());
-        if let Some(table) = given {
-            return Ok(table);
-        }
-        if let Some(Ok(info)) = Lab::from_env().map(|lab| lab.info()) {
-            return Ok(info.text("/outputs/GuardianTableName")?.to_owned());
-        }
-        bail!("which table is not known: give `--table` or GUARDIAN_TABLE the output GuardianTableName of the guardian's stack")
+/// The guardian's table: as given, or that of the environment or of a lab.
+pub(crate) fn table_named(given: Option<&String>) -> anyhow::Result<String> {
+    let given = given.cloned().or_else(|| std::env::var("GUARDIAN_TABLE").ok()).filter(|name| !name.trim().is_empty());
+    if let Some(table) = given {
+        return Ok(table);
     }
+    if let Some(Ok(info)) = Lab::from_env().map(|lab| lab.info()) {
+        return Ok(info.text("/outputs/GuardianTableName")?.to_owned());
+    }
+    bail!("which table is not known: give `--table` or GUARDIAN_TABLE the output GuardianTableName of the guardian's stack")
 }
 
 async fn list(work: &WorkTable, output: &Output) -> anyhow::Result<Exit> {

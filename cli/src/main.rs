@@ -2,6 +2,7 @@
 
 mod cloud;
 mod collect;
+mod drill;
 mod evidence;
 mod explain;
 mod incidents;
@@ -27,6 +28,7 @@ use output::{Exit, Output};
     name = "guardian",
     version,
     after_help = "Examples:
+  guardian drill copy VAULT_ARN RESOURCE_ARN
   guardian explain event failed-copy.json
   guardian explain event failed-copy.json --evidence ./evidence --format json
   guardian explain job --type copy 111111111111 eu-central-1 JOB_ID
@@ -34,6 +36,7 @@ use output::{Exit, Output};
   guardian explain BKD-001
   guardian explain --list
   guardian incidents list
+  guardian incidents backfill INCIDENT_ID
   guardian policy eval cases.jsonl
   guardian policy patch cases.jsonl
   guardian preflight --account 111111111111 --region eu-central-1
@@ -57,6 +60,7 @@ struct Cli {
 enum Command {
     /// Write what decides the copies of some accounts into a folder of evidence.
     Collect(collect::Collect),
+    Drill(Box<drill::Drill>),
     Explain(explain::Explain),
     Incidents(incidents::Incidents),
     /// Ask what IAM would answer, offline.
@@ -78,6 +82,7 @@ async fn main() -> std::process::ExitCode {
     let output = Output::new(cli.format);
     let outcome = match cli.command {
         Command::Collect(collect) => collect.run(&output).await,
+        Command::Drill(drill) => Box::pin(drill.run(&output)).await,
         Command::Explain(explain) => explain.run(&output).await,
         Command::Incidents(incidents) => incidents.run(&output).await,
         Command::Policy(policy) => policy.run(&output),

@@ -10,6 +10,7 @@ pub mod compliance;
 pub mod copy;
 pub mod coverage;
 pub mod diagnosis;
+pub mod drill;
 pub mod event;
 pub mod evidence;
 pub mod incident;

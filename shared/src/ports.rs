@@ -13,6 +13,10 @@ use crate::alarm_path::facts::{Rule, SmsAccount, Subscription, TopicSettings};
 use crate::arn::{AccountId, Arn, Region};
 use crate::copy::{Leg, LegFacts};
 use crate::event::{Job, JobKey, JobType};
+use crate::drill::CopyOrder;
+use crate::drill::record::Record;
+use crate::drill::retest::Held;
+use crate::event::{Job, JobId, JobKey, JobType};
 use crate::evidence::{
     BackupPlan, Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
     Role, Search, Selection, Vault, VaultPolicy,
@@ -439,4 +443,38 @@ pub trait TroubleMemory: Send + Sync {
     fn keep(&self, kept: &[Kept], now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
     /// Forgets those with these ids.
     fn forget(&self, ids: &[String]) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Lists copies in the account that starts them.
+pub trait CopyLists: Send + Sync {
+    /// Every copy job of a recovery point into a vault that AWS still lists, whatever its state.
+    fn copies(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        point: &Arn,
+        destination: &Arn,
+    ) -> impl Future<Output = Result<Vec<Job>, Gap>> + Send;
+}
+
+/// Lists recovery points in the account that holds them.
+pub trait PointLists: Send + Sync {
+    /// Every recovery point of a resource in a vault.
+    fn points_of(&self, vault: &Arn, resource: &Arn) -> impl Future<Output = Result<Vec<Held>, Gap>> + Send;
+}
+
+/// Starts copies in the accounts where drills were switched on. The only port that changes anything outside the guardian's own account.
+pub trait CopyStarter: Send + Sync {
+    /// Starts a copy. The same token again is the same job. A gap says why it may not have been started.
+    fn start(&self, order: &CopyOrder, token: &str) -> impl Future<Output = Result<JobId, Gap>> + Send;
+}
+
+/// Keeps drills.
+pub trait DrillStore: Send + Sync {
+    /// A drill.
+    fn drill(&self, id: &str) -> impl Future<Output = Result<Option<Record>, PortError>> + Send;
+    /// All drills.
+    fn drills(&self) -> impl Future<Output = Result<Vec<Record>, PortError>> + Send;
+    /// Writes one, on the condition that the revision before it is what is kept. `false`: somebody else was faster.
+    fn put_drill(&self, record: &Record, now: Timestamp) -> impl Future<Output = Result<bool, PortError>> + Send;
 }

@@ -66,6 +66,7 @@ impl Route {
                         resource_name: None,
                         vault_type: None,
                         delete_at: None,
+                        storage_class: None,
                     },
                 );
             }

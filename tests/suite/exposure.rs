@@ -27,7 +27,11 @@ fn plan(schedule: &str) -> BackupPlan {
         rules: vec![PlanRule {
             name: "nightly".to_owned(),
             target_vault: "local-vault".to_owned(),
-            copy_actions: vec![CopyAction { destination_vault_arn: Arn::parse(CENTRAL).unwrap(), delete_after_days: None }],
+            copy_actions: vec![CopyAction {
+                destination_vault_arn: Arn::parse(CENTRAL).unwrap(),
+                delete_after_days: None,
+                move_to_cold_storage_after_days: None,
+            }],
             times: RuleTimes { rule_id: reference.rule_id, schedule: Some(schedule.to_owned()), ..RuleTimes::default() },
             lifecycle: Lifecycle::default(),
         }],

@@ -41,6 +41,7 @@ pub(crate) fn world() -> World {
                 resource_name: None,
                 vault_type: None,
                 delete_at: None,
+                storage_class: None,
             },
         );
         for (name, key) in [(LOCAL, KEY), (CENTRAL, "arn:aws:kms:eu-central-1:222222222222:key/central")] {

@@ -144,7 +144,25 @@ OPERATOR = {
     *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
     READ_KEY,
     ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+    ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${DrillRoleName}"),
     ("sts:AssumeRole", "OrganizationRoleArn"),
+}
+
+# The kinds of recovery points of which AWS makes copies.
+COPIED = {
+    "arn:${AWS::Partition}:backup:*:${AWS::AccountId}:recovery-point:*",
+    "arn:${AWS::Partition}:ec2:*::snapshot/*",
+    "arn:${AWS::Partition}:ec2:*::image/*",
+    "arn:${AWS::Partition}:rds:*:${AWS::AccountId}:snapshot:*",
+    "arn:${AWS::Partition}:rds:*:${AWS::AccountId}:cluster-snapshot:*",
+    "arn:${AWS::Partition}:fsx:*:${AWS::AccountId}:backup/*",
+}
+# What the role for drills may do: start copies, into vaults and under roles that whoever deploys it names.
+DRILLS = {
+    ("backup:StartCopyJob", "arn:${AWS::Partition}:backup:*:${AWS::AccountId}:backup-vault:*"),
+    *((f"backup:{verb}", point) for verb in ("StartCopyJob", "CopyFromBackupVault") for point in COPIED),
+    ("backup:CopyIntoBackupVault", "DrillVaultArns"),
+    ("iam:PassRole", "DrillJobRoleArns"),
 }
 
 # AWS defines no resource for these: their rows in the service authorization reference have no resource type. Of each service the page.
@@ -342,6 +360,34 @@ def test_the_reader_trusts_functions_and_operators_of_the_guardian_and_nobody_el
     assert external_id == ["HasExternalId", {"sts:ExternalId": {"Ref": "ExternalId"}}, {"Ref": "AWS::NoValue"}]
 
 
+def test_drills_are_off_and_their_role_starts_copies_into_the_vaults_that_are_named() -> None:
+    for name in ("guardian", "agent-global"):
+        assert load(name)["Parameters"]["EnableDrills"]["Default"] == "no"
+        # Nobody's vault, and nobody's role: who switches drills on names them.
+        assert ":000000000000:" in load(name)["Parameters"]["DrillVaultArns"]["Default"]
+    assert ":000000000000:" in load("agent-global")["Parameters"]["DrillJobRoleArns"]["Default"]
+    assert resources("agent-global", "AWS::IAM::Role")["DrillRole"]["Condition"] == "DrillsEnabled"
+    assert resources("guardian", "AWS::IAM::Policy")["DrillPolicy"]["Condition"] == "DrillsEnabled"
+    assert grants("agent-global", "DrillRole") == DRILLS
+    by_sid = {each["Sid"]: each for each in role_statements("agent-global", "DrillRole")}
+    assert by_sid["CopyToAllowedVaults"]["Condition"] == {"ArnLike": {"backup:CopyTargets": {"Ref": "DrillVaultArns"}}}
+    assert by_sid["PassJobRoles"]["Condition"] == {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}
+    command = (ROOT / "aws" / "src" / "drills.rs").read_text(encoding="utf-8")
+    default = load("agent-global")["Parameters"]["DrillRoleName"]["Default"]
+    assert f'pub const DRILL_ROLE: &str = "{default}";' in command, "the command assumes another role"
+
+
+def test_the_role_for_drills_trusts_operators_of_the_guardian_and_nobody_else() -> None:
+    statement = trust("agent-global", "DrillRole")
+    assert statement["Action"] == "sts:AssumeRole"
+    assert text(statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${GuardianAccountId}:root"
+    operator = properties("guardian", "OperatorRole")["RoleName"]
+    trusted = text(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
+    assert trusted == f"arn:${{AWS::Partition}}:iam::${{GuardianAccountId}}:role/{operator}"
+    external_id = statement["Condition"]["StringEquals"]["Fn::If"]
+    assert external_id == ["HasExternalId", {"sts:ExternalId": {"Ref": "ExternalId"}}, {"Ref": "AWS::NoValue"}]
+
+
 def test_the_forwarder_puts_events_on_the_hub_bus_only() -> None:
     bus = "arn:${AWS::Partition}:events:${HubRegion}:${GuardianAccountId}:event-bus/${BusName}"
     assert grants("agent-global", "ForwarderRole") == {("events:PutEvents", bus)}
@@ -415,7 +461,7 @@ def test_nobody_makes_a_subscription_that_its_owner_did_not_ask_for() -> None:
 
 
 def test_names_that_accounts_share_have_one_default() -> None:
-    shared = ("BusName", "ReaderRoleName", "ForwarderRoleName")
+    shared = ("BusName", "ReaderRoleName", "ForwarderRoleName", "DrillRoleName")
     templates = [load(name)["Parameters"] for name in ("guardian", "agent-global", "agent-regional")]
     for name in shared:
         found = {(each[name]["Default"], each[name]["AllowedPattern"]) for each in templates if name in each}
@@ -439,7 +485,7 @@ def named_actions() -> set[str]:
 
 
 def test_what_the_code_calls_is_allowed() -> None:
-    allowed = {action for action, _ in grants("agent-global", "ReaderRole")}
+    allowed = {action for role in ("ReaderRole", "DrillRole") for action, _ in grants("agent-global", role)}
     allowed |= {action for role in EXPECTED for action, _ in grants("guardian", role)}
     # A transaction is authorized by the actions of its items.
     assert named_actions() - {"dynamodb:TransactWriteItems"} <= allowed

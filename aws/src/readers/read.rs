@@ -97,6 +97,7 @@ pub(super) fn recovery_point(point: &Arn, response: &Value) -> RecoveryPoint {
         resource_name: text(response, "ResourceName"),
         vault_type: text(response, "VaultType"),
         delete_at: response.get("CalculatedLifecycle").and_then(|lifecycle| time_of(lifecycle, "DeleteAt")),
+        storage_class: text(response, "StorageClass"),
     }
 }
 

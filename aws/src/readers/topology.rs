@@ -149,6 +149,7 @@ pub(super) fn plan(account: &AccountId, region: &Region, id: &str, response: &Va
             Some(CopyAction {
                 destination_vault_arn: arn(action, "DestinationBackupVaultArn")?,
                 delete_after_days: days(action, "DeleteAfterDays"),
+                move_to_cold_storage_after_days: days(action, "MoveToColdStorageAfterDays"),
             })
         });
         Some(PlanRule {

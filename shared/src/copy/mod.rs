@@ -37,3 +37,12 @@ pub use route::{Route, VaultKind};
 pub use seen::SeenPolicies;
 pub use trust::{BACKUP_SERVICE, backup_may_assume};
 pub use wanted::not_yet_plans;
+
+use crate::arn::Arn;
+
+/// Recovery points of continuous backups: they are not copied themselves, but a snapshot that is made for it
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery-copying.html>), and not on demand
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartCopyJob.html>).
+pub(crate) fn is_continuous(point: &Arn) -> bool {
+    point.resource().contains(":continuous:") || point.resource().starts_with("continuous:")
+}

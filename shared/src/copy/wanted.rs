@@ -74,7 +74,11 @@ mod tests {
     }
 
     fn plan(id: &str) -> (BackupPlan, Vec<Selection>) {
-        let action = CopyAction { destination_vault_arn: Arn::parse(CENTRAL).unwrap(), delete_after_days: None };
+        let action = CopyAction {
+            destination_vault_arn: Arn::parse(CENTRAL).unwrap(),
+            delete_after_days: None,
+            move_to_cold_storage_after_days: None,
+        };
         let rule = PlanRule {
             name: "n".to_owned(),
             target_vault: "local".to_owned(),

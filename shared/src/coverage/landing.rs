@@ -11,13 +11,8 @@ use super::judge::Found;
 use super::landed::{Landing, Protection};
 use super::promise::FirstRun;
 use crate::arn::Arn;
+use crate::copy::is_continuous;
 use crate::evidence::Point;
-
-/// Recovery points of continuous backups: they are not copied themselves, but a snapshot that is made for it
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/point-in-time-recovery-copying.html>).
-fn is_continuous(point: &Point) -> bool {
-    point.arn.resource().contains(":continuous:") || point.arn.resource().starts_with("continuous:")
-}
 
 /// What landed of a resource in each vault that one of its rules names.
 pub(super) fn land<'g>(claims: &[Claim<'_, 'g>], ground: &'g Ground<'_>, resource: &Arn, held: &[Held<'_>]) -> BTreeMap<&'g Arn, Landing> {
@@ -68,7 +63,7 @@ fn left_behind<'h>(
     held: &[Held<'h>],
     newest: Option<Timestamp>,
 ) -> Vec<(&'h Arn, Option<Timestamp>)> {
-    let made = |point: &&Point| claim.promise.made(claim.plan.id, point) && !is_continuous(point);
+    let made = |point: &&Point| claim.promise.made(claim.plan.id, point) && !is_continuous(&point.arn);
     let late = |point: &&Point| ground.now.duration_since(point.created_at) > ground.copy;
     let younger = |point: &&Point| newest.is_none_or(|newest| newest < point.created_at);
     let points = held.iter().flat_map(|held| &held.points.newest);

@@ -78,6 +78,9 @@ pub struct CopyAction {
     /// Retention of the copy in days; absent: it is kept for ever.
     #[serde(default)]
     pub delete_after_days: Option<i64>,
+    /// Days until the copy goes to cold storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub move_to_cold_storage_after_days: Option<i64>,
 }
 
 /// `GetBackupSelection`: which resources a plan backs up, and through which role.

@@ -57,6 +57,9 @@ pub struct RecoveryPoint {
     /// `CalculatedLifecycle.DeleteAt`: absent where it is kept for ever.
     #[serde(default)]
     pub delete_at: Option<jiff::Timestamp>,
+    /// `WARM`, or where it lies else: from cold storage nothing is copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
 }
 
 /// `DescribeBackupVault`.

@@ -118,7 +118,7 @@ pub fn name_of(resource: &str) -> String {
 }
 
 /// A short name for some fields. Length-prefixed, so that no field can flow into its neighbour.
-fn digest(kind: &str, fields: &[&str]) -> String {
+pub(crate) fn digest(kind: &str, fields: &[&str]) -> String {
     let mut hash = Sha256::new();
     for field in std::iter::once(&kind).chain(fields) {
         hash.update((field.len() as u64).to_be_bytes());

@@ -65,7 +65,11 @@ pub(crate) fn rule(id: &str, schedule: &str, destinations: &[&str]) -> PlanRule 
         target_vault: "local".to_owned(),
         copy_actions: destinations
             .iter()
-            .map(|vault| CopyAction { destination_vault_arn: arn(vault), delete_after_days: Some(35) })
+            .map(|vault| CopyAction {
+                destination_vault_arn: arn(vault),
+                delete_after_days: Some(35),
+                move_to_cold_storage_after_days: None,
+            })
             .collect(),
         times: RuleTimes {
             rule_id: Some(id.to_owned()),

@@ -172,6 +172,7 @@ pub(crate) fn create_grant() -> (Evidence, Verdict) {
         resource_name: Some("payroll-data".to_owned()),
         vault_type: Some("BACKUP_VAULT".to_owned()),
         delete_at: None,
+        storage_class: None,
     };
     evidence.recovery_point = Fact::Known { value: point, source, at: seen };
     let (source, seen) = known("kms:DescribeKey");

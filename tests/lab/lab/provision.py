@@ -51,6 +51,9 @@ PARAMETERS = {
     "Regions": ",".join(accounts.REGIONS),
     "GuardianAccountId": accounts.GUARDIAN,
     "HubRegion": HOME_REGION,
+    "EnableDrills": "yes",
+    "DrillVaultArns": "arn:aws:backup:*:*:backup-vault:*-vault-*",
+    "DrillJobRoleArns": "arn:aws:iam::*:role/service-role/AWSBackupDefaultServiceRole",
     "OrganizationRoleArn": f"arn:aws:iam::{accounts.MANAGEMENT}:role/{accounts.READER_ROLE_NAME}",
 }
 

@@ -16,7 +16,11 @@ fn local() -> Arn {
 }
 
 fn plan(id: &str, days: &[Option<i64>]) -> BackupPlan {
-    let actions = days.iter().map(|days| CopyAction { destination_vault_arn: arn(CENTRAL), delete_after_days: *days });
+    let actions = days.iter().map(|days| CopyAction {
+        destination_vault_arn: arn(CENTRAL),
+        delete_after_days: *days,
+        move_to_cold_storage_after_days: None,
+    });
     BackupPlan {
         account_id: AccountId::parse("111111111111").unwrap(),
         region: Region::parse("eu-central-1").unwrap(),

@@ -121,6 +121,10 @@ def _context(action: str, resource: str, call: wire.Call, params: Params, caller
         context["aws:PrincipalOrgPaths"] = [path]
     if call.service == "organizations":
         context |= {key: params[name] for name, key in reads.CONDITIONS.items() if params.get(name)}
+    if call.service == "backup" and action == "backup:CopyFromBackupVault":
+        context["backup:CopyTargets"] = str(params.get("DestinationBackupVaultArn", ""))
+    if call.service == "backup" and action == "iam:PassRole":
+        context["iam:PassedToService"] = "backup.amazonaws.com"
     if action.startswith("kms:") and kms.key_by_arn(resource) is not None:
         context |= {"kms:CallerAccount": caller.account_id, "aws:ResourceAccount": accounts.account_of(resource)}
     return context

@@ -148,6 +148,18 @@ def _recovery_point(asked: Asked) -> Iterator[Need]:
     yield f"backup:{asked.operation}", str(asked.params.get("RecoveryPointArn", ""))
 
 
+def _start_copy(asked: Asked) -> Iterator[Need]:
+    # The caller needs what the job role needs besides, and may hand over that role.
+    # https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html
+    point = str(asked.params.get("RecoveryPointArn", ""))
+    vault = f"backup-vault:{asked.params.get('SourceBackupVaultName', '')}"
+    yield "backup:StartCopyJob", _arn("backup", asked.where, vault)
+    yield "backup:StartCopyJob", point
+    yield "backup:CopyFromBackupVault", point
+    yield "backup:CopyIntoBackupVault", str(asked.params.get("DestinationBackupVaultArn", ""))
+    yield "iam:PassRole", str(asked.params.get("IamRoleArn", ""))
+
+
 # By signing name, and where only some operations are answered here, by operation.
 OF_SERVICES: dict[str, Callable[[Asked], Iterator[Need]]] = {
     "sqs": _sqs,
@@ -160,6 +172,7 @@ OF_OPERATIONS: dict[tuple[str, str], Callable[[Asked], Iterator[Need]]] = {
     ("events", "DescribeRule"): _events,
     ("events", "ListTargetsByRule"): _events,
     ("backup", "DescribeRecoveryPoint"): _recovery_point,
+    ("backup", "StartCopyJob"): _start_copy,
 }
 
 

@@ -82,7 +82,21 @@ def begin_backup(
 @operation("StartCopyJob")
 def start_copy_job(call: Call) -> Job:
     _role_or_refuse(call)
-    return begin_copy(call.account_id, call.region, call.params)
+    arn = str(call.params["RecoveryPointArn"])
+    token = str(call.params.get("IdempotencyToken") or "")
+    with store.lock:
+        region = store.of(call.account_id, call.region)
+        # The same call again: success, and nothing happens.
+        # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartCopyJob.html
+        if token in region.copy_tokens:
+            return region.copy_jobs[region.copy_tokens[token]]
+        # "Does not support continuous backups."
+        if ":continuous:" in arn or region.point(call.params["SourceBackupVaultName"], arn)["Status"] == "AVAILABLE":
+            raise ApiError("InvalidRequestException", "Copy of a continuous recovery point is not supported")
+        job = begin_copy(call.account_id, call.region, call.params)
+        if token:
+            region.copy_tokens[token] = job["CopyJobId"]
+    return job
 
 
 def begin_copy(account_id: str, region_name: str, params: dict[str, Any], backup_job_id: str | None = None) -> Job:
