@@ -109,7 +109,7 @@ def test_every_kind_of_recovery_point_is_copied_and_the_incident_ends_by_it(lab:
     end = [alert for alert in inbox.drain() if alert["incident_id"] == id][-1]
     assert end["kind"] == "resolved" and end["proved_by"]["job_id"].lower() in ids
 
-    again = backfill(lab, id, "--yes")
+    again = backfill(lab, id, "--yes", "--wait")
     assert again.code == FINE, again.out
     assert again.json()["copies"] == []
     assert {one["why"] for one in again.json()["left"]} == {"landed"}
@@ -205,6 +205,39 @@ def test_the_role_for_drills_holds_to_its_lists_whoever_asks(lab: Lab, inbox: In
     assert refused.code == COULD_NOT_TELL, refused.out
     assert "AccessDeniedException" in refused.json()["copies"][0]["reason"]
     assert len(copies_of(route)) == 1
+
+
+def test_of_one_resource_one_copy_is_on_its_way_at_a_time(lab: Lab, inbox: Inbox) -> None:
+    route = failing_route(lab)
+    route.lifecycle = {"DeleteAfterDays": DAYS}
+    assert route.copy()["State"] == "FAILED"
+    second = copy.copy(route)
+    second.back_up()
+    assert second.copy()["State"] == "FAILED"
+    (id,) = {alert["incident_id"] for alert in inbox.drain()}
+    mend(route)
+    planned = backfill(lab, id).json()
+    assert len(planned["copies"]) == 1 and [left["why"] for left in planned["left"]] == ["later"]
+    ended = backfill(lab, id, "--yes", "--wait")
+    assert ended.code == FINE, ended.out
+    assert {one["outcome"] for one in ended.json()["copies"]} == {"landed"} and ended.json()["left"] == []
+    for each in (route, second):
+        assert [job["State"] for job in copies_of(each)] == ["FAILED", "COMPLETED"]
+
+
+def test_what_fails_again_is_said_and_not_tried_for_ever(lab: Lab, inbox: Inbox) -> None:
+    route = failing_route(lab)
+    route.lifecycle = {"DeleteAfterDays": DAYS}
+    assert route.copy()["State"] == "FAILED"
+    id = only(inbox.drain())["incident_id"]
+    ended = backfill(lab, id, "--yes", "--wait")
+    assert ended.code == FINDING, ended.out
+    (one,) = ended.json()["copies"]
+    assert one["outcome"] == "failed" and "guardian explain job" in one["reason"]
+    assert [job["State"] for job in copies_of(route)] == ["FAILED", "FAILED"]
+    mend(route)
+    assert backfill(lab, id, "--yes", "--wait").code == FINE, "another run is another attempt"
+    assert [job["State"] for job in copies_of(route)] == ["FAILED", "FAILED", "COMPLETED"]
 
 
 def test_what_is_gone_or_unknown_is_said(lab: Lab, inbox: Inbox) -> None:

@@ -18,6 +18,10 @@ const ATTEMPTS: u32 = 8;
 pub(crate) enum Outcome {
     /// It is on its way; this run started it, or one before.
     Started(JobId),
+    /// Its copy is where it belongs.
+    Landed(JobId),
+    /// It was started and ended without a copy.
+    Failed(JobId),
     /// AWS did not take it, or did not answer.
     Refused(Gap),
     /// It was not started, because it could not be written down before.

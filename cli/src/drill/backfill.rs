@@ -1,10 +1,14 @@
 //! `guardian incidents backfill`: what the jobs of an incident missed is copied after all.
 
+use std::time::Duration;
+
 use anyhow::bail;
 use clap::Args;
 use guardian_aws::{Cloud, DrillTable, Drills, ReaderRole, WorkTable};
+use guardian_core::arn::Arn;
 use guardian_core::drill::backfill::{Backfill, Left, Wish, plan};
 use guardian_core::drill::record::Purpose;
+use guardian_core::drill::{Planned, Why};
 use guardian_core::incident::{Incident, IncidentId};
 use guardian_core::ports::IncidentKeeper as _;
 use guardian_core::report::inert_text;
@@ -19,6 +23,9 @@ use crate::output::{Exit, Format, Output};
 
 /// Longest retention: as AWS has it.
 pub(crate) const MOST_DAYS: i64 = 36_500;
+/// How long it is waited before it is looked again, at first and at last. A copy takes minutes or hours.
+const SHORTEST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Copy what the jobs of an incident left uncopied.
 ///
@@ -27,7 +34,7 @@ pub(crate) const MOST_DAYS: i64 = 36_500;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   guardian incidents backfill INCIDENT_ID
-  guardian incidents backfill INCIDENT_ID --yes
+  guardian incidents backfill INCIDENT_ID --yes --wait
   guardian incidents backfill INCIDENT_ID --yes --retention-days 35
 
 Each copy has the role and the vault of the job that failed and the lifecycle
@@ -36,8 +43,9 @@ is refused unless --retention-days says how long.
 
 Copies are started through the role backup-guardian-drill, which is only in
 accounts where drills were switched on (EnableDrills of
-deploy/agent-global.yaml), and only into vaults of the list. Asked twice, or
-again after a crash, it starts no copy twice.
+deploy/agent-global.yaml), and only into vaults of the list. AWS takes one
+copy of a resource at a time: the rest waits for another run, or for --wait.
+Asked twice, or again after a crash, it starts no copy twice.
 
 Exit codes: 0 everything has landed or is on its way, 1 something is not
 copied, 2 wrong usage or no such incident, 3 something could not be seen or
@@ -49,6 +57,9 @@ pub(crate) struct Arguments {
     /// Start the copies.
     #[arg(long)]
     yes: bool,
+    /// With --yes: stay until everything has landed or cannot, and start meanwhile what had to wait for other copies.
+    #[arg(long, requires = "yes")]
+    wait: bool,
     /// How many days copies are kept of which no plan says it.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(1..=MOST_DAYS))]
     retention_days: Option<i64>,
@@ -60,9 +71,9 @@ pub(crate) struct Arguments {
 struct Done<'a> {
     incident: &'a IncidentId,
     acted: bool,
-    backfill: Backfill,
-    /// Of each copy, in their order; empty where nothing was to be started.
-    outcomes: Vec<Outcome>,
+    /// What is to be copied, and where it was started, how that went.
+    copies: Vec<(Planned, Option<Outcome>)>,
+    left: Vec<Left>,
 }
 
 pub(crate) async fn run(
@@ -83,16 +94,25 @@ pub(crate) async fn run(
             None => bail!("the incident has a job of which the name cannot be read: `{}`", kept.escape_debug()),
         }
     }
-    let wish = Wish { now: Timestamp::now(), allowed, retention_days: arguments.retention_days };
-    let backfill = plan(&gather(cloud, jobs).await, &wish);
     let purpose = Purpose::Backfill { incident: incident.id.clone() };
-    let mut outcomes = Vec::new();
-    if arguments.yes {
-        for planned in &backfill.copies {
-            outcomes.push(start(&table, &drills, &purpose, planned).await);
+    let mut done = Done { incident: &incident.id, acted: arguments.yes, copies: Vec::new(), left: Vec::new() };
+    let mut pause = SHORTEST;
+    loop {
+        let wish = Wish { now: Timestamp::now(), allowed: allowed.clone(), retention_days: arguments.retention_days };
+        let mut started = false;
+        for planned in done.take(plan(&gather(cloud, jobs.clone()).await, &wish)) {
+            let outcome = if arguments.yes { Some(start(&table, &drills, &purpose, &planned).await) } else { None };
+            started |= matches!(outcome, Some(Outcome::Started(_)));
+            done.copies.push((planned, outcome));
         }
+        let moves = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Started(_)));
+        let under_way = done.copies.iter().any(|(_, outcome)| moves(outcome)) || done.left.iter().any(|left| left.why.is_under_way());
+        if !arguments.wait || !(started || under_way) {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(LONGEST);
     }
-    let done = Done { incident: &incident.id, acted: arguments.yes, backfill, outcomes };
     if output.json(Format::Text) {
         output.print(&serde_json::to_string_pretty(&done.json())?)?;
     } else {
@@ -102,11 +122,43 @@ pub(crate) async fn run(
 }
 
 impl Done<'_> {
+    /// Takes over what was seen now: how the copies stand that were started before, and what is left. Answers with what is to be started.
+    fn take(&mut self, seen: Backfill) -> Vec<Planned> {
+        let mut fresh = Vec::new();
+        for planned in seen.copies {
+            let known = self.copies.iter_mut().find(|(before, _)| same(before, &planned.order.point, &planned.order.destination_vault));
+            match known {
+                None => fresh.push(planned),
+                // It is to be copied still, so its job ended without a copy; or it is not listed yet.
+                Some((_, outcome)) => {
+                    if let Some(Outcome::Started(job)) = outcome
+                        && planned.copies.iter().any(|listed| listed.job_id.as_ref() == Some(job))
+                    {
+                        *outcome = Some(Outcome::Failed(job.clone()));
+                    }
+                }
+            }
+        }
+        self.left.clear();
+        for left in seen.left {
+            let ends = left.point.as_ref().zip(left.destination_vault.as_ref());
+            let known = ends.and_then(|(point, vault)| self.copies.iter_mut().find(|(before, _)| same(before, point, vault)));
+            match (known, &left.why) {
+                (Some((_, outcome)), Why::Landed(job)) => *outcome = Some(Outcome::Landed(job.clone())),
+                (Some(_), Why::UnderWay(_)) => {}
+                _ => self.left.push(left),
+            }
+        }
+        fresh
+    }
+
     fn exit(&self) -> Exit {
-        let failed = self.outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Started(_)));
-        if failed || self.backfill.has_gaps() {
+        let not_started = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Refused(_) | Outcome::NotKept(_)));
+        let missing = |outcome: &Option<Outcome>| matches!(outcome, None | Some(Outcome::Failed(_)));
+        let any = |is: &dyn Fn(&Option<Outcome>) -> bool| self.copies.iter().any(|(_, outcome)| is(outcome));
+        if any(&not_started) || self.left.iter().any(|left| matches!(left.why, Why::NotSeen(_))) {
             Exit::CouldNotTell
-        } else if (!self.acted && !self.backfill.copies.is_empty()) || self.backfill.left.iter().any(|left| !left.why.is_well()) {
+        } else if any(&missing) || self.left.iter().any(|left| !left.why.is_well()) {
             Exit::Finding
         } else {
             Exit::Fine
@@ -114,30 +166,30 @@ impl Done<'_> {
     }
 
     fn json(&self) -> Value {
-        let copies = self.backfill.copies.iter().enumerate().map(|(place, planned)| copy_json(planned, self.outcomes.get(place)));
+        let copies = self.copies.iter().map(|(planned, outcome)| copy_json(planned, outcome.as_ref()));
         json!({
             "incident_id": self.incident,
             "started": self.acted,
             "copies": copies.collect::<Vec<_>>(),
-            "left": self.backfill.left.iter().map(left_json).collect::<Vec<_>>(),
+            "left": self.left.iter().map(left_json).collect::<Vec<_>>(),
         })
     }
 
     fn text(&self) -> String {
-        let (copies, left) = (&self.backfill.copies, &self.backfill.left);
+        let (copies, left) = (&self.copies, &self.left);
         let mut text = match (self.acted, copies.len()) {
             (_, 0) => format!("Of incident {} nothing is to be copied.\n", self.incident),
             (true, count) => format!("Copied of incident {}: {}\n", self.incident, points(count)),
             (false, count) => format!("Of incident {} would be copied: {}\n", self.incident, points(count)),
         };
-        for (place, planned) in copies.iter().enumerate() {
-            text.push_str(&copy_text(planned, self.outcomes.get(place)));
+        for (planned, outcome) in copies {
+            text.push_str(&copy_text(planned, outcome.as_ref()));
         }
         if !left.is_empty() {
             text.push_str(&format!("\nLeft as they are: {}\n", points(left.len())));
             left.iter().for_each(|left| text.push_str(&left_text(left)));
         }
-        let size = copies.iter().map(|planned| planned.size_bytes).sum::<Option<u64>>();
+        let size = copies.iter().map(|(planned, _)| planned.size_bytes).sum::<Option<u64>>();
         if let Some(size) = size.filter(|size| *size > 0) {
             text.push_str(&format!("\nTogether {} at most; AWS bills what of it the vault does not hold yet.\n", bytes(size)));
         }
@@ -148,6 +200,10 @@ impl Done<'_> {
         });
         text
     }
+}
+
+fn same(planned: &Planned, point: &Arn, vault: &Arn) -> bool {
+    planned.order.point == *point && planned.order.destination_vault == *vault
 }
 
 fn points(count: usize) -> String {

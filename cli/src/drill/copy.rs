@@ -152,7 +152,7 @@ fn told(planned: &Planned, outcome: &Outcome) -> String {
             planned.order.region,
             job.as_str()
         ),
-        Outcome::Refused(_) | Outcome::NotKept(_) => format!("Not started:\n{copied}"),
+        _ => format!("Not started:\n{copied}"),
     }
 }
 

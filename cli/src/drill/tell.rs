@@ -36,6 +36,8 @@ pub(super) fn copy_json(planned: &Planned, outcome: Option<&Outcome>) -> Value {
         "outcome": match outcome {
             None => "planned",
             Some(Outcome::Started(_)) => "started",
+            Some(Outcome::Landed(_)) => "landed",
+            Some(Outcome::Failed(_)) => "failed",
             Some(Outcome::Refused(_) | Outcome::NotKept(_)) => "not-started",
         },
     });
@@ -56,7 +58,7 @@ pub(super) fn copy_json(planned: &Planned, outcome: Option<&Outcome>) -> Value {
 
 fn job_of_outcome(outcome: Option<&Outcome>) -> Option<&JobId> {
     match outcome {
-        Some(Outcome::Started(job)) => Some(job),
+        Some(Outcome::Started(job) | Outcome::Landed(job) | Outcome::Failed(job)) => Some(job),
         _ => None,
     }
 }
@@ -64,7 +66,11 @@ fn job_of_outcome(outcome: Option<&Outcome>) -> Option<&JobId> {
 /// Why a copy was not started, and what helps. It may carry text of AWS.
 fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
-        Outcome::Started(_) => None,
+        Outcome::Started(_) | Outcome::Landed(_) => None,
+        Outcome::Failed(job) => Some(format!(
+            "the copy job {} ended without a copy: `guardian explain job --type copy` says why, and asked again it is tried again",
+            job.as_str()
+        )),
         Outcome::NotKept(error) => Some(format!("not started, because it could not be written down: {error}; ask again")),
         Outcome::Refused(gap) => Some(refused(gap)),
     }
@@ -95,7 +101,7 @@ pub(super) fn copy_text(planned: &Planned, outcome: Option<&Outcome>) -> String 
     ];
     if let Some(outcome) = outcome {
         lines.push(("job", job_of_outcome(Some(outcome)).map(|job| job.as_str().to_owned())));
-        lines.push(("not started", reason(outcome)));
+        lines.push(("but", reason(outcome)));
     }
     let lines = lines.into_iter().filter_map(|(name, value)| Some(format!("    {:<9}{}\n", format!("{name}:"), inert_text(&value?))));
     format!("\n  {}\n{}", inert_text(order.point.as_str()), lines.collect::<String>())

@@ -13,10 +13,11 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::event::{Job, JobId, JobState, JobType};
 use crate::evidence::{BackupPlan, CopyAction, Fact, Gap, GapReason, JobDescription, RecoveryPoint, Vault};
 
-/// Copies that one account may have on their way into one Region; those of one resource
+/// Copies that one account may have on their way into one Region; those of one resource. AWS names 30 of a resource across accounts, too, beside one
+/// backup or copy job of a resource at a time: the lower counts, for a copy too many fails
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html>).
 const MOST_OF_AN_ACCOUNT: usize = 100;
-const MOST_OF_A_RESOURCE: usize = 30;
+const MOST_OF_A_RESOURCE: usize = 1;
 
 /// A job of the incident, and all that was read about what it left uncopied.
 #[derive(Clone, Debug, PartialEq)]
@@ -218,21 +219,21 @@ fn action<'p>(missed: &Missed, plan: &'p BackupPlan, destination: &Arn) -> Optio
 /// Leaves to a later run what AWS would refuse because too much is on its way.
 fn put_off(backfill: &mut Backfill, missed: &[Missed]) {
     let mut busy = BTreeMap::<(AccountId, Option<Region>), usize>::new();
-    let mut busy_resources = BTreeMap::<(Option<Arn>, Option<Region>), usize>::new();
+    let mut busy_resources = BTreeMap::<Option<Arn>, usize>::new();
     let mut known = BTreeSet::new();
     let listed = missed.iter().flat_map(|missed| missed.copies.iter().flatten());
     for job in listed.filter(|job| is_under_way(job)) {
         if known.insert(job.job_id.clone()) {
             let to = job.destination_vault_arn.as_ref().and_then(Arn::region);
-            *busy.entry((job.account.clone(), to.clone())).or_default() += 1;
-            *busy_resources.entry((job.resource_arn.clone(), to)).or_default() += 1;
+            *busy.entry((job.account.clone(), to)).or_default() += 1;
+            *busy_resources.entry(job.resource_arn.clone()).or_default() += 1;
         }
     }
     let mut copies = Vec::new();
     for planned in std::mem::take(&mut backfill.copies) {
         let to = planned.order.destination_vault.region();
-        let of_account = busy.entry((planned.order.account.clone(), to.clone())).or_default();
-        let of_resource = busy_resources.entry((planned.resource.clone(), to)).or_default();
+        let of_account = busy.entry((planned.order.account.clone(), to)).or_default();
+        let of_resource = busy_resources.entry(planned.resource.clone()).or_default();
         if *of_account < MOST_OF_AN_ACCOUNT && *of_resource < MOST_OF_A_RESOURCE {
             *of_account += 1;
             *of_resource += 1;

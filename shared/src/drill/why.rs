@@ -76,6 +76,11 @@ impl Why {
         matches!(self, Self::Landed(_) | Self::UnderWay(_))
     }
 
+    /// Whether a copy is on its way.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self, Self::UnderWay(_))
+    }
+
     /// A sentence for people, without a full stop. It may carry text of AWS, so it is untrusted.
     pub fn text(&self) -> String {
         match self {

@@ -51,6 +51,10 @@ fn point(number: u32) -> Arn {
     arn(&format!("arn:aws:ec2:eu-central-1::snapshot/snap-{number:04}"))
 }
 
+fn volume(number: u32) -> Arn {
+    arn(&format!("arn:aws:ec2:eu-central-1:111111111111:volume/vol-{number}"))
+}
+
 /// A copy job as lists have it.
 fn copy(job: u32, of: u32, state: JobState, created_at: &str) -> Job {
     let mut listed = Job::new(account(), region(), JobType::Copy);
@@ -58,7 +62,7 @@ fn copy(job: u32, of: u32, state: JobState, created_at: &str) -> Job {
     listed.state = state;
     listed.created_at = Some(at(created_at));
     listed.role_arn = Some(arn(ROLE));
-    listed.resource_arn = Some(arn("arn:aws:ec2:eu-central-1:111111111111:volume/vol-1"));
+    listed.resource_arn = Some(volume(of));
     listed.recovery_point_arn = Some(point(of));
     listed.destination_vault_arn = Some(arn(CENTRAL));
     listed.size_bytes = Some(1 << 30);
@@ -71,7 +75,7 @@ fn missed(number: u32) -> Missed {
     let described = JobDescription {
         state: Some(JobState::Failed),
         role_arn: Some(arn(ROLE)),
-        resource_arn: Some(arn("arn:aws:ec2:eu-central-1:111111111111:volume/vol-1")),
+        resource_arn: Some(volume(number)),
         resource_type: Some("EBS".to_owned()),
         recovery_point_arn: Some(point(number)),
         vault_arn: Some(arn(LOCAL)),
@@ -267,12 +271,28 @@ fn several_jobs_of_one_recovery_point_are_one_copy_and_what_expires_first_comes_
 
 #[test]
 fn no_more_is_started_than_aws_takes_at_a_time() {
-    let mut many = (1..=40).map(missed).collect::<Vec<_>>();
-    many[39].copies.as_mut().unwrap().push(copy(99, 40, JobState::Running, "2026-11-10T11:00:00Z"));
+    let mut many = (1..=120).map(missed).collect::<Vec<_>>();
+    many[119].copies.as_mut().unwrap().push(copy(999, 120, JobState::Running, "2026-11-10T11:00:00Z"));
     let backfill = plan(&many, &wish());
-    assert_eq!(backfill.copies.len(), 29, "30 of one resource, and one is on its way");
-    assert_eq!(backfill.left.iter().filter(|left| left.why == Why::Later).count(), 10);
+    assert_eq!(backfill.copies.len(), 99, "100 of one account, and one is on its way");
+    assert_eq!(backfill.left.iter().filter(|left| left.why == Why::Later).count(), 20);
     assert_eq!(backfill.copies[0].order.point, point(1), "what expires first is not put off");
+}
+
+#[test]
+fn of_one_resource_one_copy_is_started_at_a_time() {
+    let mut three = (1..=3).map(missed).collect::<Vec<_>>();
+    for missed in &mut three {
+        value(&mut missed.described).resource_arn = Some(volume(1));
+    }
+    let backfill = plan(&three, &wish());
+    assert_eq!(backfill.copies.iter().map(|planned| planned.order.point.clone()).collect::<Vec<_>>(), [point(1)]);
+    assert_eq!(backfill.left.iter().map(|left| left.why.clone()).collect::<Vec<_>>(), [Why::Later, Why::Later]);
+    assert_eq!(backfill.left[0].job.3, id(2), "each with the job that left it");
+    three[2].copies.as_mut().unwrap().push(copy(9, 1, JobState::Running, "2026-11-10T11:00:00Z"));
+    let busy = plan(&three, &wish());
+    assert!(busy.copies.is_empty(), "one of it is on its way");
+    assert_eq!(busy.left.len(), 3);
 }
 
 // --- the record -------------------------------------------------------------------------------------------------------------------------
@@ -357,11 +377,7 @@ fn another_retention_is_another_call() {
 
 fn held(number: u32, created_at: &str) -> Held {
     Held {
-        point: RecoveryPoint {
-            arn: point(number),
-            resource_arn: Some(arn("arn:aws:ec2:eu-central-1:111111111111:volume/vol-1")),
-            ..stored()
-        },
+        point: RecoveryPoint { arn: point(number), resource_arn: Some(volume(number)), ..stored() },
         created_at: Some(at(created_at)),
         role: Some(arn(ROLE)),
         plan: Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()) }),
