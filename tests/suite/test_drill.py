@@ -169,4 +169,4 @@ def test_a_copy_comes_back(lab: Lab, planned: Route) -> None:
     points = lab.client(planned.source, "backup", planned.source_region).list_recovery_points_by_backup_vault(
         BackupVaultName=planned.vault, ByResourceArn=planned.resource_arn
     )["RecoveryPoints"]
-    assert {"DeleteAfterDays": 7} in [point["Lifecycle"] for point in points]
+    assert {"DeleteAfterDays": 7} in [point.get("Lifecycle") for point in points]

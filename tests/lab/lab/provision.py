@@ -119,7 +119,12 @@ def _agents(account_id: str, given: dict[str, str]) -> list[tuple[str, dict[str,
         return [(name, {"ReadOrganization": "no"})]
     if role == given.get("ReaderRoleName", accounts.READER_ROLE_NAME):
         return [(name, {"ReadOrganization": "yes"})]
-    own = {"ReaderRoleName": role, "ForwarderRoleName": f"{role}-forwarder", "ReadOrganization": "yes"}
+    own = {
+        "ReaderRoleName": role,
+        "ForwarderRoleName": f"{role}-forwarder",
+        "ReadOrganization": "yes",
+        "EnableDrills": "no",
+    }
     return [(name, {"ReadOrganization": "no"}), (f"{accounts.STACK_NAME}-organization", own)]
 
 

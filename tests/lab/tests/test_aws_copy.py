@@ -24,8 +24,10 @@ from aws_support import (
     service_role,
     use_statement,
 )
+from botocore.exceptions import ClientError
 
 from lab.aws import controls, organizations
+from lab.aws.backup import points
 
 KEY_TEXT = "Given key ID is not accessible"
 
@@ -467,3 +469,30 @@ def test_what_the_documents_leave_open_is_no_outcome_of_aws(topology: Lab) -> No
     _, point = protected(topology, *full(), partial)
     text = topology.copy(SOURCE, point, CENTRAL)["StatusMessage"]
     assert text.startswith("The lab failed while it ran this job: the documents of AWS leave open")
+
+
+def test_the_same_token_is_the_same_copy(topology: Lab) -> None:
+    _, point = protected(topology, *full())
+    backup = topology.client("backup", SOURCE)
+    call = {
+        "RecoveryPointArn": point,
+        "SourceBackupVaultName": "local",
+        "DestinationBackupVaultArn": CENTRAL,
+        "IamRoleArn": service_role(SOURCE),
+    }
+    first = backup.start_copy_job(**call, IdempotencyToken="one")["CopyJobId"]
+    assert backup.start_copy_job(**call, IdempotencyToken="one")["CopyJobId"] == first
+    assert backup.start_copy_job(**call, IdempotencyToken="two")["CopyJobId"] != first
+    assert len(backup.list_copy_jobs(BySourceRecoveryPointArn=point)["CopyJobs"]) == 2
+
+
+def test_a_continuous_backup_is_not_copied_on_demand(topology: Lab) -> None:
+    _, point = protected(topology, *full())
+    points.set_status(SOURCE, REGION, "local", point, "AVAILABLE", None)
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        topology.client("backup", SOURCE).start_copy_job(
+            RecoveryPointArn=point,
+            SourceBackupVaultName="local",
+            DestinationBackupVaultArn=CENTRAL,
+            IamRoleArn=service_role(SOURCE),
+        )

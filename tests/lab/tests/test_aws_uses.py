@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_support import REGION, SOURCE, Lab, policy
+from aws_support import BACKUP, REGION, SOURCE, Lab, policy, service_role
 from botocore.exceptions import ClientError
 from test_aws_reads import client, session_of
 
@@ -136,3 +136,34 @@ def test_a_recovery_point_is_read_by_its_vault_and_by_itself(aws: Lab) -> None:
         aws.client("iam", SOURCE).put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=document)
         with pytest.raises(ClientError, match=expected):
             client(aws, session, "backup").describe_recovery_point(BackupVaultName="local", RecoveryPointArn=POINT)
+
+
+def test_a_copy_takes_what_its_job_needs_and_the_role_that_is_handed_over(aws: Lab) -> None:
+    aws.vault(SOURCE, "local")
+    target = f"arn:aws:backup:{REGION}:{BACKUP}:backup-vault:central"
+    role = service_role(SOURCE)
+    passed = {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}
+    needed = [
+        allow("backup:StartCopyJob", VAULT),
+        allow("backup:StartCopyJob", POINT),
+        allow("backup:CopyFromBackupVault", POINT, Condition={"ArnLike": {"backup:CopyTargets": target}}),
+        allow("backup:CopyIntoBackupVault", target),
+        allow("iam:PassRole", role, Condition=passed),
+    ]
+    session = session_of(aws, SOURCE, *needed)
+    backup, iam = client(aws, session, "backup"), aws.client("iam", SOURCE)
+
+    def start(vault: str) -> None:
+        backup.start_copy_job(
+            RecoveryPointArn=POINT, SourceBackupVaultName="local", DestinationBackupVaultArn=vault, IamRoleArn=role
+        )
+
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        start(target)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        start(f"{target}-2")
+    for one in needed:
+        rest = [other for other in needed if other != one]
+        iam.put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=policy(*rest))
+        with pytest.raises(ClientError, match=f"AccessDenied.*{one['Action']}"):
+            start(target)

@@ -25,6 +25,8 @@ SERVICES = {*reads.RESOURCES, *uses.OF_SERVICES, *(service for service, _ in use
 _PREFIXES = {"tagging": "tag"}
 # Judged where they are answered.
 _ELSEWHERE = {("sts", "AssumeRole")}
+# What a copy asks for in the name of its job role, and of who starts it.
+_OF_THE_JOB = {"backup:CopyFromBackupVault", "backup:CopyIntoBackupVault"}
 # Needs no permission. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 _FREE = {("sts", "GetCallerIdentity")}
 
@@ -139,7 +141,8 @@ def _judge(action: str, resource: str, context: dict[str, Any], caller: accounts
         Policies(
             identity=accounts.identity_of_caller(caller),
             boundary=accounts.boundary_of(role) if role else None,
-            scps=accounts.scp_levels(caller.account_id),
+            # Whether an SCP on a copy stops who starts the job, or the job, no document says: here the job tells it.
+            scps=() if action in _OF_THE_JOB else accounts.scp_levels(caller.account_id),
             rcps=accounts.rcp_levels(caller.account_id),
             resource=json.loads(kms.policy_of(key)) if key is not None else None,
             session=caller.session_policy,
