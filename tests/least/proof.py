@@ -30,6 +30,8 @@ def _foreign(key: str, value: str) -> list[str]:
         "aws:SourceAccount": [_OTHER_ACCOUNT],
         "aws:SourceArn": _foreign_arns(value) if ":" in value else [],
         "aws:PrincipalArn": _foreign_arns(value) if ":" in value else [],
+        "backup:CopyTargets": _foreign_arns(value) if ":" in value else [],
+        "iam:PassedToService": ["ec2.amazonaws.com"],
         "kms:ViaService": ["secretsmanager." + value.split(".", 1)[-1]],
         "organizations:PolicyType": ["TAG_POLICY"],
         "sts:ExternalId": ["of-somebody-else"],

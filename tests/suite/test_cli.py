@@ -29,10 +29,14 @@ LEVELS = [
     ["explain", "message"],
     ["incidents"],
     ["incidents", "ack"],
+    ["incidents", "backfill"],
     ["policy"],
     ["policy", "eval"],
     ["policy", "patch"],
     ["preflight"],
+    ["drill"],
+    ["drill", "copy"],
+    ["drill", "copy-back"],
     ["collect"],
     ["replay"],
     ["sweep"],
@@ -70,7 +74,7 @@ def test_help_teaches_by_examples_that_can_be_copied(level: list[str]) -> None:
     assert commands, "no example"
     assert all(len(line) <= 80 for line in commands), "an example that a terminal breaks cannot be copied"
     # What asks AWS or a lab is tested there; `jq` is not on every machine.
-    live = r"replay|export|collect|preflight|sweep|topology|incidents|jq|JOB_ID(?!.*--evidence)"
+    live = r"replay|export|drill|collect|preflight|sweep|topology|incidents|jq|JOB_ID(?!.*--evidence)"
     for line in [line for line in commands if not re.search(live, line)]:
         line = line.replace("JOB_ID", JOB[2])
         shell = f"PATH={shlex.quote(str(BINARY.parent))}:$PATH; set -o pipefail; {line}"

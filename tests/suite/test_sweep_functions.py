@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from .command import FINE, guardian
 from .estate import BASELINE, Estate, demo_estate
 from .guardian import WATCH, Guardian
-from .organization import GRANT, JOB_ROLE, SLR, Inbox, Json, Lab, Operations, running_lab
+from .organization import GRANT, JOB_ROLE, SLR, Inbox, Json, Lab, Operations, ebs_route, running_lab
 from .terminal import Terminal, document
 from .test_sweep import grave, protection
 
@@ -563,3 +564,13 @@ def test_what_is_broken_is_told_with_nothing_else_and_what_stays_unseen_is_told_
     (alert,) = [alert for alert in inbox.drain() if alert["kind"] == "sweep"]
     assert "Nothing changed since" in alert["summary"]
     assert [gap["account_id"] for gap in alert["gaps"]] == [broken["unreachable"]]
+
+
+def test_whoever_starts_a_copy_gives_the_external_id_as_well(lab: Lab) -> None:
+    route = ebs_route(lab)
+    route.back_up()
+    vault = f"arn:aws:backup:{route.source_region}:{route.source}:backup-vault:{route.vault}"
+    to = ("--to", route.destination_vault_arn, "--retention-days", "3", "--yes")
+    place = {"AWS_ENDPOINT_URL": lab.endpoint, "AWS_REGION": lab.region, "GUARDIAN_EXTERNAL_ID": EXTERNAL_ID}
+    ended = guardian("drill", "copy", vault, route.resource_arn, *to, environment=place)
+    assert ended.code == FINE, ended.err

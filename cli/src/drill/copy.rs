@@ -27,6 +27,11 @@ use crate::output::{Exit, Format, Output, complain};
 
 /// Copy the newest recovery point of a resource as its plan would.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  guardian drill copy VAULT_ARN RESOURCE_ARN
+  guardian drill copy VAULT_ARN RESOURCE_ARN --to VAULT_ARN --yes
+
+Role, vault and lifecycle are those of the plan that made the recovery point.")]
 pub(crate) struct Out {
     #[command(flatten)]
     common: Common,
@@ -40,6 +45,11 @@ pub(crate) struct Out {
 
 /// Copy the newest copy of a resource back from the backup account.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  guardian drill copy-back VAULT_ARN RESOURCE_ARN --to VAULT_ARN \\
+      --role arn:aws:iam::222222222222:role/backup-copy-back --retention-days 7
+
+No plan copies back, so role, vault and days are named here.")]
 pub(crate) struct Back {
     #[command(flatten)]
     common: Common,
