@@ -1,9 +1,7 @@
-//! Copies on demand: what is read for them, how they are started, how it is told.
+//! Copies on demand: what is asked for, and how it is told. The function `run-drill` has what they share.
 
-pub(crate) mod act;
 pub(crate) mod backfill;
 mod copy;
-pub(crate) mod gather;
 mod tell;
 
 use anyhow::{Context as _, bail};

@@ -24,7 +24,9 @@ ENDS = (*INCIDENTS, "DeleteItem", "Query")
 
 # What `check-alarm-path` looks at: whatever of it the template has.
 SHOULD_BE_EMPTY = [
-    name for name, body in resources("guardian", "AWS::SQS::Queue").items() if "RedrivePolicy" not in body["Properties"]
+    f"{body['Condition']}: {name}" if "Condition" in body else name
+    for name, body in resources("guardian", "AWS::SQS::Queue").items()
+    if "RedrivePolicy" not in body["Properties"]
 ]
 HUB_RULES = list(resources("guardian", "AWS::Events::Rule"))
 TOPICS = ("OperationsTopic", "HasChatTopic: AlertTopic, AlertChatTopic")
@@ -100,6 +102,15 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
         ("sts:AssumeRole", "OrganizationRoleArn"),
     },
+    "RunDrillRole": {
+        *((action, LOGS % "RunDrill") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
+        *((action, "DrillQueue") for action in [*QUEUE_ACTIONS, "sqs:SendMessage"]),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in (*INCIDENTS, "Query")),
+        ("sns:Publish", "OperationsTopic"),
+        *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${DrillRoleName}"),
+    },
 }
 
 # Parts and reports of sweeps, and what every function of a sweep needs besides.
@@ -145,6 +156,8 @@ OPERATOR = {
     READ_KEY,
     ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
     ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${DrillRoleName}"),
+    ("sqs:SendMessage", "DrillQueue"),
+    *((action, "GuardianKey") for action in KEY_ACTIONS),
     ("sts:AssumeRole", "OrganizationRoleArn"),
 }
 
@@ -377,13 +390,16 @@ def test_drills_are_off_and_their_role_starts_copies_into_the_vaults_that_are_na
     assert f'pub const DRILL_ROLE: &str = "{default}";' in command, "the command assumes another role"
 
 
-def test_the_role_for_drills_trusts_operators_of_the_guardian_and_nobody_else() -> None:
+def test_the_role_for_drills_trusts_the_function_and_operators_of_the_guardian_and_nobody_else() -> None:
     statement = trust("agent-global", "DrillRole")
     assert statement["Action"] == "sts:AssumeRole"
     assert text(statement["Principal"]["AWS"]) == "arn:${AWS::Partition}:iam::${GuardianAccountId}:root"
     operator = properties("guardian", "OperatorRole")["RoleName"]
-    trusted = text(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
-    assert trusted == f"arn:${{AWS::Partition}}:iam::${{GuardianAccountId}}:role/{operator}"
+    function = properties("guardian", "RunDrillRole")["RoleName"]
+    trusted = [text(each) for each in statement["Condition"]["ArnLike"]["aws:PrincipalArn"]]
+    assert trusted == [
+        f"arn:${{AWS::Partition}}:iam::${{GuardianAccountId}}:role/{name}" for name in (function, operator)
+    ]
     external_id = statement["Condition"]["StringEquals"]["Fn::If"]
     assert external_id == ["HasExternalId", {"sts:ExternalId": {"Ref": "ExternalId"}}, {"Ref": "AWS::NoValue"}]
 

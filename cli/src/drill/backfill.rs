@@ -16,10 +16,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Permit;
-use super::act::{Outcome, start};
-use super::gather::{gather, job_of};
 use super::tell::{bytes, copy_json, copy_text};
 use crate::output::{Exit, Format, Output};
+use run_drill::act::{Outcome, start};
+use run_drill::gather::{gather, job_of};
 
 /// Longest retention: as AWS has it.
 pub(crate) const MOST_DAYS: i64 = 36_500;

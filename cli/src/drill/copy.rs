@@ -18,12 +18,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Permit;
-use super::act::{Outcome, start};
 use super::backfill::MOST_DAYS;
 use super::tell::{copy_json, copy_text};
 use crate::cloud;
 use crate::incidents::table_named;
 use crate::output::{Exit, Format, Output, complain};
+use run_drill::act::{Outcome, start};
 
 /// Copy the newest recovery point of a resource as its plan would.
 #[derive(Debug, Args)]

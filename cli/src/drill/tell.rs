@@ -6,7 +6,7 @@ use guardian_core::evidence::{Gap, GapReason};
 use guardian_core::report::inert_text;
 use serde_json::{Value, json};
 
-use super::act::Outcome;
+use run_drill::act::Outcome;
 
 /// A size as people read it.
 #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is shown")]

@@ -15,7 +15,7 @@ const TOGETHER: usize = 4;
 type PlanKey = (AccountId, Region, String);
 
 /// A job as incidents keep it: `<account>/<region>/<type>/<job id>`.
-pub(crate) fn job_of(kept: &str) -> Option<Job> {
+pub fn job_of(kept: &str) -> Option<Job> {
     let mut parts = kept.splitn(4, '/');
     let (account, region) = (AccountId::parse(parts.next()?).ok()?, Region::parse(parts.next()?).ok()?);
     let job_type = match parts.next()? {
@@ -31,7 +31,7 @@ pub(crate) fn job_of(kept: &str) -> Option<Job> {
 }
 
 /// What decides about each of these jobs.
-pub(crate) async fn gather<R: BackupReader + CopyLists + PlanReader>(reader: &R, jobs: Vec<Job>) -> Vec<Missed> {
+pub async fn gather<R: BackupReader + CopyLists + PlanReader>(reader: &R, jobs: Vec<Job>) -> Vec<Missed> {
     let looked = stream::iter(jobs.into_iter().map(|job| look(reader, job))).buffered(TOGETHER);
     let mut missed = looked.filter_map(|missed| async { missed }).collect::<Vec<_>>().await;
     let mut vaults = BTreeMap::<Arn, Fact<Vault>>::new();

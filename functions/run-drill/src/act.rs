@@ -15,7 +15,7 @@ const ATTEMPTS: u32 = 8;
 
 /// How one copy ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// It is on its way; this run started it, or one before.
     Started(JobId),
     /// Its copy is where it belongs.
@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
 }
 
 /// Starts one copy.
-pub(crate) async fn start<S: DrillStore, C: CopyStarter>(store: &S, starter: &C, purpose: &Purpose, planned: &Planned) -> Outcome {
+pub async fn start<S: DrillStore, C: CopyStarter>(store: &S, starter: &C, purpose: &Purpose, planned: &Planned) -> Outcome {
     let id = id(purpose, &planned.order);
     for _ in 0..ATTEMPTS {
         let now = Timestamp::now();
