@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod drills;
 mod incidents;
 mod lists;
 mod path;

@@ -81,7 +81,7 @@ class Watched:
             found.add("CompletedEventsRule")
         if self.guardian.denials():
             found.add("DenialEventsRule")
-        return found | self._put_off() | self._schedules()
+        return found | self._put_off() | self._schedules() | self._handed_over()
 
     def _put_off(self) -> set[str]:
         """CloudTrail has the refused call five minutes later, and somebody comes back to the incident for it."""
@@ -92,6 +92,14 @@ class Watched:
         kinds = [alert["kind"] for alert in self.inbox.drain()]
         self.lab.cloudtrail_delay(0)
         return {"FollowUpQueue"} if "upgrade" in kinds else set()
+
+    def _handed_over(self) -> set[str]:
+        """Whoever asks for the backfill of what never was is told so."""
+        self.operations.drain()
+        asked = {"drill": "backfill", "incident_id": "bg-that-never-was"}
+        self.sqs.send_message(QueueUrl=self.url("DrillQueue"), MessageBody=json.dumps(asked))
+        told = [body for body in self.operations.drain() if "bg-that-never-was" in body]
+        return {"DrillQueue"} if told else set()
 
     def _schedules(self) -> set[str]:
         found = set()

@@ -116,6 +116,9 @@ def _scrub(value: Any, gone: set[str]) -> Any:
         return value
     if len(value) == 1 and next(iter(value)) in INTRINSIC:
         return GONE if named(value) & gone else value
+    if set(value) == {"Fn::If"}:
+        condition, then, otherwise = (_scrub(each, gone) for each in value["Fn::If"])
+        return {"Ref": "AWS::NoValue"} if then is GONE else {"Fn::If": [condition, then, otherwise]}
     left = {}
     for key, each in value.items():
         kept = _scrub(each, gone)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .guardian import RECONCILE, Guardian
+from .guardian import RECONCILE, RUN_DRILL, Guardian
 from .organization import Inbox, Json, Lab, Operations, failing_route, running_lab
 from .test_lifecycle import LATE_SECONDS, later, mend
 from .test_sweep_functions import Sweeps
@@ -73,6 +73,9 @@ def test_every_function_that_tells_tells_the_chat(lab: Lab) -> None:
         guardian.reconcile()
     (told,) = operations.drain()
     assert STRANGER in told and both(inbox, chat) == []
+    guardian.send('{"drill": "backfill", "incident_id": "bg-that-never-was"}', function=RUN_DRILL)
+    (told,) = operations.drain()
+    assert "bg-that-never-was" in told
     lab.control("subscription", {"endpoint": operations.endpoint, "pending": True})
     guardian.check_alarm_path()
     assert both(inbox, chat) == ["self-check"]

@@ -9,14 +9,13 @@ import os
 import boto3
 import pytest
 
-from .guardian import Guardian
+from .guardian import RUN_DRILL, Guardian
 from .organization import CONFIG, Inbox, Lab, Operations, failing_route
 from .test_backfill import DAYS, broken, copies_of, landed
 from .test_cli_lab import session_of
 from .test_lifecycle import later, mend
 from .test_repetition import KILLS
 
-FUNCTION = "backup-guardian-run-drill"
 # A little more than until it looks again.
 NEXT_LOOK_SECONDS = 905
 # What it changes while it copies one recovery point: the order, the copy, its job, and the next look.
@@ -79,7 +78,7 @@ def test_a_backfill_that_is_handed_over_goes_on_until_all_has_landed(
     later(lab, NEXT_LOOK_SECONDS)
     (told,) = operations.drain()
     assert id in told and "Landed: 2" in told and "Not copied: 0" in told
-    assert guardian.waiting(FUNCTION) == 0 and guardian.dead_letters(FUNCTION) == []
+    assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
 
 
 @pytest.mark.usefixtures("clock")
@@ -91,10 +90,10 @@ def test_what_is_refused_or_fails_again_is_told_and_ends_it(
     (told,) = operations.drain()
     assert "Not copied: 1" in told and "--retention-days" in told and len(copies_of(route)) == 1
 
-    with guardian.configured(FUNCTION, GUARDIAN_DRILL_VAULTS="arn:aws:backup:*:222222222222:backup-vault:another"):
+    with guardian.configured(RUN_DRILL, GUARDIAN_DRILL_VAULTS="arn:aws:backup:*:222222222222:backup-vault:another"):
         hand_over(lab, id, retention_days=7)
     assert "is not on the list of vaults" in operations.drain()[-1]
-    with guardian.configured(FUNCTION, GUARDIAN_DRILL_ROLE_NAME="backup-guardian-not-there"):
+    with guardian.configured(RUN_DRILL, GUARDIAN_DRILL_ROLE_NAME="backup-guardian-not-there"):
         hand_over(lab, id, retention_days=7)
     assert "sts:AssumeRole" in operations.drain()[-1]
     assert len(copies_of(route)) == 1, "nothing was started"
@@ -106,13 +105,13 @@ def test_what_is_refused_or_fails_again_is_told_and_ends_it(
     later(lab, NEXT_LOOK_SECONDS)
     assert "ended without a copy" in operations.drain()[-1]
     assert [job["State"] for job in copies_of(route)] == ["FAILED", "FAILED"], "once, and not for ever"
-    assert guardian.waiting(FUNCTION) == 0 and guardian.dead_letters(FUNCTION) == []
+    assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
 
 
 def test_a_message_that_asks_for_nothing_known_ends_among_the_dead_letters(lab: Lab, guardian: Guardian) -> None:
-    guardian.send('{"drill": "restore"}', function=FUNCTION)
+    guardian.send('{"drill": "restore"}', function=RUN_DRILL)
     lab.idle()
-    assert guardian.dead_letters(FUNCTION) == ['{"drill": "restore"}']
+    assert guardian.dead_letters(RUN_DRILL) == ['{"drill": "restore"}']
 
 
 @pytest.mark.usefixtures("clock")
@@ -125,7 +124,7 @@ def test_killed_at_a_change_it_copies_once(
     route, id = broken(lab, inbox, {"DeleteAfterDays": DAYS})
     service, operation, nth = change
     guardian.hold_retries()
-    guardian.fault(kill, function=FUNCTION, service=service, operation=operation, nth=nth)
+    guardian.fault(kill, function=RUN_DRILL, service=service, operation=operation, nth=nth)
     hand_over(lab, id)
     met = guardian.met()
     guardian.well()
@@ -138,4 +137,4 @@ def test_killed_at_a_change_it_copies_once(
     # Two chains of looks tell the end twice at most.
     told = [message for message in operations.drain() if id in message]
     assert 1 <= len(told) <= 2 and all("Landed: 1" in message for message in told)
-    assert guardian.waiting(FUNCTION) == 0 and guardian.dead_letters(FUNCTION) == []
+    assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []

@@ -73,7 +73,7 @@ pub struct Left {
 /// What a backfill would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backfill {
-    /// To be copied, what expires first before the rest.
+    /// To be copied, in this order.
     pub copies: Vec<Planned>,
     /// What is not, and why.
     pub left: Vec<Left>,
@@ -123,8 +123,10 @@ pub fn plan(missed: &[Missed], wish: &Wish) -> Backfill {
             }),
         }
     }
-    // What expires first, first; what is kept for ever, last.
-    backfill.copies.sort_by_key(|planned| (planned.expires_at.is_none(), planned.expires_at, planned.order.point.clone()));
+    // What was tried less often, then what expires first; what is kept for ever, last. One that fails again and again keeps no other waiting.
+    backfill
+        .copies
+        .sort_by_key(|planned| (planned.copies.len(), planned.expires_at.is_none(), planned.expires_at, planned.order.point.clone()));
     put_off(&mut backfill, missed);
     backfill
 }

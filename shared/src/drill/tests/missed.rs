@@ -289,6 +289,8 @@ fn of_one_resource_one_copy_is_started_at_a_time() {
     assert_eq!(backfill.copies.iter().map(|planned| planned.order.point.clone()).collect::<Vec<_>>(), [point(1)]);
     assert_eq!(backfill.left.iter().map(|left| left.why.clone()).collect::<Vec<_>>(), [Why::Later, Why::Later]);
     assert_eq!(backfill.left[0].job.3, id(2), "each with the job that left it");
+    three[0].copies.as_mut().unwrap().push(copy(8, 1, JobState::Failed, "2026-11-10T10:00:00Z"));
+    assert_eq!(plan(&three, &wish()).copies[0].order.point, point(2), "what failed again keeps no other waiting");
     three[2].copies.as_mut().unwrap().push(copy(9, 1, JobState::Running, "2026-11-10T11:00:00Z"));
     let busy = plan(&three, &wish());
     assert!(busy.copies.is_empty(), "one of it is on its way");
