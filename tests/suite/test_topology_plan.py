@@ -338,7 +338,7 @@ def test_the_examples_of_the_help_run_as_they_are_written(tmp_path: Path) -> Non
         ({"regions": None}, "`regions` is missing"),
         (
             {"policies": [{"daily": {"keep_days": 0}}]},
-            "`policies[0].daily.keep_days` is `0`: expected is days from 1 to 36500",
+            "`policies[0].daily.keep_days` is `0`: expected is a number of days from 1 to 36500",
         ),
         ({"organization": {"id": "\x1b[2J"}}, "`organization.id` is `"),
     ],

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::agree::agree;
 use super::form::{Form, Problem, Problems};
 use super::names;
 use crate::arn::{AccountId, Arn, Region, backup_vault};
@@ -145,6 +146,7 @@ const UNIT: &str = "an organizational unit such as `ou-ab12-11111111`, or the ro
 const TARGET: &str = "an organizational unit, an account, or the root for every account";
 const EMAIL: &str = "an e-mail address";
 const IDENTITY: &str = "the ARN of a user or role of the backup account who may break the glass, such as `arn:aws:iam::222222222222:role/two-people-and-a-safe`";
+const CRON: &str = "a cron expression (UTC) such as `cron(0 5 ? * * *)`, with `?` for the day of the month or for the day of the week";
 
 impl Answers {
     /// Reads answers; what is wrong with them is told all at once.
@@ -243,8 +245,16 @@ fn backup(form: &Form<'_>, policies: &[BackupPolicy], problems: &Problems) -> Op
         "notification_email",
     ]);
     let account = form.text("account", ACCOUNT, names::account);
-    let principal = form
-        .text("break_glass_principal", IDENTITY, |text| names::identity(text).filter(|arn| account.is_none() || arn.account() == account));
+    let principal = form.text("break_glass_principal", IDENTITY, names::identity);
+    if let (Some(account), Some(of)) = (&account, principal.as_ref().and_then(Arn::account))
+        && *account != of
+    {
+        problems.add(
+            form.at("break_glass_principal"),
+            format!("belongs to account {of}, and `{}` is {account}", form.at("account")),
+            "name a user or role of the backup account: who takes an account that is attacked must not get at its copies",
+        );
+    }
     let region = form.maybe("region", REGION, names::region);
     let vault = form.text_or("vault", VAULT, "central-backups", names::vault);
     let path = "a path such as `o-exampleorgid/r-ab12/ou-ab12-11111111/*`";
@@ -328,8 +338,9 @@ fn lock(form: &Form<'_>, policies: &[BackupPolicy], air_gapped: bool, problems: 
 
 fn policies(form: &Form<'_>, sources: &[String], problems: &Problems) -> Vec<BackupPolicy> {
     let forms = form.objects("policies");
-    if forms.is_empty() {
-        problems.add("policies", "is missing", "expected is a list of at least one backup policy; `{}` is one with every default");
+    if !form.has("policies") || form.has_empty_list("policies") {
+        let wrong = if form.has("policies") { "is empty" } else { "is missing" };
+        problems.add("policies", wrong, "expected is a list of at least one backup policy; `{}` is one with every default");
     }
     let mut read = Vec::<BackupPolicy>::new();
     for form in &forms {
@@ -359,7 +370,7 @@ fn policy(form: &Form<'_>, sources: &[String], problems: &Problems) -> BackupPol
         let rule = form.object(name);
         rule.only(&["schedule", "keep_days", "keep_copies_days"]);
         Kept {
-            schedule: rule.text_or("schedule", "a cron expression (UTC) such as `cron(0 5 ? * * *)`", schedule, names::cron),
+            schedule: rule.text_or("schedule", CRON, schedule, names::cron),
             keep_days: rule.number("keep_days", "days", 1, LONGEST_DAYS).unwrap_or(35),
             keep_copies_days: rule.number("keep_copies_days", "days", 1, LONGEST_DAYS).unwrap_or(copies),
         }
@@ -399,43 +410,4 @@ fn guardian(form: &Form<'_>, regions: &[Region]) -> Option<Guardian> {
     let alert_email = form.maybe("alert_email", EMAIL, names::email);
     let operations_email = form.maybe("operations_email", EMAIL, names::email);
     Some(Guardian { account: account?, region: region?, alert_email, operations_email })
-}
-
-/// What holds between the parts.
-fn agree(answers: &Answers, problems: &Problems) {
-    let management = &answers.organization.management_account;
-    for (field, account, why) in [
-        ("backup.account", &answers.backup.account, "no service control policy protects copies there"),
-        ("guardian.account", &answers.guardian.account, "what watches the organization does not live where it is owned"),
-    ] {
-        if account == management {
-            problems.add(field, format!("is `{account}`"), format!("that is the management account, and {why}; name another account"));
-        }
-    }
-    if answers.delegated_administrator.as_ref() == Some(management) {
-        let wrong = format!("is `{management}`");
-        problems.add("delegated_administrator", wrong, "that is the management account itself; name another account or leave it out");
-    }
-    if answers.sources.volumes_use_the_key && !answers.sources.make_volume_key {
-        let remedy = "without `make_volume_key` there is no key that they could use; write `false`";
-        problems.add("sources.volumes_use_the_key", "is `true`", remedy);
-    }
-    let root = &answers.organization.root_id;
-    let reached = answers.sources.targets.contains(root);
-    for (at, _) in answers.policies.iter().enumerate().filter(|(_, policy)| !reached && policy.targets.contains(root)) {
-        problems.add(
-            format!("policies[{at}].targets"),
-            format!("has the root `{root}`"),
-            "accounts outside of `sources.targets` would have plans without a vault and a role; name the root there, too, or units here",
-        );
-    }
-    let mut partitions = answers.regions.iter().chain([&answers.guardian.region]).chain(&answers.backup.region);
-    let principal = answers.backup.break_glass_principal.partition();
-    if let Some(other) = partitions.find(|region| region.partition() != principal) {
-        problems.add(
-            "regions",
-            format!("and `backup.break_glass_principal` are not of one partition (`{other}` is of `{}`)", other.partition()),
-            "an organization lives in one partition; name its Regions and its ARNs",
-        );
-    }
 }

@@ -50,6 +50,11 @@ fn shown(value: &Value) -> String {
     if cut.len() < text.len() { format!("is `{cut}…`") } else { format!("is `{cut}`") }
 }
 
+/// What is expected of a text: what has its letters, and is none in JSON, would otherwise be refused with the words that it is.
+fn in_quotes(given: &Value, expected: &str) -> String {
+    if given.is_string() { expected.to_owned() } else { format!("{expected}, a text in quotation marks") }
+}
+
 impl<'a> Form<'a> {
     /// The whole document.
     pub(super) fn root(value: &'a Value, problems: &'a Problems) -> Self {
@@ -70,6 +75,11 @@ impl<'a> Form<'a> {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.given(name).is_some()
+    }
+
+    /// A list that is there and has nothing in it.
+    pub(super) fn has_empty_list(&self, name: &str) -> bool {
+        self.given(name).and_then(Value::as_array).is_some_and(Vec::is_empty)
     }
 
     fn wrong(&self, name: &str, value: &Value, expected: &str) {
@@ -115,7 +125,7 @@ impl<'a> Form<'a> {
         let given = self.given(name)?;
         let parsed = given.as_str().and_then(parse);
         if parsed.is_none() {
-            self.wrong(name, given, expected);
+            self.wrong(name, given, &in_quotes(given, expected));
         }
         parsed
     }
@@ -141,7 +151,10 @@ impl<'a> Form<'a> {
             }
             return Vec::new();
         };
-        let Some(list) = given.as_array().filter(|list| !list.is_empty()) else {
+        if self.has_empty_list(name) {
+            self.problems.add(self.at(name), "is empty", format!("expected is a list, each {expected}"));
+        }
+        let Some(list) = given.as_array() else {
             self.wrong(name, given, &format!("a list, each {expected}"));
             return Vec::new();
         };
@@ -152,7 +165,9 @@ impl<'a> Form<'a> {
                     self.problems.add(format!("{}[{at}]", self.at(name)), shown(one), "it is in the list twice; name it once");
                 }
                 Some(parsed) => all.push(parsed),
-                None => self.problems.add(format!("{}[{at}]", self.at(name)), shown(one), format!("expected is {expected}")),
+                None => {
+                    self.problems.add(format!("{}[{at}]", self.at(name)), shown(one), format!("expected is {}", in_quotes(one, expected)));
+                }
             }
         }
         all
@@ -163,7 +178,8 @@ impl<'a> Form<'a> {
         let given = self.given(name)?;
         let number = given.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| (from..=to).contains(number));
         if number.is_none() {
-            self.wrong(name, given, &format!("{what} from {from} to {to}"));
+            let bare = if given.is_string() { ", without quotation marks" } else { "" };
+            self.wrong(name, given, &format!("a number of {what} from {from} to {to}{bare}"));
         }
         number
     }
@@ -172,7 +188,8 @@ impl<'a> Form<'a> {
     pub(super) fn flag(&self, name: &str, default: bool) -> bool {
         let Some(given) = self.given(name) else { return default };
         given.as_bool().unwrap_or_else(|| {
-            self.wrong(name, given, "true or false");
+            let bare = if given.is_string() { ", without quotation marks" } else { "" };
+            self.wrong(name, given, &format!("true or false{bare}"));
             default
         })
     }

@@ -3,6 +3,7 @@
 //! Decides from [`Answers`] what is to be made and from what was [`Seen`] what is there already. It must not know how the templates are read, nor how
 //! a plan is printed. That every parameter exists in its template and is one that it takes is proved by a test over the templates themselves.
 
+mod agree;
 mod answers;
 mod example;
 mod form;
@@ -15,6 +16,7 @@ mod stacks;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod there;
 
 pub use answers::{
     ACKNOWLEDGEMENT, ANSWERS_SCHEMA, Answers, BackupAccount, BackupPolicy, Guardian, Kept, Lock, LockMode, OrganizationIds, Protect,

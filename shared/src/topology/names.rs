@@ -11,6 +11,17 @@ fn sized(text: &str, from: usize, to: usize) -> bool {
     (from..=to).contains(&text.len())
 }
 
+/// The Regions that AWS had when this version was made; another one may be new, or mistyped.
+#[rustfmt::skip]
+pub(super) const REGIONS: [&str; 46] = [
+    "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1",
+    "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1",
+    "cn-north-1", "cn-northwest-1", "eu-central-1", "eu-central-2", "eu-isoe-west-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1",
+    "eu-west-2", "eu-west-3", "eusc-de-east-1", "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1",
+    "us-east-2", "us-gov-east-1", "us-gov-west-1", "us-iso-east-1", "us-iso-west-1", "us-isob-east-1", "us-isob-west-1", "us-isof-east-1",
+    "us-isof-south-1", "us-west-1", "us-west-2",
+];
+
 /// What `\w` is to CloudFormation.
 fn word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
@@ -62,6 +73,15 @@ pub(super) fn target(text: &str) -> Option<String> {
     unit_or_root(text).or_else(|| account(text).map(|id| id.as_str().to_owned()))
 }
 
+/// Whether a root or a unit can be of the organization with this root: the id of a unit has that of its root in the middle
+/// (<https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html>). An account may be.
+pub(super) fn is_below(root_id: &str, target: &str) -> bool {
+    match target.strip_prefix("ou-").and_then(|rest| rest.split_once('-')) {
+        Some((root, _)) => root_id.strip_prefix("r-") == Some(root),
+        None => !target.starts_with("r-") || target == root_id,
+    }
+}
+
 /// `o-exampleorgid/r-ab12/ou-ab12-11111111/*`, as `aws:PrincipalOrgPaths` has it.
 pub(super) fn organization_path(text: &str) -> Option<String> {
     let mut parts = text.split('/');
@@ -103,11 +123,13 @@ pub(super) fn resource_type(text: &str) -> Option<String> {
     (sized(text, 1, 50) && all(text, |c| word(c) || " .-".contains(c)) && text.trim() == text).then(|| text.to_owned())
 }
 
-/// The backup policy has it between quotation marks.
+/// The backup policy has it between quotation marks. AWS takes no expression that names days of the month and days of the week: one of the two is `?`.
 pub(super) fn cron(text: &str) -> Option<String> {
     let inside = text.strip_prefix("cron(")?.strip_suffix(')')?;
     let fits = all(inside, |c| c.is_ascii_alphanumeric() || " ,*/?#-".contains(c));
-    (fits && Schedule::parse(text, None).is_ok()).then(|| text.to_owned())
+    let fields = inside.split_ascii_whitespace().collect::<Vec<_>>();
+    let one_left_open = (fields.get(2) == Some(&"?")) != (fields.get(4) == Some(&"?"));
+    (fits && one_left_open && Schedule::parse(text, None).is_ok()).then(|| text.to_owned())
 }
 
 pub(super) fn email(text: &str) -> Option<String> {

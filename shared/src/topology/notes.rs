@@ -1,22 +1,17 @@
 //! What of the answers does not fit what was seen, and what somebody should know before the first step.
 
-use std::collections::BTreeSet;
-
 use super::answers::{Answers, LockMode};
 use super::form::Problem;
-use super::plan::Omitted;
+use super::names;
 use super::seen::Seen;
-use crate::arn::{AccountId, Region};
-
-/// Accounts that are named in a sentence.
-const NAMED: usize = 5;
+use crate::arn::Region;
+use crate::coverage::ResourceType;
 
 /// What cannot be, by what was seen.
 pub(super) fn against(answers: &Answers, seen: &Seen) -> Vec<Problem> {
     let mut problems = Vec::new();
     let backup = &answers.backup.account;
-    let Some(path) = seen.paths.get(backup) else { return problems };
-    let within = |target: &String| path.split('/').any(|unit| unit == target);
+    let within = |target: &String| seen.lies_in(backup, std::slice::from_ref(target)) == Some(true);
     for (at, policy) in answers.policies.iter().enumerate() {
         if let Some(target) = policy.targets.iter().find(|target| within(target)).filter(|_| answers.protect.sources) {
             problems.push(Problem {
@@ -30,110 +25,76 @@ pub(super) fn against(answers: &Answers, seen: &Seen) -> Vec<Problem> {
     problems
 }
 
-/// The source accounts that were seen: all in the targets; where paths are not known, all that are nothing else.
-fn sources<'a>(answers: &'a Answers, seen: &'a Seen) -> impl Iterator<Item = &'a AccountId> {
-    let others = [&answers.organization.management_account, &answers.backup.account, &answers.guardian.account];
-    seen.accounts.keys().filter(move |account| match seen.paths.get(*account) {
-        Some(path) => path.split('/').any(|unit| answers.sources.targets.iter().any(|target| target == unit)),
-        None => !others.contains(account),
-    })
-}
-
-fn listed(accounts: &BTreeSet<&AccountId>) -> String {
-    let named = accounts.iter().take(NAMED).map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
-    match accounts.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
-}
-
-/// What the StackSet of the source accounts makes.
-#[derive(Clone, Copy)]
-enum Part {
-    Vault,
-    Role,
-    VolumeKey,
-}
-
-impl Part {
-    fn name(self, answers: &Answers) -> String {
-        match self {
-            Self::Vault => format!("the vault `{}`", answers.sources.vault),
-            Self::Role => format!("the role `{}`", answers.sources.role),
-            Self::VolumeKey => "a customer managed key for new volumes".to_owned(),
-        }
-    }
-
-    fn wanted(self, answers: &mut Answers) -> &mut bool {
-        match self {
-            Self::Vault => &mut answers.sources.make_vault,
-            Self::Role => &mut answers.sources.make_role,
-            Self::VolumeKey => &mut answers.sources.make_volume_key,
-        }
-    }
-
-    fn seen(self, answers: &Answers, seen: &Seen, account: &AccountId, region: &Region) -> Option<bool> {
-        match self {
-            Self::Vault => seen.vault(account, region, &answers.sources.vault),
-            Self::Role => seen.role(account, &answers.sources.role),
-            Self::VolumeKey => seen.accounts.get(account)?.regions.get(region)?.volume_key,
-        }
-    }
-
-    /// In which of the source accounts that were seen it is in some Region, and in which it is not in every one, or was not seen.
-    fn there<'a>(self, answers: &'a Answers, seen: &'a Seen) -> (BTreeSet<&'a AccountId>, BTreeSet<&'a AccountId>) {
-        let (mut some, mut others) = (BTreeSet::new(), BTreeSet::new());
-        for account in sources(answers, seen) {
-            let found = answers.regions.iter().map(|region| self.seen(answers, seen, account, region)).collect::<Vec<_>>();
-            if found.contains(&Some(true)) {
-                some.insert(account);
-            }
-            if found.iter().any(|one| *one != Some(true)) {
-                others.insert(account);
-            }
-        }
-        (some, others)
-    }
-}
-
-/// What every source account has is not made again; what only some have must be decided by somebody.
-pub(super) fn sources_there(answers: &mut Answers, seen: &Seen, omitted: &mut Vec<Omitted>, notes: &mut Vec<String>) {
-    for part in [Part::Vault, Part::Role, Part::VolumeKey] {
-        let what = part.name(answers);
-        let asked = answers.clone();
-        let (some, others) = part.there(&asked, seen);
-        if !*part.wanted(answers) || some.is_empty() {
+/// Targets in which nobody lies, and targets of policies whose accounts get no vault and no role.
+fn targets(answers: &Answers, seen: &Seen, notes: &mut Vec<String>) {
+    let policies = answers.policies.iter().enumerate().map(|(at, policy)| (format!("policies[{at}].targets"), &policy.targets));
+    let all = std::iter::once(("sources.targets".to_owned(), &answers.sources.targets)).chain(policies);
+    for (field, targets) in all {
+        let of_sources = field == "sources.targets";
+        if !of_sources && *targets == answers.sources.targets {
             continue;
         }
-        if others.is_empty() {
-            let because = format!("every source account that was seen has it: {}", listed(&some));
-            omitted.push(Omitted { what: format!("Make {what} in the source accounts"), because });
-            *part.wanted(answers) = false;
-            answers.sources.volumes_use_the_key &= answers.sources.make_volume_key;
-            continue;
+        for (at, target) in targets.iter().enumerate() {
+            let target = std::slice::from_ref(target);
+            let mut inside = seen.paths.keys().filter(|account| seen.lies_in(account, target) == Some(true)).peekable();
+            if seen.all_paths && inside.peek().is_none() {
+                notes.push(format!(
+                    "`{field}[{at}]`, `{}`: no account of the organization lies in it. If it is mistyped its step fails; if it is empty so far, all is well.",
+                    target.concat()
+                ));
+                continue;
+            }
+            let below = seen.all_paths && inside.all(|account| seen.lies_in(account, &answers.sources.targets) == Some(true));
+            let named = answers.sources.targets.iter().any(|one| target.contains(one) || *one == answers.organization.root_id);
+            if !of_sources && !named && !below {
+                notes.push(format!(
+                    "`{field}[{at}]`, `{}`, is not among `sources.targets`: accounts of it that lie in none of these get plans without the vault `{}` and the role `{}`, and every backup there fails. Name it there, too, or make both in them.",
+                    target.concat(),
+                    answers.sources.vault,
+                    answers.sources.role
+                ));
+            }
         }
-        let accounts = listed(&some);
-        notes.push(match part {
-            Part::Vault | Part::Role => format!(
-                "Accounts {accounts} have {what}, and others have not. There the stack cannot make it again and fails: give `sources.{}` another name, or leave those accounts out.",
-                if matches!(part, Part::Vault) { "vault" } else { "role" }
-            ),
-            Part::VolumeKey => format!(
-                "Accounts {accounts} have {what}, and others have none. The StackSet makes one in each and sets it as the default; volumes that exist keep theirs. Write `false` for `sources.volumes_use_the_key` if the default of those accounts shall stay."
-            ),
-        });
     }
+}
+
+/// What is spelt as AWS allows, and is nothing that this version knows.
+fn spelling(answers: &Answers, notes: &mut Vec<String>) {
+    let regions = answers.regions.iter().chain(&answers.backup.region).chain([&answers.guardian.region]);
+    let mut unknown = regions.map(Region::as_str).filter(|region| !names::REGIONS.contains(region)).collect::<Vec<_>>();
+    unknown.sort_unstable();
+    unknown.dedup();
+    notes
+        .extend(unknown.into_iter().map(|region| format!("`{region}` is no Region that this version knows: see that it is not mistyped.")));
+    let unknown =
+        answers.resource_types.iter().filter(|kind| ResourceType::named(kind).all(|known| known.names().all(|name| name != kind.as_str())));
+    notes.extend(unknown.map(|kind| {
+        format!("`{kind}` in `resource_types` is no type that this version knows: see that it is written as `aws backup get-supported-resource-types` has it.")
+    }));
 }
 
 /// What no step does.
 pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
-    let mut notes = vec![
+    let mut notes = Vec::new();
+    targets(answers, seen, &mut notes);
+    spelling(answers, &mut notes);
+    notes.extend([
+        "On the machine: version 2 of the AWS CLI, and for `make deploy` a Rust toolchain (rustup), a C compiler, Python 3.11 or later with venv, and make.".to_owned(),
+        format!(
+            "The guardian reserves 23 concurrent executions of Lambda in account {}, beside the 100 that AWS keeps unreserved. Where the account has a lower quota, as new ones have, ask for more, or take the line `ReserveConcurrency=no` of samconfig.toml in for the time being.",
+            answers.guardian.account
+        ),
+        "AWS sends e-mails to confirm, one for the alerts, one for the alarms about the guardian itself, and one for the notifications of the central vault where `backup.notification_email` is given. Until they are confirmed nobody hears anything.".to_owned(),
         "A CloudTrail trail with management events, those of AWS KMS included, must see every account and Region with backups or copies: the refused calls that explain a failed copy are recorded there.".to_owned(),
         format!(
-            "Somebody must be able to break the glass: {} takes the role `{}` with a second factor. Without it nobody can change the central vault once its stack is there.",
+            "Somebody must be able to break the glass: {} takes the role `{}` with a second factor. Without it nobody can change the central vault once its stack is there. It must exist before that stack is made: IAM refuses to trust whom it does not know.",
             answers.backup.break_glass_principal, answers.backup.break_glass_role
         ),
-    ];
+        format!(
+            "If AWS Organizations created account {}, the management account may take the role `OrganizationAccountAccessRole` there, and whoever takes the management account over has the copies, too: `guardian topology verify` tells it (BKC-014, high). Take the role away once the break-glass role works, or name it in `outside_roles` of the baseline.",
+            answers.backup.account
+        ),
+    ]);
     if answers.backup.lock.mode == LockMode::Compliance {
         notes.push(format!(
             "The lock of the central vault is in compliance mode: {} days after its stack was made nobody can take it away any more. See copies arrive before that, and the accounts' bills.",
@@ -144,6 +105,17 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
         notes.push(
             "Everything goes to the whole organization, the backup account and the guardian's included: a workload in one of them would be backed up from there.".to_owned(),
         );
+        if answers.sources.make_vault {
+            notes.push(format!(
+                "In the backup account that makes the vault `{}` beside the central one. It has no lock: what lies in it can be deleted by whoever may in that account.",
+                answers.sources.vault
+            ));
+        }
+    }
+    if let Some(id) = &answers.delegated_administrator {
+        notes.push(format!(
+            "From account {id} jobs of other accounts are seen only once cross-account monitoring is on (console of AWS Backup in the management account, Settings), and backup policies are changed only once the management account delegated them: `aws organizations put-resource-policy --content file://delegation.json`, with the backup policy actions of Organizations for that account. No step does either; the plan needs neither."
+        ));
     }
     if answers.resource_types.is_empty() {
         notes.push(
@@ -151,7 +123,7 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
         );
     }
     notes.push(
-        "Tables of DynamoDB are copied into other accounts only where its advanced features are on in their account and Region: `aws backup update-region-settings --resource-type-management-preference DynamoDB=true`, once in each.".to_owned(),
+        "Tables of DynamoDB are copied into other accounts only where its advanced features are on in their account and Region: `aws backup update-region-settings --resource-type-management-preference DynamoDB=true`, once in each, and before the last steps: what `protect.sources` attaches denies that call to everybody but the roles of StackSets.".to_owned(),
     );
     if *seen == Seen::default() {
         notes.push(

@@ -6,6 +6,7 @@ use super::notes;
 use super::seen::Seen;
 use super::stacks::Stack;
 use super::steps;
+use super::there;
 use crate::arn::{AccountId, Region};
 
 /// Everything that sets an organization up.
@@ -47,6 +48,8 @@ pub struct Action {
     pub command: Vec<String>,
     /// Part of the error by which AWS says that it was done before.
     pub already: Option<&'static str>,
+    /// What was done before may not be what the files say: the command that makes it so.
+    pub renew: Option<Vec<String>>,
     /// The StackSet whose operation it begins; the next step needs that to have ended.
     pub stack_set: Option<String>,
 }
@@ -69,10 +72,12 @@ pub fn plan(answers: &Answers, seen: &Seen, folder: &str) -> Result<Plan, Vec<Pr
     let mut answers = answers.clone();
     let mut omitted = Vec::new();
     let mut notes = Vec::new();
-    notes::sources_there(&mut answers, seen, &mut omitted, &mut notes);
+    there::sources_there(&mut answers, seen, &mut omitted, &mut notes);
     let mut made = steps::Steps::new(folder);
     made.all(&answers, seen, &mut omitted);
+    let (steps, stacks, told) = made.done();
+    // What others will notice comes first.
+    notes.splice(0..0, told);
     notes.extend(notes::to_know(&answers, seen));
-    let (steps, stacks) = made.done();
     Ok(Plan { steps, stacks, omitted, notes })
 }

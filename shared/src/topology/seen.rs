@@ -5,7 +5,7 @@ use std::io;
 
 use crate::arn::{AccountId, Region};
 use crate::compliance::{AccountResult, CheckOutcome, OrganizationResult, Status, SweepHead, Totals};
-use crate::evidence::{AccountInventory, Fact, GapReason, KeyManager, OrganizationInventory, RegionInventory};
+use crate::evidence::{AccountInventory, Fact, GapReason, KeyManager, Member, OrganizationInventory, RegionInventory};
 use crate::report::sweep::{Inert, SweepWriter};
 
 /// What was seen of an organization.
@@ -29,6 +29,8 @@ pub struct Seen {
     pub switched: BTreeMap<Region, BTreeMap<String, bool>>,
     /// Units from the root to an account, such as `o-1/r-1/ou-1/`.
     pub paths: BTreeMap<AccountId, String>,
+    /// Whether `paths` has every account of the organization that is not closed.
+    pub all_paths: bool,
     pub accounts: BTreeMap<AccountId, SeenAccount>,
 }
 
@@ -36,6 +38,8 @@ pub struct Seen {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what it is called; absent: not seen")]
 pub struct SeenAccount {
+    /// Whether it was read by the reader role.
+    pub read: bool,
     pub service_linked_role: Option<bool>,
     /// Names of roles.
     pub roles: BTreeMap<String, bool>,
@@ -79,14 +83,27 @@ impl Seen {
                 self.switched.insert(region.clone(), settings.opted_in.clone());
             }
         }
-        for member in organization.members.known().into_iter().flatten() {
-            self.paths.extend(member.path.clone().map(|path| (member.account_id.clone(), path)));
+        let Some(members) = organization.members.known() else { return };
+        // StackSets leave out what is closed.
+        let open = |member: &&Member| !matches!(member.status.as_deref(), Some("SUSPENDED" | "PENDING_CLOSURE" | "CLOSED"));
+        self.all_paths = true;
+        for member in members.iter().filter(open) {
+            match &member.path {
+                Some(path) => {
+                    self.paths.insert(member.account_id.clone(), path.clone());
+                }
+                None => self.all_paths = false,
+            }
         }
     }
 
     /// From what a folder of evidence tells of an account.
     pub fn add_account(&mut self, account: &AccountInventory) {
-        let mut seen = SeenAccount { service_linked_role: exists(&account.service_linked_role), ..SeenAccount::default() };
+        let mut seen = SeenAccount {
+            read: account_read(account),
+            service_linked_role: exists(&account.service_linked_role),
+            ..SeenAccount::default()
+        };
         for (arn, role) in &account.roles {
             if let (Some(name), Some(there)) = (arn.role_name(), exists(role)) {
                 seen.roles.insert(name.to_owned(), there);
@@ -111,6 +128,15 @@ impl Seen {
         self.backup_accounts.first().filter(|_| self.backup_accounts.len() == 1)
     }
 
+    /// Whether an account is one of some targets, or lies in one.
+    pub fn lies_in(&self, account: &AccountId, targets: &[String]) -> Option<bool> {
+        if targets.iter().any(|target| target == account.as_str()) {
+            return Some(true);
+        }
+        let path = self.paths.get(account)?;
+        Some(path.split('/').any(|unit| targets.iter().any(|target| target == unit)))
+    }
+
     /// Whether an account has a vault in a Region.
     pub fn vault(&self, account: &AccountId, region: &Region, name: &str) -> Option<bool> {
         let seen = self.accounts.get(account)?.regions.get(region)?;
@@ -130,6 +156,11 @@ fn exists<T>(fact: &Fact<T>) -> Option<bool> {
         Fact::Gap(gap) => (gap.reason == GapReason::NotFound).then_some(false),
         Fact::NotAsked => None,
     }
+}
+
+/// Whether the reader role answered anything. That it could not be assumed stands in the place of every answer.
+fn account_read(account: &AccountInventory) -> bool {
+    exists(&account.service_linked_role).is_some() || account.regions.values().any(|region| region.vaults.known().is_some())
 }
 
 fn seen_region(read: &RegionInventory) -> SeenRegion {

@@ -5,6 +5,7 @@ use super::answers::Answers;
 use super::plan::{Action, Omitted, Step};
 use super::seen::Seen;
 use super::stacks::{self, Made, Stack};
+use super::there::{agents_there, policy_there, service_control_policies};
 use crate::arn::{AccountId, Region};
 
 const MANAGEMENT: &str = "management account";
@@ -16,10 +17,24 @@ pub(super) struct Steps<'a> {
     folder: &'a str,
     steps: Vec<Step>,
     stacks: Vec<Stack>,
+    /// What of the steps concerns people who know nothing of them.
+    notes: Vec<String>,
 }
 
 fn words(text: &str) -> Vec<String> {
     text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// What the StackSet of the source accounts makes.
+fn source_parts(answers: &Answers) -> String {
+    let sources = &answers.sources;
+    let key = if sources.volumes_use_the_key { "a new key, with which every new EBS volume is encrypted" } else { "a key for EBS volumes" };
+    let parts = [
+        sources.make_vault.then(|| format!("vault `{}`", sources.vault)),
+        sources.make_role.then(|| format!("role `{}`", sources.role)),
+        sources.make_volume_key.then(|| key.to_owned()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// A command of the AWS CLI that says nothing of a Region.
@@ -33,13 +48,18 @@ fn regional(region: &Region, text: &str) -> Action {
     action
 }
 
+/// What changes a StackSet to what the command would have made it.
+fn renewal(create: &[String]) -> Vec<String> {
+    create.iter().map(|word| if word == "create-stack-set" { "update-stack-set" } else { word }.to_owned()).collect()
+}
+
 impl<'a> Steps<'a> {
     pub(super) fn new(folder: &'a str) -> Self {
-        Self { folder, steps: Vec::new(), stacks: Vec::new() }
+        Self { folder, steps: Vec::new(), stacks: Vec::new(), notes: Vec::new() }
     }
 
-    pub(super) fn done(self) -> (Vec<Step>, Vec<Stack>) {
-        (self.steps, self.stacks)
+    pub(super) fn done(self) -> (Vec<Step>, Vec<Stack>, Vec<String>) {
+        (self.steps, self.stacks, self.notes)
     }
 
     pub(super) fn all(&mut self, answers: &Answers, seen: &Seen, omitted: &mut Vec<Omitted>) {
@@ -98,6 +118,8 @@ impl<'a> Steps<'a> {
             create.command.extend(words("--capabilities CAPABILITY_NAMED_IAM"));
         }
         create.command.extend(words(&format!("--region {hub}")));
+        create.already = Some("NameAlreadyExistsException");
+        create.renew = Some(renewal(&create.command));
         self.step(account, MANAGEMENT, Some(hub), format!("Make the StackSet of {what}"), why, vec![create]);
         let mut stacks = global(&format!("cloudformation create-stack-instances --stack-set-name {}", stack.name));
         stacks.command.extend(["--deployment-targets".to_owned(), format!("OrganizationalUnitIds={}", targets.join(","))]);
@@ -182,7 +204,7 @@ impl<'a> Steps<'a> {
             setting(
                 there,
                 &format!("Make account {id} the delegated administrator of AWS Backup"),
-                "so that jobs are watched and policies changed from there, and nobody needs the management account for it",
+                "so that one account outside of the management account can be given the watch over all jobs and the backup policies; what that needs besides stands at the top",
                 "it is one",
                 None,
                 action,
@@ -243,7 +265,14 @@ impl<'a> Steps<'a> {
         }
         let stack = stacks::source_backup(answers, Made::StackSet);
         let why = "backup policies name the vault and the role, so both must be in every account before the first run";
-        self.stack_set(answers, &stack, &made.targets, &answers.regions, "what each source account needs", why);
+        let what = source_parts(answers);
+        self.stack_set(answers, &stack, &made.targets, &answers.regions, &format!("what each source account needs ({what})"), why);
+        if made.volumes_use_the_key {
+            self.notes.push(format!(
+                "Step {} changes the accounts of others: in every Region of every source account new EBS volumes are encrypted from then on, with a new key that is their default. Whoever may not use that key makes no volume any more. Write `false` for `sources.volumes_use_the_key` if that is not meant.",
+                self.steps.len()
+            ));
+        }
         if answers.backs_up_management() {
             let account = &answers.organization.management_account;
             let stack = stacks::source_backup(answers, Made::Stack);
@@ -262,8 +291,8 @@ impl<'a> Steps<'a> {
         let why = "StackSets never reach it; there the reader role reads the organization and its policies, too";
         self.step(management, MANAGEMENT, Some(hub), "Make the roles of the guardian in the management account", why, vec![action]);
         let agents = "the roles of the guardian in every account";
-        if seen.role(&answers.backup.account, stacks::READER_ROLE) == Some(true) {
-            let because = format!("account {} has the role `{}`, so the StackSet is there", answers.backup.account, stacks::READER_ROLE);
+        if agents_there(answers, seen) {
+            let because = format!("every account of the organization has the role `{}`, or was read by it", stacks::READER_ROLE);
             omitted.push(Omitted { what: format!("Make the StackSet of {agents}"), because });
         } else {
             let stack = stacks::agent_global(answers, Made::StackSet);
@@ -292,12 +321,17 @@ impl<'a> Steps<'a> {
         for (at, policy) in answers.policies.iter().enumerate() {
             for stack in stacks::backup_policy(answers, at, policy) {
                 let name = stack.parameters.iter().find(|(name, _)| *name == "PolicyName").map_or("", |(_, value)| value);
-                let what = format!("Make the backup policy `{name}`");
-                let holder = seen.accounts.iter().find(|(_, account)| account.wanted_plans.contains(name));
-                if let Some((account, _)) = holder {
-                    let because = format!("account {account} has a plan `{name}` by a policy of the organization; who made it keeps it");
-                    omitted.push(Omitted { what, because });
+                if policy_there(answers, seen, policy, &stack, name, omitted, &mut self.notes) {
                     continue;
+                }
+                let mut what = format!("Make the backup policy `{name}`");
+                let scps = service_control_policies(&stack, policy).join(" and to ");
+                if !scps.is_empty() {
+                    what.push_str(&format!(", and attach service control policies to {scps}"));
+                    self.notes.push(format!(
+                        "Step {} also attaches service control policies to {scps}: administrators there delete no backups any more, change neither vault, key nor role of the backups, and the backup account deletes no snapshot at all. Write `false` in `protect` for what is not meant.",
+                        self.steps.len() + 1
+                    ));
                 }
                 let action = self.deploy(&stack, hub);
                 let why = "last, for from here on backups are made and copied: everything that they need is there now";

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::arn::{AccountId, Region};
 
+mod told;
+
 const BACKUP: &str = "222222222222";
 
 fn id(text: &str) -> AccountId {
@@ -167,7 +169,7 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
         (json!({"sources": {"vault": "a b"}}), "sources.vault", "letters"),
         (json!({"sources": {"make_volume_key": false, "volumes_use_the_key": true}}), "sources.volumes_use_the_key", "make_volume_key"),
         (json!({"backup": {"account": "22"}}), "backup.account", "12 digits"),
-        (json!({"backup": {"account": 222_222_222_222_u64}}), "backup.account", "12 digits"),
+        (json!({"backup": {"account": 222_222_222_222_u64}}), "backup.account", "12 digits, a text in quotation marks"),
         (
             json!({"backup": {"account": "333333333333", "break_glass_principal": "arn:aws:iam::333333333333:role/x"}}),
             "backup.account",
@@ -176,7 +178,7 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
         (
             json!({"backup": {"break_glass_principal": "arn:aws:iam::111111111111:role/x"}}),
             "backup.break_glass_principal",
-            "backup account",
+            "belongs to account 111111111111, and `backup.account` is 222222222222",
         ),
         (json!({"backup": {"acount": "1"}}), "backup.acount", "known there are `account`"),
         (
@@ -184,7 +186,20 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
             "backup.air_gapped_vault",
             "another",
         ),
-        (json!({"policies": null}), "policies", "at least one"),
+        (json!({"policies": null}), "policies", "is missing: expected is a list of at least one"),
+        (json!({"policies": []}), "policies", "is empty"),
+        (json!({"sources": {"targets": []}}), "sources.targets", "is empty"),
+        (json!({"policies": [{"daily": {"keep_days": "35"}}]}), "policies[0].daily.keep_days", "from 1 to 36500, without quotation marks"),
+        (json!({"sources": {"make_role": "true"}}), "sources.make_role", "without quotation marks"),
+        (json!({"regions": [7]}), "regions[0]", "in quotation marks"),
+        // Of another root than that of the organization.
+        (json!({"sources": {"targets": ["ou-cd34-11111111"]}}), "sources.targets[0]", "`r-ab12`"),
+        (json!({"policies": [{"targets": ["ou-ab12-11111111", "r-cd34"]}]}), "policies[0].targets[1]", "`r-ab12`"),
+        (json!({"backup": {"admit": ["o-exampleorgid/r-ab12/ou-cd34-11111111/*"]}}), "backup.admit[0]", "`r-ab12`"),
+        (json!({"backup": {"admit": ["o-anotherone99/r-ab12/*"]}}), "backup.admit[0]", "`o-exampleorgid`"),
+        // AWS takes neither both days nor none.
+        (json!({"policies": [{"daily": {"schedule": "cron(0 5 * * * *)"}}]}), "policies[0].daily.schedule", "with `?`"),
+        (json!({"policies": [{"daily": {"schedule": "cron(0 5 ? * ? *)"}}]}), "policies[0].daily.schedule", "with `?`"),
         (json!({"policies": [{"name": "a"}, {"name": "a"}]}), "policies[1].name", "its own"),
         (json!({"policies": [{"daily": {"schedule": "cron(0 5 * * *)"}}]}), "policies[0].daily.schedule", "cron(0 5 ? * * *)"),
         (json!({"policies": [{"daily": {"schedule": "cron(0 5 ? * * *)\"},\"x"}}]}), "policies[0].daily.schedule", "cron"),
@@ -206,6 +221,8 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
     }
     let told = problems(json!({"organization": {"id": "x"}, "backup": {"account": "x"}, "guardian": null}));
     assert!(told.len() >= 3, "{told:?}");
+    let told = problems(json!({"sources": {"targets": ["ou-cd34-11111111"]}, "policies": [{}]}));
+    assert_eq!(told.len(), 1, "what a policy has from the sources is told once: {told:?}");
     assert!(Answers::read(&json!([])).is_err() && Answers::read(&Value::Null).is_err());
 }
 
@@ -219,6 +236,7 @@ fn complete() -> Seen {
     let regions = ["eu-central-1", "eu-west-1"].map(|name| (Region::parse(name).unwrap(), region.clone()));
     let roles = ["backup-jobs", "backup-guardian-reader"].map(|name| (name.to_owned(), true));
     let account = SeenAccount {
+        read: true,
         service_linked_role: Some(true),
         roles: BTreeMap::from(roles),
         all_roles: true,
@@ -235,6 +253,7 @@ fn complete() -> Seen {
         service_control_policies: Some(true),
         cross_account: Some(true),
         delegated: Some(BTreeSet::from([id("444444444444")])),
+        all_paths: true,
         paths: BTreeMap::from([
             (id("111111111111"), "o-exampleorgid/r-ab12/ou-ab12-11111111/".to_owned()),
             (id(BACKUP), "o-exampleorgid/r-ab12/".to_owned()),
@@ -347,7 +366,10 @@ proptest! {
         if !keep[2] { seen.accounts.remove(&id(BACKUP)); }
         if !keep[3] { seen.accounts.remove(&id("111111111111")); }
         if !keep[4] { seen.delegated = None; }
-        if !keep[5] { seen.paths.clear(); }
+        if !keep[5] {
+            seen.paths.clear();
+            seen.all_paths = false;
+        }
         let (all, some, none) = (planned(json!({}), &complete()), planned(json!({}), &seen), planned(json!({}), &Seen::default()));
         let subset = |few: &Plan, many: &Plan| titles(few).iter().all(|title| titles(many).contains(title));
         prop_assert!(subset(&all, &some) && subset(&some, &none));

@@ -34,6 +34,7 @@ fn step(step: &Step) -> Value {
         let mut command = json!({"command": action.command});
         if let Some(members) = command.as_object_mut() {
             members.extend(action.already.map(|text| ("fine_if_it_says".to_owned(), text.into())));
+            members.extend(action.renew.clone().map(|words| ("then_renew_by".to_owned(), words.into())));
             members.extend(action.stack_set.clone().map(|name| ("then_wait_for_stack_set".to_owned(), name.into())));
         }
         command
