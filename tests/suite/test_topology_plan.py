@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
@@ -210,15 +211,28 @@ def test_every_command_is_one_of_the_aws_cli(planned: tuple[Json, Path]) -> None
 def test_the_page_and_the_script_have_every_command(planned: tuple[Json, Path]) -> None:
     machine, folder = planned
     page, script = ((folder / name).read_text(encoding="utf-8") for name in ("plan.md", "commands.sh"))
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[1:]
+    blocks = re.findall(r"^```sh\n(export AWS_PROFILE=.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    profiles = {"333333333333": "MANAGEMENT_PROFILE", "222222222222": "BACKUP_PROFILE"}
     assert len(blocks) == len(machine["steps"])
     for step, block in zip(machine["steps"], blocks, strict=True):
         lines = [shlex.split(line, comments=True) for line in block.replace("\\\n", " ").splitlines()]
-        assert [one["command"] for one in step["commands"]] == lines[: len(step["commands"])]
+        # A block that is copied alone goes into its account.
+        profile = profiles.get(step["account_id"], "GUARDIAN_PROFILE")
+        assert lines[0] == ["export", f"AWS_PROFILE=${profile}"]
+        assert [one["command"] for one in step["commands"]] == lines[1 : 1 + len(step["commands"])]
         assert f"Account {step['account_id']} ({step['account']}), {step.get('region', 'any Region')}. Why: " in page
     written = [shlex.split(line) for line in script.splitlines() if line.startswith("  ") and " aws " in f" {line}"]
     for one in (one for step in machine["steps"] for one in step["commands"] if one["command"][0] == "aws"):
-        assert any(words[-len(one["command"]) :] == one["command"] for words in written), one
+        here = [word.replace("file://setup/", "file://$plan/") for word in one["command"]]
+        assert any(words[-len(here) :] == here for words in written), one
+    answers = json.loads((folder.parent / "answers.json").read_text(encoding="utf-8"))
+    whole = (
+        "GUARDIAN_ORGANIZATION_ROLE_ARN=arn:aws:iam::333333333333:role/backup-guardian-reader guardian topology verify"
+    )
+    for text in (page, script):
+        (verify,) = re.findall(rf"{whole}(.*?)'?$", text, re.MULTILINE)
+        for given in [f"--region {region}" for region in answers["regions"]] + ["--backup-account 222222222222"]:
+            assert given in verify
 
 
 FAKE = """#!/bin/sh
@@ -227,6 +241,8 @@ case "$*" in
   *get-caller-identity*) cat "$ACCOUNTS/$AWS_PROFILE" ;;
   *create-stack-instances*) echo operation-1 ;;
   *describe-stack-set-operation*) echo SUCCEEDED ;;
+  *list-stack-set-operation-results*"$LEFT_OUT "*) printf '111111111111\teu-west-1\tFAILED\tit is there\n' ;;
+  *create-stack-set*"$THERE "*) echo "An error occurred (NameAlreadyExistsException)" >&2; exit 254 ;;
   *enable-policy-type*) echo "An error occurred (PolicyTypeAlreadyEnabledException)" >&2; exit 254 ;;
   *"$FAILS"*) echo "An error occurred (AccessDenied)" >&2; exit 254 ;;
 esac
@@ -248,15 +264,26 @@ class Shell:
         for name in ("deploy", "template.yaml"):
             (folder / name).symlink_to(ROOT / name)
 
-    def run(self, *arguments: str, fails: str = "nothing", **profiles: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        *arguments: str,
+        fails: str = "nothing",
+        there: str = "nothing",
+        left_out: str = "nothing",
+        plan: str = "setup",
+        **profiles: str,
+    ) -> subprocess.CompletedProcess[str]:
         self.log.write_text("", encoding="utf-8")
         given = {"MANAGEMENT_PROFILE": "m", "BACKUP_PROFILE": "b", "GUARDIAN_PROFILE": "g"} | profiles
         environment = (
-            ENVIRONMENT | given | {"LOG": str(self.log), "ACCOUNTS": str(self.folder / "accounts"), "FAILS": fails}
+            ENVIRONMENT
+            | given
+            | {"LOG": str(self.log), "ACCOUNTS": str(self.folder / "accounts"), "FAILS": fails}
+            | {"THERE": f"--stack-set-name {there}", "LEFT_OUT": f"--stack-set-name {left_out}"}
         )
         environment["PATH"] = f"{self.folder / 'bin'}:{environment['PATH']}"
         return subprocess.run(
-            ["sh", "setup/commands.sh", *arguments],
+            ["sh", f"{plan}/commands.sh", *arguments],
             cwd=self.folder,
             env=environment,
             capture_output=True,
@@ -285,17 +312,56 @@ def test_the_script_does_every_step_in_its_order_with_the_right_profile(shell: S
         (profile[step["account_id"]], " ".join(one["command"][1:]))
         for step in machine["steps"] for one in step["commands"]
     ]  # fmt: skip
-    waits = [words for _, words in shell.called() if "describe-stack-set-operation" in words]
+    waits = [words for _, words in shell.called() if "-stack-set-operation" in words]
     done = [(one, re.sub(r" --query OperationId --output text$", "", words)) for one, words in shell.called()]
-    assert [call for call in done if "describe-stack-set-operation" not in call[1]] == expected
-    assert len(waits) == 3 and all("--operation-id operation-1" in words for words in waits)
+    assert [call for call in done if "-stack-set-operation" not in call[1]] == expected
+    assert len(waits) == 6 and all("--operation-id operation-1" in words for words in waits)
     assert ended.stdout.count("It was done before.") == 2
+    assert ended.stdout.splitlines()[-1].endswith("--backup-account 222222222222")
+
+
+def test_a_stack_set_that_is_there_is_no_error_and_an_account_that_it_left_out_is_one(shell: Shell) -> None:
+    ended = shell.run(there="source-backup")
+    assert ended.returncode == 0, ended.stderr
+    (renew,) = re.findall(r"this makes it so: (aws cloudformation update-stack-set .*)", ended.stdout)
+    request(shlex.split(renew)[1:], shell.folder)
+    ended = shell.run(left_out="source-backup")
+    assert ended.returncode != 0 and "111111111111\teu-west-1\tFAILED\tit is there" in ended.stderr
+    (again, further) = re.findall(r'sh "setup/commands.sh" (\d+)', ended.stderr)[::-1]
+    assert int(further) == int(again) + 1
+    assert shell.run(further).returncode == 0
+
+
+def test_a_plan_runs_from_wherever_it_was_made(tmp_path: Path) -> None:
+    for name, where in (("elsewhere", "my set-up"), ("f", "f")):
+        (tmp_path / name).mkdir()
+        assert plan(example(), tmp_path / name, "--out", where).code == FINE
+    here = tmp_path / "here"
+    here.mkdir()
+    shell = Shell(here)
+    for made in ("../elsewhere/my set-up", "../f/f"):
+        ended = shell.run(plan=made)
+        assert ended.returncode == 0, ended.stderr
+        words = [words for _, words in shell.called()]
+        named = [
+            file for each in words for file in re.findall(r"(?:file://|CONFIG_FILE=)(.*?\.(?:json|toml|yaml))", each)
+        ]
+        named = [file for file in named if not file.startswith("deploy/")]
+        assert len(named) >= 9 and all(file.startswith(made) and (here / file).exists() for file in named), named
+    (tmp_path / "f" / "f" / "parameters" / "source-backup.json").unlink()
+    ended = shell.run(plan="../f/f")
+    assert ended.returncode == USAGE and shell.called() == [] and "source-backup.json is missing" in ended.stderr
 
 
 def test_the_script_does_nothing_in_a_wrong_account(shell: Shell) -> None:
-    ended = shell.run(MANAGEMENT_PROFILE="b")
-    assert ended.returncode != 0 and shell.called() == []
-    assert "the account of the profile b is 222222222222, and this belongs into 333333333333" in ended.stderr
+    for variable, name, is_of, belongs in (
+        ("MANAGEMENT_PROFILE", "b", "222222222222", "333333333333"),
+        # One that is needed last.
+        ("GUARDIAN_PROFILE", "m", "333333333333", "444444444444"),
+    ):
+        ended = shell.run(**{variable: name})
+        assert ended.returncode != 0 and shell.called() == []
+        assert f"the account of the profile {name} is {is_of}, and this belongs into {belongs}" in ended.stderr
     unset = subprocess.run(
         ["sh", "setup/commands.sh"], cwd=shell.folder, env=ENVIRONMENT, capture_output=True, text=True
     )
@@ -304,12 +370,15 @@ def test_the_script_does_nothing_in_a_wrong_account(shell: Shell) -> None:
 
 def test_the_script_stops_at_the_first_error_and_goes_on_from_there(shell: Shell) -> None:
     ended = shell.run(fails="update-global-settings")
-    assert ended.returncode != 0 and "step 5 was not done; when that is mended: sh setup/commands.sh 5" in ended.stderr
+    assert (
+        ended.returncode != 0 and 'step 5 was not done; when that is mended: sh "setup/commands.sh" 5' in ended.stderr
+    )
     assert "update-global-settings" in shell.called()[-1][1]
     ended = shell.run("5")
     assert ended.returncode == 0 and "update-global-settings" in shell.called()[0][1]
-    for wrong in ("first", "-1"):
-        assert shell.run(wrong).returncode == USAGE
+    for wrong in ("first", "-1", "0", "99", "9" * 30):
+        ended = shell.run(wrong)
+        assert ended.returncode == USAGE and "a number from 1 to" in ended.stderr and shell.called() == []
     elsewhere = subprocess.run(
         ["sh", str(shell.folder / "setup" / "commands.sh")], cwd="/", env=ENVIRONMENT | dict.fromkeys(("MANAGEMENT_PROFILE", "BACKUP_PROFILE", "GUARDIAN_PROFILE"), "x"), capture_output=True, text=True
     )  # fmt: skip
@@ -325,6 +394,15 @@ def test_the_examples_of_the_help_run_as_they_are_written(tmp_path: Path) -> Non
         ended = subprocess.run(["bash", "-c", shell], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
         assert ended.returncode == FINE, f"{command}: {ended.stderr}"
     assert (tmp_path / "setup" / "plan.md").exists()
+
+
+def test_every_region_of_aws_is_known(tmp_path: Path) -> None:
+    """A typing error is told only because every other name is known."""
+    endpoints = botocore.session.get_session().get_data("endpoints")
+    # The answers want two letters in front, as in every Region that has this guardian's services.
+    regions = [one for part in endpoints["partitions"] if part["partition"] == "aws" for one in part["regions"]]
+    ended = plan(merged(example(), {"regions": regions}), tmp_path, "--format", "json")
+    assert ended.code == FINE and not [one for one in ended.json()["notes"] if "is no Region" in one]
 
 
 # --- What a person does wrong ----------------------------------------------------------------------------------------
@@ -362,7 +440,8 @@ def test_what_is_no_file_of_answers_is_told(tmp_path: Path) -> None:
 
 def test_a_plan_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     answers = example()
-    assert plan(answers, tmp_path, "--out", "setup").code == FINE
+    assert plan(answers, tmp_path, "--out", "setup/").code == FINE
+    assert "setup//" not in (tmp_path / "setup" / "plan.md").read_text(encoding="utf-8")
     before = {file: file.read_bytes() for file in (tmp_path / "setup").rglob("*") if file.is_file()}
     again = plan(answers, tmp_path, "--out", "setup")
     assert again.code == USAGE and "--force" in again.err
@@ -408,7 +487,9 @@ def test_a_folder_with_a_strange_name_is_one_word_of_a_shell(tmp_path: Path) -> 
         if "cloudformation deploy" in line
         for word in shlex.split(line)
     ]
-    assert f"file://{name}/parameters/backup-account.json" in words
+    assert "file://$plan/parameters/backup-account.json" in words
+    page = (tmp_path / name / "plan.md").read_text(encoding="utf-8")
+    assert f"'file://{name}/parameters/backup-account.json'" in page
     for other in ("a\nb", "$(touch x)", "it's"):
         ended = plan(example(), tmp_path, "--out", other)
         assert ended.code == USAGE and "cannot be named in a script" in ended.err and not (tmp_path / other).exists()

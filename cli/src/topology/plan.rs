@@ -60,7 +60,9 @@ some. What must be said has a *; the rest has the default that is told here:
 
 With --evidence (a folder of `guardian collect`, or the report of `guardian
 sweep --json`) what is there already is left out and told, and answers that it
-knows may be missing. What was not seen is planned.
+knows may be missing. What was not seen is planned: of what every source account
+needs only that is left out which all of them were seen to have, which a report
+does not tell.
 
 Exit codes: 0 the plan is made, 2 wrong usage or answers that cannot be used;
 each field that is wrong is named with what to write.")]
@@ -102,7 +104,9 @@ impl PlanArguments {
             Some(evidence) => seen::read(evidence).await?,
             None => Seen::default(),
         };
-        let folder = self.out.as_deref().map_or_else(|| "setup".to_owned(), |out| out.display().to_string());
+        // A slash at its end would be there twice in every path.
+        let folder =
+            self.out.as_deref().map_or_else(|| "setup".to_owned(), |out| out.components().collect::<PathBuf>().display().to_string());
         let (answers, plan) = made(given, &seen, &folder, self.answers.as_deref())?;
         let files = set_up::files(&plan, &answers, &folder);
         if let Some(out) = out {

@@ -27,4 +27,4 @@ pub use form::Problem;
 pub use plan::{Action, Omitted, Plan, Step, plan};
 pub use scope::{OfTopology, of_topology};
 pub use seen::{Gather, Seen, SeenAccount, SeenRegion};
-pub use stacks::{Made, Parameters, Stack};
+pub use stacks::{Made, Parameters, Stack, watched};

@@ -175,7 +175,7 @@ pub(super) fn agent_regional(answers: &Answers, made: Made) -> Stack {
 }
 
 /// The Regions that the guardian looks at: of the backups and of the copies.
-pub(super) fn watched(answers: &Answers) -> Vec<Region> {
+pub fn watched(answers: &Answers) -> Vec<Region> {
     let mut regions = answers.regions.clone();
     regions.extend(answers.central_regions().into_iter().filter(|region| !answers.regions.contains(region)));
     regions

@@ -13,7 +13,7 @@ pub use json::{PLAN_SCHEMA, machine_form};
 use serde_json::{Value, json};
 
 use crate::remedy::quoted;
-use crate::topology::{Action, Answers, Made, Plan, Stack};
+use crate::topology::{Answers, Made, Plan, Stack, watched};
 
 /// Every file of a plan by its name in the folder, in the order in which they are written. `folder` is what the plan was made for.
 pub fn files(plan: &Plan, answers: &Answers, folder: &str) -> Vec<(String, String)> {
@@ -45,8 +45,18 @@ fn text(value: &Value) -> String {
 }
 
 /// A command as it is typed.
-fn typed(action: &Action) -> String {
-    action.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+fn typed(command: &[String]) -> String {
+    command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// What says whether everything holds, whole: with the role that reads the organization, the Regions and the account that keeps the copies.
+fn verify(answers: &Answers) -> String {
+    let (backup, hub) = (&answers.backup.account, &answers.guardian.region);
+    let role = format!("arn:{}:iam::{}:role/backup-guardian-reader", hub.partition(), answers.organization.management_account);
+    let regions = watched(answers).iter().map(|region| format!(" --region {region}")).collect::<String>();
+    format!(
+        "AWS_PROFILE=$GUARDIAN_PROFILE GUARDIAN_ORGANIZATION_ROLE_ARN={role} guardian topology verify{regions} --backup-account {backup}"
+    )
 }
 
 /// The name of the variable that holds the profile of an account: that of the first step in it.
