@@ -69,7 +69,8 @@ pub(super) fn backup_account(answers: &Answers) -> Stack {
         ("MaxRetentionDays", Some(backup.lock.max_days.to_string())),
         ("LockMode", Some(if compliance { "compliance" } else { "governance" }.to_owned())),
         ("LockGraceDays", compliance.then(|| backup.lock.grace_days.to_string())),
-        ("LockAcknowledgement", compliance.then(|| ACKNOWLEDGEMENT.to_owned())),
+        // An air-gapped vault is always locked for compliance.
+        ("LockAcknowledgement", (compliance || backup.air_gapped_vault.is_some()).then(|| ACKNOWLEDGEMENT.to_owned())),
         ("AirGappedVaultName", backup.air_gapped_vault.clone()),
         ("NotificationEmail", backup.notification_email.clone()),
         ("RolesRegion", Some(first(&answers.central_regions()))),
@@ -146,6 +147,7 @@ pub(super) fn backup_policy(answers: &Answers, at: usize, policy: &BackupPolicy)
             ("ProtectSources", Some(yes(protects_sources))),
             ("ProtectBackupAccountId", protects_copies.then(|| answers.backup.account.to_string())),
             ("BreakGlassRoleName", Some(answers.backup.break_glass_role.clone())),
+            ("CopyBackRoleName", Some(answers.backup.copy_back_role.clone())),
         ]);
         Some(Stack {
             name: format!("backup-policy-{name}"),

@@ -136,6 +136,8 @@ fn nothing_is_locked_for_good_that_nobody_acknowledged() {
     let vault = parameters(&plan, "backup-account");
     assert_eq!((vault["LockMode"], vault["LockAcknowledgement"], vault["LockGraceDays"]), ("compliance", ACKNOWLEDGEMENT, "14"));
     assert!(plan.notes.iter().any(|note| note.contains("14 days after")), "{:?}", plan.notes);
+    let air_gapped = json!({"backup": {"air_gapped_vault": "air-gap", "lock": {"acknowledgement": ACKNOWLEDGEMENT}}});
+    assert_eq!(parameters(&planned(air_gapped, &Seen::default()), "backup-account")["LockAcknowledgement"], ACKNOWLEDGEMENT);
     let governance = planned(json!({}), &Seen::default());
     assert!(!parameters(&governance, "backup-account").contains_key("LockAcknowledgement"));
 }

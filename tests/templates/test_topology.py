@@ -1,0 +1,139 @@
+"""The policies of the topology let happen what must and keep from the rest, as an evaluator says that is none of the product's.
+
+Nothing of them is there for nothing, and none could be wider: without any one statement, action, resource or condition some answer changes, and
+with any one opened, too. `tests/suite/test_set_up.py` sees the same in the lab, where copies break and checks fail.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from lab.aws.evaluator import ALLOWED
+
+from .questions import questions
+from .rendered import GIVEN as PARAMETERS
+from .rendered import Rendering, documents, mutants, template
+
+# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+LONGEST_SCP = 5120
+MANAGED = "arn:${AWS::Partition}:iam::aws:policy"
+# What both the role of the jobs and the role that copies back need of AWS: backups and restores, of buckets besides.
+CARRIES_BACKUPS = [
+    f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForBackup",
+    f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForRestores",
+    f"{MANAGED}/AWSBackupServiceRolePolicyForS3Backup",
+    f"{MANAGED}/AWSBackupServiceRolePolicyForS3Restore",
+]
+ROLES: dict[str, dict[str, list[str]]] = {
+    "backup-account": {"CopyBackRole": CARRIES_BACKUPS, "BreakGlassRole": []},
+    "source-backup": {"JobRole": CARRIES_BACKUPS, "VolumeDefaultRole": []},
+    "management-account": {},
+}
+# What must outlive its stack: without it backups or copies are gone, or nobody can read or change them.
+KEPT = {
+    "backup-account": {"VaultKey", "Vault", "AirGappedVault", "BreakGlassRole"},
+    "source-backup": {"VaultKey", "Vault", "VolumeKey"},
+    "management-account": set(),
+}
+
+GIVEN = documents()
+
+
+def test_every_document_of_the_templates_is_asked_about() -> None:
+    assert {name for one in questions() for name in one.named} == set(GIVEN)
+
+
+def test_everybody_may_what_is_needed_and_nobody_what_is_not() -> None:
+    wrong = [one for one in questions() if one.answer(GIVEN) != (ALLOWED if one.may else "denied")]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_nothing_is_there_for_nothing_and_nothing_could_be_wider(name: str) -> None:
+    asked = [one for one in questions() if name in one.named]
+
+    def noticed(actions: list[str], mutant: dict[str, Any]) -> bool:
+        # Most likely one of the actions that the statement names makes the difference.
+        about = sorted(asked, key=lambda one: not any(fnmatchcase(one.action, action) for action in actions))
+        given = {**GIVEN, name: mutant}
+        return any(one.answer(given) != (ALLOWED if one.may else "denied") for one in about)
+
+    assert [said for said, actions, mutant in mutants(GIVEN[name]) if not noticed(actions, mutant)] == []
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_a_role_has_the_policies_that_are_written_here_and_no_other(name: str) -> None:
+    roles = {key: one for key, one in template(name)["Resources"].items() if one["Type"] == "AWS::IAM::Role"}
+    attached = {
+        key: [one["Fn::Sub"] for one in role["Properties"].get("ManagedPolicyArns", [])] for key, role in roles.items()
+    }
+    assert attached == ROLES[name]
+    assert not {one["Type"] for one in template(name)["Resources"].values()} & {
+        "AWS::IAM::Policy",
+        "AWS::IAM::ManagedPolicy",
+    }
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_backups_need_outlives_its_stack(name: str) -> None:
+    resources = template(name)["Resources"].items()
+    policies = {key: (one.get("DeletionPolicy"), one.get("UpdateReplacePolicy")) for key, one in resources}
+    assert {key: both for key, both in policies.items() if any(both)} == dict.fromkeys(
+        KEPT[name], ("RetainExceptOnCreate", "Retain")
+    )
+
+
+@pytest.mark.parametrize("policy", ["SourcePolicy", "BackupAccountPolicy"])
+def test_a_service_control_policy_with_the_longest_names_is_short_enough(policy: str) -> None:
+    longest = {name: "x" * 64 for name in ("RoleName", "DeployerRoleName", "BreakGlassRoleName", "CopyBackRoleName")}
+    rendering = Rendering("management-account", **longest, **{"VaultName": "x" * 50, "AWS::Partition": "aws-us-gov"})
+    content = rendering.documents()[f"{policy}.Content"]
+    # With blanks: whether CloudFormation leaves them out its documents do not say.
+    assert len(json.dumps(content)) <= LONGEST_SCP
+
+
+def test_who_is_left_alone_has_a_name_that_not_everybody_has() -> None:
+    pattern = template("management-account")["Parameters"]["DeployerRoleName"]["AllowedPattern"]
+    for name, taken in {
+        "stacksets-exec-*": True,
+        "deployer": True,
+        "*": False,
+        "ab*": False,
+        "a*b": False,
+        "*-exec": False,
+    }.items():
+        assert bool(re.fullmatch(pattern, name)) is taken, name
+
+
+def test_nothing_is_locked_for_good_by_mistake() -> None:
+    given = template("backup-account")
+    asserted = {}
+    for name, rule in given["Rules"].items():
+        (one,) = rule["Assertions"]
+        assert one["Assert"] == {"Fn::Equals": [{"Ref": "LockAcknowledgement"}, "nobody can undo this lock"]}, name
+        asserted[name] = rule["RuleCondition"]
+    assert asserted == {
+        "ComplianceIsMeant": {"Fn::Equals": [{"Ref": "LockMode"}, "compliance"]},
+        "AirGapIsMeant": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AirGappedVaultName"}, ""]}]},
+    }
+    assert given["Resources"]["AirGappedVault"]["Condition"] == "MakesAirGappedVault"
+    assert (
+        PARAMETERS["backup-account"]["LockAcknowledgement"]
+        in given["Parameters"]["LockAcknowledgement"]["AllowedValues"]
+    )
+
+
+def test_the_key_of_the_copies_can_be_made_with_a_policy_that_its_maker_cannot_change() -> None:
+    key = template("backup-account")["Resources"]["VaultKey"]["Properties"]
+    assert key["BypassPolicyLockoutSafetyCheck"] is True
+
+
+def test_the_service_control_policy_knows_both_keys_of_a_source_account_by_their_tag() -> None:
+    resources = template("source-backup")["Resources"]
+    tags = {name: resources[name]["Properties"]["Tags"] for name in ("VaultKey", "VolumeKey")}
+    assert list(tags.values()) == [[{"Key": "backup-vault", "Value": {"Ref": "VaultName"}}]] * 2
