@@ -12,10 +12,8 @@ use crate::alarm_path::Kept;
 use crate::alarm_path::facts::{Rule, SmsAccount, Subscription, TopicSettings};
 use crate::arn::{AccountId, Arn, Region};
 use crate::copy::{Leg, LegFacts};
-use crate::event::{Job, JobKey, JobType};
-use crate::drill::CopyOrder;
 use crate::drill::record::Record;
-use crate::drill::retest::Held;
+use crate::drill::{CopyOrder, retest};
 use crate::event::{Job, JobId, JobKey, JobType};
 use crate::evidence::{
     BackupPlan, Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
@@ -460,7 +458,7 @@ pub trait CopyLists: Send + Sync {
 /// Lists recovery points in the account that holds them.
 pub trait PointLists: Send + Sync {
     /// Every recovery point of a resource in a vault.
-    fn points_of(&self, vault: &Arn, resource: &Arn) -> impl Future<Output = Result<Vec<Held>, Gap>> + Send;
+    fn points_of(&self, vault: &Arn, resource: &Arn) -> impl Future<Output = Result<Vec<retest::Held>, Gap>> + Send;
 }
 
 /// Starts copies in the accounts where drills were switched on. The only port that changes anything outside the guardian's own account.
