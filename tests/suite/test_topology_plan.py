@@ -396,6 +396,13 @@ def test_the_examples_of_the_help_run_as_they_are_written(tmp_path: Path) -> Non
     assert (tmp_path / "setup" / "plan.md").exists()
 
 
+def test_who_did_the_steps_of_the_readme_has_the_stacks_of_a_plan(tmp_path: Path) -> None:
+    stacks = plan(example(), tmp_path, "--format", "json").json()["stacks"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--stack(?:-set)?-name (backup-guardian-[\w-]+)", text))
+    assert named == {one["name"] for one in stacks if "/agent-" in one["template"]}
+
+
 def test_every_region_of_aws_is_known(tmp_path: Path) -> None:
     """A typing error is told only because every other name is known."""
     endpoints = botocore.session.get_session().get_data("endpoints")
