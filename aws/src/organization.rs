@@ -30,7 +30,7 @@ impl Cloud {
         match self.organization_config().await {
             Some(Ok(config)) => Ok(aws_sdk_organizations::Client::new(&config)),
             Some(Err(gap)) => Err(gap),
-            None => Err(gap(action, account, GapReason::NotConfigured, "GUARDIAN_ORGANIZATION_ROLE_ARN is not set".to_owned())),
+            None => Err(gap(action, account, GapReason::NotConfigured, crate::session::NO_ORGANIZATION_ROLE.to_owned())),
         }
     }
 }

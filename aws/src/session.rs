@@ -22,6 +22,9 @@ use crate::patience::Patience;
 use crate::recent::Recent;
 use crate::turns::{Turn, TurnTable};
 
+/// What is told where the organization cannot be read, because nobody said through which role.
+pub(crate) const NO_ORGANIZATION_ROLE: &str = "GUARDIAN_ORGANIZATION_ROLE_ARN is not set: name the reader role of the management account, arn:aws:iam::MANAGEMENT_ACCOUNT_ID:role/backup-guardian-reader";
+
 /// A session is renewed this long before it ends.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// A refused session is not asked for again within this time: one diagnosis makes many reads in the same account.

@@ -41,6 +41,10 @@ Without --evidence AWS is asked, read-only, through the role
 GUARDIAN_EXTERNAL_ID). Use credentials of the guardian account that may assume
 its role `backup-guardian-operator`. Where the profile is one of IAM Identity
 Center: eval \"$(aws configure export-credentials --format env)\"
+Service and resource control policies, backup policies and the list of accounts
+are read through the role of GUARDIAN_ORGANIZATION_ROLE_ARN, the reader role of
+the management account (arn:aws:iam::333333333333:role/backup-guardian-reader).
+Without it they were not seen, and what depends on them is not known.
 With AWS_ENDPOINT_URL of a lab (`make lab`) no credentials are needed.
 
 Exit codes: 0 nothing to explain, 1 explained, 2 wrong usage or unreadable

@@ -62,7 +62,9 @@ name of `guardian explain --list`, or `coverage`.
 Live, it needs what `guardian explain job --help` says.
 
 Exit codes: 0 everything was seen and is well, 1 something is not, 2 wrong
-usage, 3 nothing is known to be ill, but not everything could be seen.")]
+usage, 3 nothing is known to be ill, but not everything could be seen, or no
+account that keeps copies is known. What is for information (info) counts as
+well.")]
 pub(crate) struct SweepArguments {
     #[command(flatten)]
     sweeping: Sweeping,
@@ -86,7 +88,7 @@ pub(crate) struct Sweeping {
     /// Folder that `guardian collect` made. Without it AWS is asked.
     #[arg(long, value_name = "DIR")]
     pub(crate) evidence: Option<PathBuf>,
-    /// Account that keeps the copies (repeatable). Default: GUARDIAN_BACKUP_ACCOUNT_IDS.
+    /// Account that keeps the copies (repeatable); it is read whatever `--account` says. Default: GUARDIAN_BACKUP_ACCOUNT_IDS.
     #[arg(long = "backup-account", value_name = "ID")]
     backup_accounts: Vec<String>,
     /// What was agreed on: retention, frequency, exceptions. Default: the file of GUARDIAN_BASELINE, else 35 days and daily.
@@ -128,7 +130,7 @@ impl Sweeping {
             backup_accounts = settings.backup_accounts.iter().cloned().collect();
         }
         if backup_accounts.is_empty() {
-            complain("guardian: no backup account is known; name it with `--backup-account`, or what belongs to it cannot be judged");
+            complain("guardian: no backup account is known, so nothing can be said to hold; name it with `--backup-account`");
         }
         let scope = Scope { backup_accounts, baseline: baseline(self.baseline.as_deref())? };
         match &self.evidence {

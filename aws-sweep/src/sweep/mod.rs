@@ -41,7 +41,7 @@ pub struct Order {
     pub now: Timestamp,
     /// The Regions.
     pub regions: Vec<Region>,
-    /// These accounts only; none: every active account of the organization.
+    /// These accounts only, and those that keep the copies; none: every active account of the organization.
     pub accounts: Vec<AccountId>,
     /// What holds for all of it.
     pub scope: Scope,
@@ -143,6 +143,8 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
                 members.iter().filter(|member| !matches!(member.status.as_deref(), Some("SUSPENDED" | "PENDING_CLOSURE" | "CLOSED")));
             accounts = active.map(|member| member.account_id.clone()).collect();
         }
+        // Whoever names some accounts means the accounts that are backed up. What became of the vaults of the copies concerns them all.
+        accounts.extend(scope.backup_accounts.iter().cloned());
         accounts.sort();
         accounts.dedup();
         let begun = Begun {

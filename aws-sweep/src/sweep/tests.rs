@@ -155,6 +155,18 @@ async fn what_arrived_of_every_account_is_whole_however_it_was_spilled() {
 }
 
 #[tokio::test]
+async fn the_account_that_keeps_the_copies_is_read_whatever_accounts_are_named() {
+    let folder = folder("named");
+    let mut sweep =
+        Arc::into_inner(sweep(Estate { accounts: 2, nights: AtomicUsize::new(3), breaks_at: Mutex::default() }, &folder)).unwrap();
+    sweep.order.accounts.retain(|account| account.as_str() == source(1));
+    let ready = read(&sweep).await;
+    assert_eq!(ready.accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), [KEEPER.to_owned(), source(1)]);
+    let keeper = sweep.whole(&ready, &AccountId::parse(KEEPER).unwrap()).await.unwrap();
+    assert!(keeper.regions.values().next().unwrap().vaults.known().is_some());
+}
+
+#[tokio::test]
 async fn a_vault_that_broke_off_is_a_gap_and_read_again_leaves_nothing_of_before() {
     let folder = folder("broken");
     let sweep = sweep(Estate { accounts: 70, nights: AtomicUsize::new(40), breaks_at: Mutex::new(Some(100)) }, &folder);

@@ -11,7 +11,7 @@ use crate::session::Cloud;
 pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, '_>) -> Result<Value, Failure> {
     let config = match cloud.organization_config().await {
         Some(config) => config?,
-        None => return Err(Failure::new(GapReason::NotConfigured, "GUARDIAN_ORGANIZATION_ROLE_ARN is not set")),
+        None => return Err(Failure::new(GapReason::NotConfigured, crate::session::NO_ORGANIZATION_ROLE)),
     };
     let organizations = aws_sdk_organizations::Client::new(&config);
     let parameter = |name: &str| question.parameter(name);

@@ -8,8 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use guardian_aws_sweep::sweep::{Forms, ReportError, changes, open, write_forms};
 use guardian_core::arn::Arn;
-use guardian_core::compliance::Status;
-use guardian_core::report::sweep::{MOST_ROWS, Overview, Product, terminal};
+use guardian_core::report::sweep::{MOST_ROWS, Overview, Product, Standing, standing, terminal};
 
 use super::Swept;
 use crate::input;
@@ -115,22 +114,11 @@ fn copy_to(machine: &Path, output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A failure of a check, or a resource that lacks protection, is a finding; what was not seen is none.
+/// What was seen to be ill is a finding; what was not seen is none.
 pub(crate) fn exit(overview: &Overview) -> Exit {
-    use guardian_core::coverage::Protection;
-    let totals = &overview.totals;
-    let ill =
-        [Protection::Unprotected, Protection::OptInBlocked, Protection::SelectedNeverBackedUp, Protection::NeverCopied, Protection::Stale];
-    let lacking = ill.iter().any(|protection| totals.resources.get(protection).is_some_and(|count| *count > 0));
-    let unseen = totals.accounts_not_evaluated > 0
-        || !overview.organization_gaps.is_empty()
-        || totals.outcomes.contains_key(&Status::Unknown)
-        || totals.resources.contains_key(&Protection::Unknown);
-    if lacking || totals.outcomes.contains_key(&Status::Fail) {
-        Exit::Finding
-    } else if unseen {
-        Exit::CouldNotTell
-    } else {
-        Exit::Fine
+    match standing(overview) {
+        Standing::Ill => Exit::Finding,
+        Standing::Unseen => Exit::CouldNotTell,
+        Standing::Well => Exit::Fine,
     }
 }

@@ -14,8 +14,9 @@ use crate::sweep::{self, Sweeping};
 /// Tell whether the topology holds: every route as `guardian preflight` judges it, every part as the checks of `guardian sweep` do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  guardian topology verify --region eu-central-1
-  guardian topology verify --account 111111111111 --region eu-central-1
+  guardian topology verify --region eu-central-1 --backup-account 222222222222
+  guardian topology verify --account 111111111111 --region eu-central-1 \
+    --backup-account 222222222222
   guardian topology verify --evidence evidence
   guardian topology verify --evidence evidence --format json
 
@@ -33,11 +34,13 @@ What you take responsibility for is an exception of the baseline, as for
    findings_not_listed, not_evaluated: [{account_id, region, gaps}]}
 What is not known is absent. Members are only ever added.
 
-Live, it needs what `guardian explain job --help` says.
+Live, it needs what `guardian explain job --help` says. The account that keeps
+the copies is read whatever --account says.
 
 Exit codes: 0 everything was seen and holds, 1 something does not, 2 wrong
-usage, 3 nothing is known to be broken, but not everything could be seen, or
-there is no backup yet whose copy could be judged.")]
+usage, 3 nothing is known to be broken, but not everything could be seen, no
+account that keeps copies is known, or there is no backup yet whose copy could
+be judged. What is for information (info) breaks nothing.")]
 pub(crate) struct VerifyArguments {
     #[command(flatten)]
     sweeping: Sweeping,
@@ -92,6 +95,9 @@ fn text(exit: Exit, of_routes: Exit, routes: &Findings, of_checks: Exit, checks:
         Exit::CouldNotTell | Exit::Usage => "could not all be judged",
     };
     let first = match exit {
+        Exit::Fine if count(checks, guardian_core::compliance::Status::Fail) > 0 => {
+            "The topology holds: every route works, and what checks found is for information.".to_owned()
+        }
         Exit::Fine => "The topology holds: every route works, and every check passes.".to_owned(),
         Exit::Finding => format!("The topology does not hold: routes {}, checks {}.", says(of_routes), says(of_checks)),
         Exit::CouldNotTell | Exit::Usage => {

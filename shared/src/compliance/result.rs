@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Status};
+use super::{Outcome, Status, Subject};
 use crate::arn::{AccountId, Region};
 use crate::coverage::{Protection, ResourceCoverage};
 use crate::diagnosis::Severity;
@@ -83,6 +83,13 @@ pub struct AccountResult {
     pub outcomes: Vec<CheckOutcome>,
     /// Of what nothing, or not everything, could be read.
     pub not_evaluated: Vec<NotEvaluated>,
+}
+
+impl AccountResult {
+    /// The name of the account that an outcome is about, where that is this one: a source account is judged by things of the backup account, too.
+    pub fn name_of(&self, subject: &Subject) -> Option<&String> {
+        self.name.as_ref().filter(|_| subject.account_id == self.account_id)
+    }
 }
 
 /// The sums of a sweep.

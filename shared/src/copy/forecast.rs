@@ -2,6 +2,8 @@
 //!
 //! Three answers: it works, it will fail, it depends. Whatever was not seen and could decide makes it depend; only what was seen makes it fail.
 
+use std::collections::BTreeSet;
+
 use super::predict::{Outlook, predict};
 use super::{Judged, Leg, LegKey, Obstacle, Route, RoutePolicies, SeenPolicies, backup_may_assume};
 use crate::arn::{AccountId, Arn};
@@ -215,7 +217,7 @@ pub fn forecast(leg: &Leg, facts: &LegFacts, organization_id: Option<&str>) -> O
     blockers.dedup();
     let mut open = unseen(leg, facts, &route);
     open.extend(possible.into_iter().map(|obstacle| obstacle.reason().to_owned()));
-    open.extend(prediction.open.iter().map(open_point));
+    open.extend(open_points(&prediction.open));
     let mut sentences = std::collections::BTreeSet::new();
     open.retain(|sentence| sentences.insert(sentence.clone()));
     let fails = prediction.outlook == Outlook::Fails || !blockers.is_empty();
@@ -239,6 +241,34 @@ pub fn forecast(leg: &Leg, facts: &LegFacts, organization_id: Option<&str>) -> O
         open,
         perhaps_selected: leg.perhaps_selected.clone(),
     }))
+}
+
+/// A sentence for each call; for a policy that was not read one for all the calls that depend on it, because it is one cause.
+fn open_points(all: &[Judged]) -> Vec<String> {
+    let mut unread = Vec::<(String, Vec<&Judged>)>::new();
+    let mut open = Vec::new();
+    for judged in all {
+        let on = match judged.decision {
+            Decision::Uncertain | Decision::Allowed => Some(judged.open_points()).filter(|on| on.starts_with("unreadable ")),
+            Decision::ImplicitlyDenied | Decision::ExplicitlyDenied => None,
+        };
+        match on {
+            Some(on) => match unread.iter_mut().find(|(known, _)| *known == on) {
+                Some((_, calls)) => calls.push(judged),
+                None => unread.push((on, vec![judged])),
+            },
+            None => open.push(open_point(judged)),
+        }
+    }
+    let told = unread.iter().map(|(on, calls)| match calls.as_slice() {
+        [one] => open_point(one),
+        calls => {
+            let actions = calls.iter().map(|judged| judged.requirement.action).collect::<BTreeSet<_>>();
+            let actions = actions.into_iter().collect::<Vec<_>>().join(", ");
+            format!("whether {} calls are allowed ({actions}) depends on {on}", calls.len())
+        }
+    });
+    told.chain(open).collect()
 }
 
 fn open_point(judged: &Judged) -> String {

@@ -250,3 +250,15 @@ fn what_tags_may_select_fails_only_perhaps() {
     assert_eq!((perhaps.verdict, perhaps.denied.len(), perhaps.open.len()), (Verdict::Depends, 1, 1));
     assert!(perhaps.open[0].contains("`by tag`"), "{:?}", perhaps.open);
 }
+
+#[test]
+fn a_policy_that_was_not_read_is_one_cause_however_many_calls_depend_on_it() {
+    let (leg, mut facts) = healthy();
+    facts.source_scps = gap(GapReason::NotConfigured);
+    let told = told(&leg, &facts);
+    let [open] = told.open.as_slice() else { panic!("{:?}", told.open) };
+    assert!(
+        open.contains("calls are allowed (") && open.contains("kms:") && open.ends_with("depends on unreadable scp document 1"),
+        "{open}"
+    );
+}

@@ -179,7 +179,8 @@ impl<W: Write> SweepWriter for OutcomesCsv<W> {
             let account = part.account_id.as_str();
             line(&mut self.0, &[account, name, region, "", "", "", "not-evaluated", "", "", "", "", "", &not_seen])?;
         }
-        account.outcomes.iter().try_for_each(|found| self.outcome(name, found))
+        let name_of = |found: &CheckOutcome| account.name_of(&found.outcome.subject).map_or("", String::as_str);
+        account.outcomes.iter().try_for_each(|found| self.outcome(name_of(found), found))
     }
 
     fn end(&mut self, _: &Totals) -> io::Result<()> {

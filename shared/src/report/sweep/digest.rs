@@ -16,7 +16,7 @@ pub fn digest(overview: &Overview, changes: Option<&Changes>, report_uri: Option
     let share = Share::of(&overview.totals);
     let severity = verdict::severity(overview);
     let account_names = overview.findings.iter().filter_map(|finding| {
-        let name = finding.account_name.clone()?;
+        let name = overview.acting(finding)?.to_owned();
         Some((finding.found.outcome.subject.account_id.clone(), name))
     });
     let alert = Alert {
@@ -87,7 +87,7 @@ fn act_in(overview: &Overview) -> Option<ActIn> {
     if let Some(finding) = overview.findings.iter().next() {
         let subject = &finding.found.outcome.subject;
         return Some(ActIn {
-            account_name: finding.account_name.clone(),
+            account_name: overview.acting(finding).map(str::to_owned),
             region: subject.region.clone(),
             resource_arn: subject.resource_arn.as_ref().map(|arn| arn.as_str().to_owned()),
             ..of(&subject.account_id)
@@ -109,7 +109,11 @@ fn findings(overview: &Overview) -> Vec<EvidenceLine> {
             account_id: subject.account_id.clone(),
             region: subject.region.clone(),
             at: None,
-            text: format!("{} ({})", cut(&words::seen(&finding.found), 400), cut(&words::object(subject), 300)),
+            text: format!(
+                "{} ({})",
+                cut(&words::seen(&finding.found), 400),
+                cut(&words::object_for(subject, finding.concerned_name.as_deref()), 300)
+            ),
         }
     });
     let lacking = overview.resources.iter().take(MOST.saturating_sub(failed.len())).map(|row| EvidenceLine {
@@ -128,7 +132,7 @@ fn steps(overview: &Overview) -> Vec<NextStep> {
     let mut steps = Vec::<NextStep>::new();
     for finding in overview.findings.iter() {
         let Some(remedy) = &finding.found.outcome.remedy else { continue };
-        let account = words::named_account(&finding.found.outcome.subject.account_id, finding.account_name.as_deref());
+        let account = words::named_account(&finding.found.outcome.subject.account_id, overview.acting(finding));
         let text = format!("In {account}: {}", words::sentence(remedy));
         if steps.iter().all(|step| step.text != text) {
             steps.push(NextStep { text, command: None, grade: Grade::NeedsApproval });

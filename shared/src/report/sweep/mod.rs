@@ -41,6 +41,7 @@ pub use read::{ReadError, Reader};
 pub use routes::{RouteLine, RouteState, Routes};
 pub use share::Share;
 pub use terminal::{MOST_ROWS, terminal, terminal_findings};
+pub use verdict::{Standing, standing};
 pub use worst::Worst;
 
 use crate::compliance::{AccountResult, OrganizationResult, SweepHead, Totals};

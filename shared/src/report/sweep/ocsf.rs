@@ -34,10 +34,11 @@ impl<W: Write> Ocsf<W> {
         Inert(Self { out, head: None })
     }
 
-    fn outcomes(&mut self, outcomes: &[CheckOutcome], account_name: Option<&str>) -> io::Result<()> {
+    fn outcomes(&mut self, outcomes: &[CheckOutcome], account: Option<&AccountResult>) -> io::Result<()> {
         let Some(head) = &self.head else { return Err(io::Error::other("the head of a sweep comes before its outcomes")) };
         for (found, uid) in outcomes.iter().zip(identities(outcomes)) {
-            serde_json::to_writer(&mut self.out, &finding(head, found, &uid, account_name))?;
+            let name = account.and_then(|account| account.name_of(&found.outcome.subject)).map(String::as_str);
+            serde_json::to_writer(&mut self.out, &finding(head, found, &uid, name))?;
             self.out.write_all(b"\n")?;
         }
         Ok(())
@@ -172,7 +173,7 @@ impl<W: Write> SweepWriter for Ocsf<W> {
     }
 
     fn account(&mut self, account: &AccountResult) -> io::Result<()> {
-        self.outcomes(&account.outcomes, account.name.as_deref())
+        self.outcomes(&account.outcomes, Some(account))
     }
 
     fn end(&mut self, _: &Totals) -> io::Result<()> {

@@ -32,8 +32,10 @@ const MOST_GAPS: usize = 8;
 pub struct Finding {
     /// What the check says.
     pub found: CheckOutcome,
-    /// The name of the account, where it is known.
+    /// The name of the account that must act, where it is known; [`Overview::acting`] knows more of them once the sweep is over.
     pub account_name: Option<String>,
+    /// The name of the account whose copies it concerns, where that is another one.
+    pub concerned_name: Option<String>,
 }
 
 /// How much of an account was evaluated.
@@ -149,7 +151,13 @@ impl Overview {
         self.totals.outcomes.get(&Status::Unknown).copied().unwrap_or_default()
     }
 
-    fn outcomes(&mut self, outcomes: &[CheckOutcome], account_name: Option<&String>) {
+    /// The name of the account that must act on a finding.
+    pub(super) fn acting<'a>(&'a self, finding: &'a Finding) -> Option<&'a str> {
+        let keeper = || self.backup_names.get(&finding.found.outcome.subject.account_id);
+        finding.account_name.as_ref().or_else(keeper).map(String::as_str)
+    }
+
+    fn outcomes(&mut self, outcomes: &[CheckOutcome], account: Option<&AccountResult>) {
         for found in outcomes {
             let line = self.checks.entry(found.code.clone()).or_insert_with(|| CheckLine {
                 check: found.check.clone(),
@@ -160,7 +168,15 @@ impl Overview {
             if found.outcome.status == Status::Fail {
                 let subject = found.outcome.subject.clone();
                 let rank = (Reverse(found.severity), subject.account_id.clone(), found.code.clone(), subject, found.outcome.seen.clone());
-                self.findings.push(rank, || Finding { found: found.clone(), account_name: account_name.cloned() });
+                self.findings.push(rank, || {
+                    let subject = &found.outcome.subject;
+                    let concerned = account.filter(|account| subject.account_id != account.account_id);
+                    Finding {
+                        found: found.clone(),
+                        account_name: account.and_then(|account| account.name_of(subject)).cloned(),
+                        concerned_name: concerned.and_then(|account| account.name.clone()),
+                    }
+                });
             }
         }
     }
@@ -232,7 +248,7 @@ impl SweepWriter for Overview {
     }
 
     fn account(&mut self, account: &AccountResult) -> io::Result<()> {
-        self.outcomes(&account.outcomes, account.name.as_ref());
+        self.outcomes(&account.outcomes, Some(account));
         self.unevaluated(account);
         for row in account.coverage.iter().filter(|row| lacks(row.protection)) {
             self.resources.push((row.protection, row.resource_arn.clone()), || row.clone());

@@ -6,7 +6,7 @@ use super::{Changes, Overview, Share, Turn};
 use crate::arn::AccountId;
 use crate::diagnosis::Severity;
 use crate::evidence::Gap;
-use crate::report::layout::wrap;
+use crate::report::layout::{wrap, wrap_around_copied};
 use crate::report::terminal::{GREEN, Look, RED, YELLOW};
 
 /// Rows of one list; the machine form has the rest.
@@ -33,6 +33,8 @@ pub fn terminal_findings(overview: &Overview, look: Look, most: usize) -> String
     page.not_evaluated(overview);
     page.lines.join("\n")
 }
+
+const INDENT: &str = "           ";
 
 struct Page {
     look: Look,
@@ -95,10 +97,12 @@ impl Page {
             self.lines.push(format!("  {} {}  {}", self.look.paint(style, &label), found.code, words::check(&found.check)));
             self.text(&words::seen(found));
             let region = subject.region.as_ref().map(|region| format!(", {region}")).unwrap_or_default();
-            let account = named_account(&subject.account_id, finding.account_name.as_deref());
-            self.text(&format!("act in {account}{region}: {}", words::object(subject)));
+            let account = named_account(&subject.account_id, overview.acting(finding));
+            let object = words::object_for(subject, finding.concerned_name.as_deref());
+            self.text(&format!("act in {account}{region}: {object}"));
             if let Some(remedy) = &found.outcome.remedy {
-                self.text(&format!("do: {remedy}"));
+                let remedy = format!("do: {remedy}");
+                self.lines.extend(wrap_around_copied(INDENT, INDENT, &remedy, self.look.columns));
             }
         }
         self.more(overview.findings.total(), overview.findings.iter().len());
@@ -162,7 +166,7 @@ impl Page {
     }
 
     fn text(&mut self, text: &str) {
-        self.lines.extend(wrap("           ", "           ", text, self.look.columns));
+        self.lines.extend(wrap(INDENT, INDENT, text, self.look.columns));
     }
 
     fn more(&mut self, total: u64, kept: usize) {

@@ -8,7 +8,7 @@ use crate::diagnosis::Severity;
 
 /// How the whole stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// Something was seen and is ill.
     Ill,
     /// Nothing ill was seen, and not everything was seen.
@@ -18,7 +18,7 @@ pub(super) enum Standing {
 }
 
 /// How the whole stands.
-pub(super) fn standing(overview: &Overview) -> Standing {
+pub fn standing(overview: &Overview) -> Standing {
     if ill(overview) > 0 || failures(overview) > 0 {
         Standing::Ill
     } else if is_unseen(overview) {
@@ -46,6 +46,9 @@ pub(super) fn sentence(overview: &Overview) -> String {
     if accounts > 0 {
         parts.push(format!("{} could not be read, or not wholly", counted(accounts, "account")));
     }
+    if keeper_unknown(overview) {
+        parts.push("no account that keeps copies was named, so none was judged".to_owned());
+    }
     if !overview.organization_gaps.is_empty() {
         parts.push("not all of the organization could be read".to_owned());
     }
@@ -54,10 +57,15 @@ pub(super) fn sentence(overview: &Overview) -> String {
         parts.push(format!("{} could not be answered", counted(unsure, "question")));
     }
     if parts.is_empty() {
+        let informing = match for_information(overview) {
+            0 => String::new(),
+            n => format!("; {} for information", counted(n, "finding")),
+        };
         return match all {
-            0 => "No resource that should be protected was seen; every check passes.".to_owned(),
+            0 => format!("No resource that should be protected was seen; every check passes{informing}."),
             all => {
-                format!("Everything was seen and holds: {} in {}.", counted(all, "resource"), counted(overview.totals.accounts, "account"))
+                let accounts = counted(overview.totals.accounts, "account");
+                format!("Everything was seen and holds: {} in {accounts}{informing}.", counted(all, "resource"))
             }
         };
     }
@@ -84,9 +92,20 @@ pub(super) fn ill(overview: &Overview) -> u64 {
     overview.totals.resources.iter().map(of).sum()
 }
 
-/// Failed checks, excepted ones left out.
+/// Failed checks that somebody must do something about: neither excepted ones, nor those for information.
 pub(super) fn failures(overview: &Overview) -> u64 {
-    overview.totals.outcomes.get(&Status::Fail).copied().unwrap_or_default()
+    let all = overview.totals.outcomes.get(&Status::Fail).copied().unwrap_or_default();
+    all.saturating_sub(for_information(overview))
+}
+
+/// Failures of checks that only inform, which no verdict depends on.
+fn for_information(overview: &Overview) -> u64 {
+    overview.totals.failures.get(&Severity::Info).copied().unwrap_or_default()
+}
+
+/// Whether nobody said where the copies are kept: then nothing that is asked of that account was asked.
+fn keeper_unknown(overview: &Overview) -> bool {
+    overview.head.as_ref().is_some_and(|head| head.backup_accounts.is_empty())
 }
 
 /// Resources in a state.
@@ -97,4 +116,5 @@ pub(super) fn resources(overview: &Overview, protection: Protection) -> u64 {
 fn is_unseen(overview: &Overview) -> bool {
     resources(overview, Protection::Unknown) + overview.totals.accounts_not_evaluated + overview.unknown_outcomes() > 0
         || !overview.organization_gaps.is_empty()
+        || keeper_unknown(overview)
 }

@@ -1,7 +1,7 @@
 //! Words of a sweep that several readers share.
 
 use super::Turn;
-use crate::arn::Arn;
+use crate::arn::{AccountId, Arn};
 use crate::compliance::{CheckOutcome, Status, Subject, checks};
 use crate::coverage::{Protection, ResourceCoverage};
 use crate::evidence::Gap;
@@ -97,13 +97,21 @@ pub(super) fn turn(turn: Turn) -> &'static str {
 
 /// What an outcome is about: the thing, and what part of it.
 pub(super) fn object(subject: &Subject) -> String {
+    object_for(subject, None)
+}
+
+/// The same, with the name of the account whose copies it concerns.
+pub(super) fn object_for(subject: &Subject, concerned: Option<&str>) -> String {
     let thing = match (&subject.resource_arn, &subject.region) {
         (Some(arn), _) => arn.as_str().to_owned(),
         (None, Some(region)) => format!("account {} in {region}", subject.account_id),
         (None, None) => format!("account {}", subject.account_id),
     };
     match &subject.part {
-        Some(part) => format!("{thing}, {part}"),
+        Some(part) => match AccountId::parse(part) {
+            Ok(id) => format!("{thing}, for {}", named_account(&id, concerned)),
+            Err(_) => format!("{thing}, {part}"),
+        },
         None => thing,
     }
 }

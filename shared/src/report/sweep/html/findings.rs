@@ -20,9 +20,9 @@ pub(super) fn section(overview: &Overview) -> String {
         out.push_str("<p class=\"none\">No check fails on anything that was seen.</p>\n");
     } else {
         out.push_str("<ol class=\"findings\">\n");
-        out.extend(overview.findings.iter().take(MOST_AT_ONCE).map(article));
+        out.extend(overview.findings.iter().take(MOST_AT_ONCE).map(|finding| article(overview, finding)));
         out.push_str("</ol>\n");
-        let later = overview.findings.iter().take(MOST).skip(MOST_AT_ONCE).map(article).collect::<Vec<_>>();
+        let later = overview.findings.iter().take(MOST).skip(MOST_AT_ONCE).map(|finding| article(overview, finding)).collect::<Vec<_>>();
         if !later.is_empty() {
             out.push_str(&format!(
                 "<details class=\"later\"><summary>The next {}</summary><ol class=\"findings\">\n{}</ol></details>\n",
@@ -36,13 +36,13 @@ pub(super) fn section(overview: &Overview) -> String {
     out
 }
 
-fn article(finding: &Finding) -> String {
+fn article(overview: &Overview, finding: &Finding) -> String {
     let (found, outcome) = (&finding.found, &finding.found.outcome);
     let subject = &outcome.subject;
     let region = subject.region.as_ref().map(|region| format!(", {region}")).unwrap_or_default();
-    let mut facts =
-        pair("Act in", &t(&format!("{}{region}", named_account(&subject.account_id, finding.account_name.as_deref()))).to_string());
-    facts.push_str(&pair("Object", &format!("<code>{}</code>", t(&words::object(subject)))));
+    let mut facts = pair("Act in", &t(&format!("{}{region}", named_account(&subject.account_id, overview.acting(finding)))).to_string());
+    let object = words::object_for(subject, finding.concerned_name.as_deref());
+    facts.push_str(&pair("Object", &format!("<code>{}</code>", t(&object))));
     if let Some(remedy) = &outcome.remedy {
         facts.push_str(&pair("Remedy", &rich(&words::sentence(remedy))));
     }
