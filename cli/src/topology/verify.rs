@@ -15,8 +15,7 @@ use crate::sweep::{self, Sweeping};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   guardian topology verify --region eu-central-1 --backup-account 222222222222
-  guardian topology verify --account 111111111111 --region eu-central-1 \
-    --backup-account 222222222222
+  guardian topology verify --account 111111111111 --region eu-central-1
   guardian topology verify --evidence evidence
   guardian topology verify --evidence evidence --format json
 
