@@ -118,3 +118,42 @@ fn is_unseen(overview: &Overview) -> bool {
         || !overview.organization_gaps.is_empty()
         || keeper_unknown(overview)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arn::AccountId;
+    use crate::compliance::SweepHead;
+
+    fn overview(keepers: &[&str], failed: &[(Severity, u64)]) -> Overview {
+        let mut overview = Overview::gather().into_inner();
+        overview.head = Some(SweepHead {
+            schema: String::new(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            version: String::new(),
+            organization_id: None,
+            regions: Vec::new(),
+            backup_accounts: keepers.iter().map(|id| AccountId::parse(id).unwrap()).collect(),
+        });
+        overview.totals.failures = failed.iter().copied().collect();
+        let all = failed.iter().map(|(_, n)| n).sum::<u64>();
+        overview.totals.outcomes.extend((all > 0).then_some((Status::Fail, all)));
+        overview
+    }
+
+    #[test]
+    fn what_is_for_information_breaks_nothing_and_without_a_keeper_nothing_holds() {
+        let keeper = ["222222222222"];
+        for (keepers, failed, expected) in [
+            (&keeper[..], &[][..], Standing::Well),
+            (&keeper[..], &[(Severity::Info, 2)][..], Standing::Well),
+            (&keeper[..], &[(Severity::Info, 2), (Severity::Low, 1)][..], Standing::Ill),
+            (&[][..], &[][..], Standing::Unseen),
+            (&[][..], &[(Severity::Low, 1)][..], Standing::Ill),
+        ] {
+            assert_eq!(standing(&overview(keepers, failed)), expected, "{keepers:?} {failed:?}");
+        }
+        assert!(sentence(&overview(&keeper, &[(Severity::Info, 2)])).ends_with("every check passes; 2 findings for information."));
+        assert!(sentence(&overview(&[], &[])).contains("o account that keeps copies was named"));
+    }
+}
