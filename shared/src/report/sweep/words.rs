@@ -203,6 +203,18 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_a_finding_concerns_is_told_as_one() {
+        let subject = |part: &str| Subject {
+            account_id: AccountId::parse("222222222222").unwrap(),
+            region: None,
+            resource_arn: None,
+            part: Some(part.to_owned()),
+        };
+        assert_eq!(object_for(&subject("111111111111"), Some("payroll")), "account 222222222222, for account payroll (111111111111)");
+        assert_eq!(object(&subject("EBS")), "account 222222222222, EBS");
+    }
+
+    #[test]
     fn the_words_of_people_follow_those_of_the_machine_form() {
         for protection in PROTECTIONS {
             assert_eq!(serde_json::to_value(protection).unwrap(), protection_id(protection));
