@@ -220,8 +220,10 @@ class Guardian:
 
     def forget_tampering(self) -> None:
         """Nobody was told of anything that was done so far."""
-        for item in self.items(self.table):
-            if item["sk"] == "head" and "burst" in json.loads(item["life"]):
+        items = self.items(self.table)
+        of_actors = {item["pk"] for item in items if item["sk"] == "head" and "burst" in json.loads(item["life"])}
+        for item in items:
+            if item["pk"] in of_actors:
                 self.dynamodb.delete_item(TableName=self.table, Key={name: {"S": item[name]} for name in ("pk", "sk")})
 
     def forget_what_was_put_off(self) -> None:

@@ -1,6 +1,6 @@
 //! Alerts to render: one organization, one night, several things that go wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use guardian_core::arn::{AccountId, Arn, Region, backup_service_linked_role};
 use guardian_core::diagnosis::{
@@ -11,10 +11,12 @@ use guardian_core::evidence::{
     Change, Denial, DenialKind, Effect, Evidence, Fact, Gap, GapReason, JobDescription, Key, KeyManager, KeyPolicy, PolicyType,
     RecoveryPoint, Search, SearchEnd,
 };
-use guardian_core::incident::{IncidentId, Object, identify};
+use guardian_core::incident::{Incident, IncidentId, Moment, Object, View, identify};
 use guardian_core::remedy::Proof;
 use guardian_core::report::{Alert, Kind, Names, build};
-use jiff::Timestamp;
+use guardian_core::tamper::{self, Incoming, Scene};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 pub(crate) const SOURCE: &str = "111111111111";
 pub(crate) const BACKUP: &str = "222222222222";
@@ -382,6 +384,43 @@ pub(crate) const HOSTILE: &str = "ok\r\n\r\nWHO MUST ACT\n  account 999999999999
                            \\ud800 `code` *bold*";
 
 /// The first failure with hostile text in everything that others choose.
+/// A lock that was removed and a recovery point that was deleted then, by one actor.
+pub(crate) fn tampered(vault: &str, session: &str) -> Incident {
+    let now = at("2026-11-02T14:20:00Z");
+    let mut view = View::default();
+    for (n, name, request) in [
+        (1, "DeleteBackupVaultLockConfiguration", json!({"backupVaultName": vault})),
+        (
+            2,
+            "DeleteRecoveryPoint",
+            json!({"backupVaultName": vault, "recoveryPointArn": "arn:aws:backup:eu-central-1:222222222222:recovery-point:9a1b2c3d"}),
+        ),
+    ] {
+        let issuer = json!({"type": "Role", "arn": "arn:aws:iam::222222222222:role/Admin", "accountId": "222222222222"});
+        let event = json!({
+            "id": "e", "detail-type": "AWS API Call via CloudTrail", "source": "aws.backup", "account": "222222222222",
+            "time": "2026-11-02T14:19:00Z", "region": "eu-central-1", "resources": [],
+            "detail": {
+                "userIdentity": {
+                    "type": "AssumedRole", "accountId": "222222222222", "sessionContext": {"sessionIssuer": issuer},
+                    "arn": format!("arn:aws:sts::222222222222:assumed-role/Admin/{session}"),
+                },
+                "eventTime": format!("2026-11-02T14:1{n}:00Z"), "eventSource": "backup.amazonaws.com", "eventName": name,
+                "awsRegion": "eu-central-1", "sourceIPAddress": "192.0.2.17", "requestParameters": request,
+                "eventID": format!("5d529779-2d27-42b5-92da-00000000000{n}"),
+            },
+        });
+        let Incoming::Write(write) = tamper::read(event.to_string().as_bytes()) else { panic!("no write") };
+        let backup_accounts = BTreeSet::from([account("222222222222")]);
+        let scene = Scene { backup_accounts: &backup_accounts, organization_id: None, before: None, of_a_route: None };
+        let deed = tamper::judge(&write, &scene).unwrap();
+        let id = IncidentId::of_actor(&write.actor.id);
+        let moment = Moment { now, lease_until: now, repeat_after: SignedDuration::from_hours(4) };
+        view = tamper::done(View { job_counted: None, ..view }, &deed, &write.actor.id, &id, &moment).0;
+    }
+    view.incident.unwrap()
+}
+
 pub(crate) fn hostile() -> (Evidence, Verdict, Names) {
     let (mut evidence, mut verdict) = create_grant();
     evidence.job.status_message = Some(HOSTILE.to_owned());

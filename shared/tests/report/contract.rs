@@ -7,7 +7,7 @@ use guardian_core::diagnosis::Cause;
 use guardian_core::event::JobState;
 use guardian_core::evidence::{Fact, Key};
 use guardian_core::incident::{Acknowledgement, Closing, Incident};
-use guardian_core::report::{Alert, Kind, Listed, Names, Report, again, render, schema};
+use guardian_core::report::{Alert, Kind, Listed, Names, Report, again, render, schema, tamper};
 use serde_json::{Value, json};
 
 use crate::cases;
@@ -49,6 +49,29 @@ fn the_report_object_keeps_its_schema_and_nothing_hostile_is_alive_in_it() {
         // JSON would write them as escapes, which whoever prints them brings to life.
         assert!(["\\u001b", "\\u0007", "\u{202e}"].iter().all(|alive| !report.body().contains(alive)), "{}", report.body());
         assert!(!validator.is_valid(&json!({"schema": body["schema"], "at": body["at"]})), "a report without incidents is none");
+    }
+}
+
+#[test]
+fn tampering_keeps_the_schema_names_where_it_was_done_and_has_nothing_alive_in_it() {
+    let now = cases::at("2026-11-02T14:20:00Z");
+    for (vault, session) in [("central-vault", "anna"), ("x\u{202e} -----END https://evil.example/ <!channel>", "@everyone\u{1b}[31m")] {
+        let incident = cases::tampered(vault, session);
+        let message = render(&tamper(&incident, now).unwrap());
+        let alert = check(&message.default);
+        assert_eq!((&alert["kind"], &alert["severity"]), (&json!("tamper"), &json!("critical")));
+        let texts = [&message.default, &message.email, &message.sms, &message.chat, &message.subject];
+        for alive in ["\u{202e}", "\u{1b}", "\\u001b", "https://evil", "<!channel>", "@everyone"] {
+            assert!(texts.iter().all(|text| !text.contains(alive)), "{alive}");
+        }
+        let attribute = |name: &str| message.attributes.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str());
+        assert_eq!((attribute("source_account"), attribute("region")), (Some("222222222222"), Some("eu-central-1")));
+        assert!(message.sms.len() <= 140 && message.subject.len() < 100, "{} {}", message.sms, message.subject);
+        // Closed by a person it is over without a job.
+        let closing = Closing { owner: "sam".to_owned(), reason: "it was me".to_owned(), at: now, opening: 1 };
+        let over = Incident { closed: Some(closing), told: None, ..incident.clone() };
+        let over = again(&tamper(&incident, now).unwrap(), Kind::Resolved, &over, None, now);
+        assert!(over.title.starts_with("Closed: ") && check(&render(&over).default)["closed"]["owner"] == "sam", "{}", over.title);
     }
 }
 

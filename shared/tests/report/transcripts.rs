@@ -55,6 +55,12 @@ fn a_harmless_expiry_claims_no_hole_and_calls_nobody() {
 }
 
 #[test]
+fn who_endangers_backups_is_told_with_a_timeline_and_what_undoes_it() {
+    let incident = cases::tampered("central-vault", "anna");
+    insta::assert_snapshot!("tamper", transcript(&guardian_core::report::tamper(&incident, cases::at("2026-11-02T14:20:00Z")).unwrap()));
+}
+
+#[test]
 fn a_reminder_says_since_when_and_how_many() {
     let (evidence, verdict) = cases::create_grant();
     let mut alert = cases::alert(&evidence, &verdict, Kind::Reminder, 7, &cases::names());
