@@ -178,7 +178,7 @@ class Guardian:
 
     def denials(self) -> list[Json]:
         """The kept denials."""
-        return [json.loads(item["denial"]) for item in self.items(self.denials_table)]
+        return [json.loads(item["denial"]) for item in self.items(self.denials_table) if "denial" in item]
 
     @contextmanager
     def without_table(self, name: str) -> Iterator[None]:

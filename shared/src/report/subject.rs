@@ -10,6 +10,12 @@ pub(super) const LONGEST: usize = 99;
 /// `HIGH Copy failed: payroll-data (EBS), account payroll (111111111111)`. The account is never what is cut.
 pub(super) fn subject(alert: &Alert) -> String {
     let severity = alert.severity.as_str().to_uppercase();
+    if alert.actor.is_some() && alert.jobs.is_empty() {
+        let account = format!(", account {}", alert.act_in.account_id);
+        let what = alert.title.strip_suffix(&account).unwrap_or(&alert.title);
+        let room = LONGEST.saturating_sub(severity.len() + 1 + account.len());
+        return ascii(&format!("{severity} {}{account}", words::cut(what, room)));
+    }
     let Some(job) = alert.jobs.first() else { return ascii(&words::cut(&format!("{severity} {}", alert.title), LONGEST)) };
     let what = words::cut(&headline::what(alert.kind, alert.closed.is_some(), alert.cause, job), 48);
     let id = &job.account_id;

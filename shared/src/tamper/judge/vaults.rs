@@ -137,13 +137,24 @@ fn is_outside(part: &Part, write: &Write, scene: &Scene<'_>) -> bool {
 fn lock_removed(write: &Write, scene: &Scene<'_>) -> Judged {
     let severity = by_account(write, scene, Severity::Critical, Severity::High);
     let vault = named(write, "backupVaultName");
+    // What it was put with: a lock of governance mode.
+    let least = scene.before.and_then(|before| member(&before.value, "minRetentionDays")).and_then(Value::as_u64);
+    let undo = match least {
+        Some(least) => command(
+            "aws backup put-backup-vault-lock-configuration --backup-vault-name {} --min-retention-days {} --region {}",
+            &[&vault, &least.to_string(), write.region.as_str()],
+        ),
+        None => command("aws backup describe-backup-vault --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]),
+    };
+    let how = if least.is_some() {
+        "Lock it again, with the retention that it had."
+    } else {
+        "Lock it again; this shows the vault as it is now."
+    };
     Deed::of(write, DeedKind::VaultLockRemoved, severity, format!("removed the lock of the vault {vault}"))
         .changed(scene.before.map(|before| sorted(&before.value)), Some("no lock".to_owned()))
         .endangers("Recovery points of this vault can be deleted at once; a deletion often follows.")
-        .undo(
-            "Lock it again, with the retention that it had.",
-            command("aws backup describe-backup-vault --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]),
-        )
+        .undo(how, undo)
         .judged()
 }
 
