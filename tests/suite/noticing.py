@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from lab.aws.evaluator import Policies, Request, evaluate
 
-from .guardian import CHECK, CHECK_RULE, RECONCILE, RECONCILE_RULE, Guardian
+from .guardian import CHECK, CHECK_RULE, RECONCILE, RECONCILE_RULE, WATCH, Guardian
 from .organization import Inbox, Json, Lab, Operations, failing_route
 from .removals import dead_letter_queues, named
 from .test_quiet import Vault, happen, make_plan
@@ -81,7 +81,29 @@ class Watched:
             found.add("CompletedEventsRule")
         if self.guardian.denials():
             found.add("DenialEventsRule")
-        return found | self._put_off() | self._schedules() | self._handed_over()
+        return found | self._tampering() | self._put_off() | self._schedules() | self._handed_over()
+
+    def endanger(self) -> tuple[str, str]:
+        """Somebody takes the lock from a vault, and a role from AWS Backup; how they are called."""
+        vault, role = self.lab.unique("unlocked"), self.lab.unique("backup-gone")
+        backup, iam = self.lab.client(self.lab.source, "backup"), self.lab.client(self.lab.source, "iam")
+        backup.create_backup_vault(BackupVaultName=vault)
+        backup.put_backup_vault_lock_configuration(BackupVaultName=vault, MinRetentionDays=1)
+        backup.delete_backup_vault_lock_configuration(BackupVaultName=vault)
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+        iam.delete_role(RoleName=role)
+        self.lab.idle()
+        return vault, role
+
+    def _tampering(self) -> set[str]:
+        """What somebody did is in the incident of the actor; what AWS Backup says of it besides is only counted."""
+        ways = dict(zip(("WriteEventsRule", "GlobalWriteEventsRule"), self.endanger(), strict=True))
+        items = self.guardian.items(self.guardian.table)
+        deeds = " ".join(item["body"] for item in items if item["sk"].startswith("deed#"))
+        found = {rule for rule, name in ways.items() if name in deeds}
+        if self._ran(WATCH) and ("announced", "seen") in self.guardian.counts(WATCH):
+            found.add("ChangeEventsRule")
+        return found
 
     def _put_off(self) -> set[str]:
         """CloudTrail has the refused call five minutes later, and somebody comes back to the incident for it."""
@@ -185,6 +207,7 @@ class Watched:
         happen(
             self.lab, "ProcessBackupPlanSelection", {"backupPlanArn": plan, "selectionId": "weekly"}, "It cannot be."
         )
+        self.endanger()
         for rule in (RECONCILE_RULE, CHECK_RULE, SWEEP_RULE):
             self._moment(rule)
         self.lab.idle()

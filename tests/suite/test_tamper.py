@@ -191,6 +191,10 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     risen = inbox.tampers()
     assert [alert["severity"] for alert in risen] == ["critical"]
     kms.schedule_key_deletion(KeyId=route.key_arn, PendingWindowInDays=7)
+    # IAM has its events in the global Region, from where they come over the same bus.
+    iam, role = lab.client(lab.source, "iam"), lab.unique("backup-jobs")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    iam.delete_role(RoleName=role)
     assert inbox.tampers() == [], "it cannot get worse, and the rest is told at the repeat interval"
     last = risen[-1]
     assert last["incident_id"] == first["incident_id"] and last["actor"].endswith("/suite")
@@ -219,8 +223,10 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
         "vault-lock-removed": 1,
         "recovery-point-deleted": 2,
         "key-deletion-scheduled": 1,
+        "role-weakened": 1,
     }
-    assert shown["deeds_total"] == 4 and shown["actor"].endswith(":role/OrganizationAccountAccessRole")
+    assert {deed["region"] for deed in shown["deeds"]} == {lab.region, "us-east-1"}
+    assert shown["deeds_total"] == 5 and shown["actor"].endswith(":role/OrganizationAccountAccessRole")
     run("ack", last["incident_id"], "--owner", "sam", "--reason", "found out", "--until", "8h")
     assert (
         run("close", last["incident_id"], "--owner", "sam", "--reason", "credentials are gone")["closed"]["owner"]

@@ -204,6 +204,7 @@ where
 
     /// What AWS Backup announces without an actor, where no call was recorded that does the same.
     async fn announced(&self, change: &Change, deadline: Instant) -> Result<Outcome, ItemError> {
+        self.messenger.count("announced", "seen");
         let judged = tamper::announced(change, false);
         let at = change.event_time.unwrap_or_else(|| (self.messenger.now)());
         if judged.is_ok() {
