@@ -208,7 +208,8 @@ where
             return if due == incident::Due::Held { Err(ItemError::BeingAnnounced(incident.id.to_string())) } else { Ok(Outcome::Ignored) };
         };
         let work = &self.messenger.work;
-        // Of an actor the incident itself says what is new.
+        // Of an actor the incident itself says what is new, and how bad it is by now.
+        let standing = standing.or_else(|| incident.burst.as_ref().and(incident.standing.as_ref()));
         let of_deeds = || report::tamper(incident, moment.now).filter(|_| kind == Kind::Tamper);
         let alert = match alert.or_else(of_deeds) {
             Some(alert) => Some(alert),
