@@ -75,9 +75,12 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
         *((action, "WriteEventsQueue") for action in QUEUE_ACTIONS),
         *((f"dynamodb:{verb}", "DenialsTable") for verb in ("BatchWriteItem", "Query")),
         *((f"dynamodb:{verb}", "GuardianTable") for verb in INCIDENTS),
+        *((f"dynamodb:{verb}", "GuardianTable") for verb in ("Query", "BatchWriteItem", "DeleteItem")),
         ("sqs:SendMessage", "FollowUpQueue"),
         ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
         *((action, "GuardianKey") for action in KEY_ACTIONS),
+        ("sts:AssumeRole", "arn:${AWS::Partition}:iam::*:role/${ReaderRoleName}"),
+        ("sts:AssumeRole", "OrganizationRoleArn"),
     },
     "ReconcileJobsRole": {
         *((action, LOGS % "ReconcileJobs") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
@@ -130,7 +133,10 @@ for name, role in (
 for role in ("PlanSweepRole", "SweepAccountRole"):
     EXPECTED[role].add(("sts:AssumeRole", "OrganizationRoleArn"))
 EXPECTED["ReportSweepRole"] |= {
-    *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchGetItem", "PutItem", "Query", "UpdateItem")),
+    *(
+        (f"dynamodb:{verb}", "GuardianTable")
+        for verb in ("BatchGetItem", "BatchWriteItem", "PutItem", "Query", "UpdateItem")
+    ),
     ("sns:Publish", "HasChatTopic: AlertTopic, AlertChatTopic"),
     ("s3:GetObject", "${ReportBucket.Arn}/${Baseline}"),
     ("securityhub:BatchImportFindings", "SecurityHubProductArn"),
