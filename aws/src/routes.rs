@@ -253,7 +253,7 @@ impl RouteMemory for RouteTable {
         } else if kept.complete {
             writes.extend(delete(key(ALL, account.as_str())));
         }
-        for (id, held) in &kept.objects {
+        for (id, held) in kept.objects.iter().filter(|(id, _)| !kept.kept_already.contains(id)) {
             self.put_object(id, held, at, now).await?;
             writes.extend(named_by_policies(id, held, now));
         }

@@ -1,6 +1,7 @@
 //! Where copies go, once everything was read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use futures_util::TryStreamExt as _;
 use guardian_aws::answers::Answers;
@@ -11,7 +12,7 @@ use guardian_core::evidence::{
     AccountInventory, Bound, Destination, Fact, Gap, GapReason, OrganizationInventory, RegionInventory, RegionSettings, Vault,
     VaultInventory,
 };
-use guardian_core::prediction::{KeptRoutes, keep};
+use guardian_core::prediction::{KeptRoutes, ObjectId, keep};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -32,7 +33,14 @@ pub struct Ready {
     /// What of each of them was read.
     pub(super) listed: BTreeMap<Arn, Listed>,
     /// Who keeps the copies of the accounts while they are judged, where somebody does.
-    keeper: Option<mpsc::Sender<Routes>>,
+    keeper: Option<Keeper>,
+}
+
+/// Who keeps copies, and the objects of several accounts that were handed over already.
+#[derive(Clone, Debug)]
+struct Keeper {
+    routes: mpsc::Sender<Routes>,
+    handed: Arc<Mutex<BTreeSet<ObjectId>>>,
 }
 
 /// The copies of an account, as they were seen when it was judged.
@@ -49,7 +57,7 @@ pub struct Routes {
 impl Ready {
     /// Hands the copies of every account that is judged from now on to whoever takes them; where nobody takes them any longer they are dropped.
     pub fn keep_for(&mut self, keeper: mpsc::Sender<Routes>) {
-        self.keeper = Some(keeper);
+        self.keeper = Some(Keeper { routes: keeper, handed: Arc::default() });
     }
 
     /// Of an account that let nobody in nothing was seen, so what is kept of it stays.
@@ -59,9 +67,13 @@ impl Ready {
             let of = |kind| self.bounds.of(&self.organization, account, kind);
             (of(Bound::Scp), of(Bound::Rcp))
         };
-        let kept = keep(inventory, &self.destinations, &self.organization, bounds);
+        let mut kept = keep(inventory, &self.destinations, &self.organization, bounds);
+        if let Ok(mut handed) = keeper.handed.lock() {
+            let others = kept.objects.keys().filter(|id| id.account().as_ref() != Some(&inventory.account_id));
+            kept.kept_already = others.filter(|id| !handed.insert((*id).clone())).cloned().collect();
+        }
         // Who waits here is as slow as the table is.
-        let _ = keeper.send(Routes { account_id: inventory.account_id.clone(), at: inventory.at, kept }).await;
+        let _ = keeper.routes.send(Routes { account_id: inventory.account_id.clone(), at: inventory.at, kept }).await;
     }
 }
 

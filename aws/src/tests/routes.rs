@@ -51,6 +51,13 @@ async fn what_a_sweep_keeps_is_found_by_every_place_that_a_write_leads_to() {
             assert!(routes.at(&Place::of_policy(&policy)).await.unwrap().0.contains(id), "{policy}");
         }
     }
+    // What another account has brought is not written again, and leads to this account all the same.
+    let items = Items::default();
+    let shared = kept.legs[0].leg.destination_vault_arn.clone();
+    let again = KeptRoutes { kept_already: BTreeSet::from([ObjectId::Vault(shared.clone())]), ..kept.clone() };
+    self::routes(&items).keep(&account, &again, now(), now()).await.unwrap();
+    let (objects, accounts) = self::routes(&items).at(&ObjectId::Vault(shared).place()).await.unwrap();
+    assert_eq!((objects.len(), accounts.len()), (0, 1));
     let stranger = ObjectId::Key(Arn::parse("arn:aws:kms:eu-central-1:111111111111:key/another").unwrap());
     assert_eq!(routes.at(&stranger.place()).await.unwrap(), Default::default());
 }
@@ -62,7 +69,7 @@ async fn a_copy_is_gone_when_everything_was_seen_and_not_before() {
     let (account, kept) = kept();
     routes.keep(&account, &kept, now(), now()).await.unwrap();
     let place = ObjectId::Vault(kept.legs[0].leg.source_vault_arn.clone()).place();
-    let blind = KeptRoutes { legs: Vec::new(), objects: Default::default(), complete: false };
+    let blind = KeptRoutes::default();
     routes.keep(&account, &blind, now(), now()).await.unwrap();
     assert_eq!(routes.legs(&account).await.unwrap().len(), kept.legs.len());
     assert_eq!(routes.at(&place).await.unwrap().1.len(), 1);

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use futures_util::future::try_join_all;
 use guardian_core::arn::{AccountId, Arn};
 use guardian_core::copy::LegFacts;
 use guardian_core::diagnosis::Certainty;
@@ -22,6 +23,10 @@ use serde_json::Value;
 const CONFIRMED: usize = 10;
 /// Accounts whose bounds are read anew after a change above them. Each takes some calls, and the organization answers slowly.
 const MOST_ACCOUNTS: usize = 50;
+/// Accounts whose copies are judged after one write: what they hang on is held in memory.
+const MOST_JUDGED: usize = 300;
+/// Accounts whose copies are asked for at the same time.
+const AT_ONCE: usize = 16;
 /// Who tells is done by then, or dead.
 const LEASE: SignedDuration = SignedDuration::from_secs(120);
 
@@ -170,8 +175,13 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
     /// The copies of some accounts that an object decides.
     async fn scene(&self, object: &ObjectId, accounts: &BTreeSet<AccountId>) -> Result<Scene, PortError> {
         let mut legs = Vec::new();
-        for account in accounts {
-            legs.extend(self.memory.legs(account).await?);
+        let judged = accounts.iter().take(MOST_JUDGED).collect::<Vec<_>>();
+        for some in judged.chunks(AT_ONCE) {
+            let mut asked = Vec::new();
+            for account in some {
+                asked.push(self.memory.legs(account));
+            }
+            legs.extend(try_join_all(asked).await?.into_iter().flatten());
         }
         let nothing = Objects::new();
         let named = legs.iter().flat_map(|leg| leg.objects(&nothing)).collect::<BTreeSet<_>>();
@@ -212,7 +222,12 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             (before, after) = self.read_again(object, kept, &told, after).await;
             told = shifts(&legs, &before, &after, organization);
         }
-        let telling = About { object, write, certainty: if unread { Certainty::Suspected } else { Certainty::Supported }, gaps, now };
+        let unjudged = accounts.len().saturating_sub(MOST_JUDGED);
+        if unjudged > 0 {
+            tracing::warn!(object = object.name(), unjudged, "a change that concerns more accounts than are judged at once");
+        }
+        let telling =
+            About { object, write, unjudged, certainty: if unread { Certainty::Suspected } else { Certainty::Supported }, gaps, now };
         let alerts = [(Outlook::WillFail, &told.broken), (Outlook::WillWork, &told.mended)];
         let alerts = alerts.into_iter().filter_map(|(outlook, shifts)| telling.alert(outlook, shifts, &told, (&before, &after)));
         let alerts = alerts.collect::<Vec<_>>();
@@ -261,6 +276,7 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
 struct About<'a> {
     object: &'a ObjectId,
     write: &'a Occurrence<'a>,
+    unjudged: usize,
     certainty: Certainty,
     gaps: Vec<Gap>,
     now: Timestamp,
@@ -283,6 +299,7 @@ impl About<'_> {
             shifts,
             facts: &first.leg.facts(after),
             open: told.open.len(),
+            unjudged: self.unjudged,
             object: self.object,
             management,
             changed: &self.write.changed,

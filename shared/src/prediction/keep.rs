@@ -1,6 +1,6 @@
 //! The copies of an account from what a sweep saw of it: nothing is asked for them that was not asked anyway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Held, KeptLeg, KeptRoutes, ObjectId, Objects};
 use crate::arn::{AccountId, Arn};
@@ -64,7 +64,7 @@ pub fn keep(
             }
         }
     }
-    KeptRoutes { legs, objects, complete }
+    KeptRoutes { legs, objects, kept_already: BTreeSet::new(), complete }
 }
 
 /// Whether the plans, their selections and the points of the vaults that they back up into were all read.

@@ -41,6 +41,8 @@ pub struct KeptRoutes {
     pub legs: Vec<KeptLeg>,
     /// The objects.
     pub objects: Objects,
+    /// Those of the objects that are kept with the copies of another account already: a central vault is not written once for each account.
+    pub kept_already: BTreeSet<ObjectId>,
     /// Whether everything was seen that could make a copy: only then one that is not here is gone.
     pub complete: bool,
 }

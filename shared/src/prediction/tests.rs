@@ -273,7 +273,7 @@ fn what_could_not_be_read_breaks_nothing_and_mends_nothing() {
     // And from there nobody can tell either.
     let broken = apply(&edit(json!({"object": key_of(SOURCES[0]), "policy": document(vec![])})), &kept.objects).unwrap();
     let worse = overlay(&after, broken);
-    let open = KeptRoutes { legs: kept.legs.clone(), objects: after, complete: true };
+    let open = KeptRoutes { legs: kept.legs.clone(), objects: after, ..KeptRoutes::default() };
     assert!(shifts(&open.legs, &open.objects, &worse, None).is_empty(), "whether it worked before is not known");
 }
 
@@ -398,6 +398,7 @@ fn told(change: &Value, outlook: Outlook) -> Alert {
         shifts,
         facts: &shifts[0].leg.facts(&after),
         open: 0,
+        unjudged: 0,
         object: &object,
         management: Some(&account("444444444444")),
         changed: &changed,

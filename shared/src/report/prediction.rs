@@ -26,6 +26,8 @@ pub struct Telling<'a> {
     pub facts: &'a LegFacts,
     /// Those that nobody can tell of since.
     pub open: usize,
+    /// Accounts whose copies hang on the object as well and were not judged: there are too many.
+    pub unjudged: usize,
     /// The object that was changed.
     pub object: &'a ObjectId,
     /// The management account, for what belongs to the organization.
@@ -171,6 +173,10 @@ fn summary(telling: &Telling<'_>, forecast: &Forecast, next_run: Option<Timestam
         open => {
             format!(" Of {} more nobody can tell any longer: something that decides them was not seen.", words::count(open as u64, "route"))
         }
+    };
+    let open = match telling.unjudged {
+        0 => open,
+        more => format!("{open} The copies of {} more hang on it as well and were not judged here.", words::count(more as u64, "account")),
     };
     if telling.outlook == Outlook::WillFail {
         let why = forecast.causes().join("; ");
