@@ -91,8 +91,10 @@ def test_the_transcript_is_what_the_demo_prints(lab: Lab, capsys: pytest.Capture
 
 def commands() -> list[str]:
     """The `guardian` commands of the page, without their remarks."""
-    blocks = re.findall(r"^```\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("guardian ")]
+    # Every block is taken as a whole, or the end of one of another language would count as a beginning.
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
+    plain = [block for language, block in blocks if not language]
+    lines = [line for block in plain for line in block.splitlines() if line.startswith("guardian ")]
     return [re.sub(r" {2,}#.*", "", line) for line in lines]
 
 
