@@ -35,7 +35,7 @@ pub(super) const DEAD: &str = "arn:aws:sqs:eu-central-1:444444444444:dead-letter
 pub(super) const BUS: &str = "arn:aws:events:eu-central-1:444444444444:event-bus/backup-guardian";
 pub(super) const MEMBER: &str = "111111111111";
 /// What one look at an account takes.
-pub(super) const CALL: Duration = Duration::from_secs(10);
+pub(super) const CALL: Duration = Duration::from_secs(5);
 
 pub(super) fn arn(text: &str) -> Arn {
     Arn::parse(text).unwrap()
@@ -115,9 +115,12 @@ pub(super) fn rule(name: &str, target: &str, role: Option<String>, dead_letters:
 }
 
 pub(super) fn forwarder(account: &str, name: &str) -> (String, Rule) {
-    let dead_letters = format!("arn:aws:sqs:eu-central-1:{account}:backup-guardian-undelivered-events");
+    // The events of global services are in one Region of the partition.
+    let global = FORWARDED.iter().any(|wanted| wanted.name == name && wanted.global);
+    let region = if global { "us-east-1" } else { "eu-central-1" };
+    let dead_letters = format!("arn:aws:sqs:{region}:{account}:backup-guardian-undelivered-events");
     let role = format!("arn:aws:iam::{account}:role/backup-guardian-forwarder");
-    (format!("arn:aws:events:eu-central-1:{account}:rule/{name}"), rule(name, BUS, Some(role), &dead_letters))
+    (format!("arn:aws:events:{region}:{account}:rule/{name}"), rule(name, BUS, Some(role), &dead_letters))
 }
 
 /// Everything is as template.yaml and deploy/ make it.
