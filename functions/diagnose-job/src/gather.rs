@@ -424,7 +424,9 @@ where
     let (from, until) = (until - CHANGES_BACK, until + searches::SLACK);
     let key = key.filter(|key| key.is_kms_key());
     let destination_key = known.destination_vault.known().and_then(|vault| vault.encryption_key_arn.as_ref());
-    let kept = |object| ask_of(end, "dynamodb:Query", object, async |object| store.changes(object, from, until).await);
+    // A table that hangs must leave time for CloudTrail.
+    let soon = Instant::now() + end.saturating_duration_since(Instant::now()).mul_f64(STORE_SHARE);
+    let kept = |object| ask_of(soon, "dynamodb:Query", object, async |object| store.changes(object, from, until).await);
     let source_vault = vault_arn(known);
     let (of_key, of_destination_key, of_destination, of_vault, of_role) = tokio::join!(
         kept(key),
