@@ -67,8 +67,8 @@ a plan yet is told as not known.
   gap = {action, account_id, region, reason, detail}
 What is not known is absent. Members are only ever added.
 
---changes asks what changes would do, each alone; nothing is changed. A change, on
-one line, names its object and what becomes of it; what is null is taken away:
+--changes asks what changes would do, each alone; nothing is changed. A change,
+on one line, names its object and what becomes of it; null takes away:
   {id, object, policy | null}             of a key, a vault, a managed policy or
                                           a policy of the organization, by ARN
   {id, object, state, grants}             of a key
