@@ -85,7 +85,7 @@ fn bound<'l>(
         return Outcome::unseen(subject, "which account is the management account", &view.organization.organization);
     };
     let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
-    let Left { left, open } = left(levels);
+    let Left { left, indirectly, becoming, open } = left(levels);
     let outcome = if management {
         let seen = format!("account {account} is the management account, which no service control policy binds");
         Outcome::fail(subject, seen, words.elsewhere)
@@ -96,6 +96,22 @@ fn bound<'l>(
             format!(
                 "attach to account {account}, or to its unit, a service control policy that denies {} to everybody but the role that needs it",
                 every(&left)
+            ),
+        )
+    } else if !indirectly.is_empty() {
+        let becoming = becoming.into_iter().collect::<Vec<_>>();
+        Outcome::fail(
+            subject,
+            format!(
+                "service control policies leave {} alone, and an administrator of account {account} may make himself such a principal: with that he may do {}, so {}",
+                listed(&becoming),
+                listed(&indirectly),
+                words.so
+            ),
+            format!(
+                "attach to account {account}, or to its unit, a service control policy that denies to make or change {} (`iam:CreateRole`, \
+                 `iam:UpdateAssumeRolePolicy`, and for users `iam:CreateUser`, `iam:CreateAccessKey`) to everybody but who needs it",
+                every(&becoming)
             ),
         )
     } else if let Some((action, on)) = open.first() {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::AccountView;
 use crate::arn::AccountId;
 use crate::evidence::PolicyLevels;
-use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate};
+use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate, wildcard_matches};
 
 /// What the engine says of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,12 @@ impl<'a> Caller<'a> {
         context.set("aws:PrincipalArn", self.arn.as_str());
         context.set("aws:PrincipalAccount", self.account);
         context.set("kms:CallerAccount", self.account);
-        context.set("aws:PrincipalType", "AssumedRole");
+        let kind = match self.arn.splitn(6, ':').nth(5) {
+            Some("root") => "Account",
+            Some(resource) if resource.starts_with("user/") => "User",
+            _ => "AssumedRole",
+        };
+        context.set("aws:PrincipalType", kind);
         context.set("aws:PrincipalIsAWSService", "false");
         context.set("aws:SecureTransport", "true");
         if let Some(id) = self.organization_id {
@@ -130,27 +135,116 @@ impl<'a> Caller<'a> {
     }
 }
 
+/// What is said of an action, and whom the administrator makes himself to do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) says: Says,
+    /// The exception that he fits himself into. Untrusted text.
+    becoming: Option<String>,
+}
+
+impl From<Says> for Said {
+    fn from(says: Says) -> Self {
+        Self { says, becoming: None }
+    }
+}
+
 /// Actions that are left to somebody, and those of which it is not known, with what it depends on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Left<'l> {
     pub(super) left: Vec<&'l str>,
+    /// Those that are left to whoever makes himself one of `becoming`.
+    pub(super) indirectly: Vec<&'l str>,
+    pub(super) becoming: BTreeSet<String>,
     pub(super) open: Vec<(&'l str, Vec<String>)>,
 }
 
 impl<'l> Left<'l> {
     /// What is said of one action more; that it is left, or open, is told once.
-    pub(super) fn add(&mut self, action: &'l str, says: Says) {
-        match says {
-            Says::Yes if !self.left.contains(&action) => self.left.push(action),
-            Says::Depends(on) if self.open.iter().all(|(other, _)| *other != action) => self.open.push((action, on)),
-            Says::Yes | Says::Depends(_) | Says::No => {}
+    pub(super) fn add(&mut self, action: &'l str, said: impl Into<Said>) {
+        match said.into() {
+            Said { says: Says::Yes, becoming: Some(exception) } => {
+                self.becoming.insert(exception);
+                if !self.indirectly.contains(&action) {
+                    self.indirectly.push(action);
+                }
+            }
+            Said { says: Says::Yes, .. } if !self.left.contains(&action) => self.left.push(action),
+            Said { says: Says::Depends(on), .. } if self.open.iter().all(|(other, _)| *other != action) => self.open.push((action, on)),
+            Said { .. } => {}
         }
     }
 }
 
+/// Whoever has taken an account over, by whatever name: a policy that binds only one of them binds nobody.
+fn anybody<'a>(account: &'a AccountId, partition: &str, organization_id: Option<&'a str>) -> Vec<Caller<'a>> {
+    let names = [
+        "role/administrator",
+        "role/service-role/operations",
+        "role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess_0123456789abcdef",
+        "user/alice",
+        "root",
+    ];
+    let arns = names.into_iter().map(|name| format!("arn:{partition}:iam::{account}:{name}"));
+    arns.map(|arn| Caller { arn, organization_id, ..Caller::administrator(account, partition) }).collect()
+}
+
+/// What all of several say: one who may is enough.
+fn any(all: impl IntoIterator<Item = Says>) -> Says {
+    let mut open: Option<Vec<String>> = None;
+    for says in all {
+        match says {
+            Says::Yes => return Says::Yes,
+            Says::Depends(on) => drop(open.get_or_insert(on)),
+            Says::No => {}
+        }
+    }
+    open.map_or(Says::No, Says::Depends)
+}
+
+/// A name that a Deny leaves alone, and one that fits it.
+struct Exception {
+    pattern: String,
+    arn: String,
+    /// Whether names fit it that nobody has yet.
+    wild: bool,
+}
+
+/// The roles and users that the Denys of a document leave alone by their ARN. Roles of AWS services and of IAM Identity Center are made by those only.
+fn exceptions(document: &Value, account: &AccountId, partition: &str) -> Vec<Exception> {
+    let mut patterns = BTreeSet::new();
+    let statements = document.get("Statement");
+    let statements =
+        statements.and_then(Value::as_array).map_or_else(|| statements.into_iter().collect(), |list| list.iter().collect::<Vec<_>>());
+    for statement in statements.into_iter().filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Deny")) {
+        for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
+            let negated = operator.to_ascii_lowercase().contains("not");
+            for (_, values) in
+                keys.as_object().into_iter().flatten().filter(|(key, _)| negated && key.eq_ignore_ascii_case("aws:PrincipalArn"))
+            {
+                strings(values, &mut patterns);
+            }
+        }
+    }
+    let fitting = patterns.into_iter().filter_map(|pattern| {
+        let name = pattern.splitn(6, ':').nth(5)?;
+        let ours = name.starts_with("role/") || name.starts_with("user/");
+        let of_aws = name.starts_with("role/aws-service-role/") || name.starts_with("role/aws-reserved/");
+        let arn = format!("arn:{partition}:iam::{account}:{}", name.replace('*', "anybody").replace('?', "x"));
+        (ours && !of_aws && wildcard_matches(pattern, &arn)).then(|| Exception {
+            pattern: pattern.to_owned(),
+            arn,
+            wild: name.contains(['*', '?']),
+        })
+    });
+    fitting.collect()
+}
+
 /// An administrator of an account, bound by its service control policies and by nothing else.
 pub(super) struct Bound<'a> {
-    caller: Caller<'a>,
+    callers: Vec<Caller<'a>>,
+    /// Whom the policies leave alone although he can make himself one: nobody is denied to make, or to get into, such a role.
+    exceptions: Vec<Exception>,
     account: &'a AccountId,
     partition: &'a str,
     policies: Policies,
@@ -169,21 +263,49 @@ impl<'a> Bound<'a> {
             management_account: organization.map(|organization| organization.management_account.as_str().to_owned()),
             ..Policies::default()
         };
-        Self {
-            caller: Caller { organization_id: view.organization_id(), ..Caller::administrator(account, partition) },
+        let bound = Self {
+            callers: anybody(account, partition, view.organization_id()),
+            exceptions: Vec::new(),
             account,
             partition,
             of_keys: Policies { resource: Some(home_key(partition, account)), ..policies.clone() },
             policies,
-        }
+        };
+        let all = levels.levels.iter().flatten().flat_map(|policy| exceptions(&policy.document, account, partition));
+        let exceptions = all.filter(|exception| bound.becomes(exception)).collect();
+        Self { exceptions, ..bound }
     }
 
-    /// Whether the administrator may; `set` adds what is known of the resource.
-    pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl FnOnce(&mut Context)) -> Says {
-        let mut context = self.caller.context(region);
+    /// Whether an administrator may make such a role or user, or get into the one that is there.
+    fn becomes(&self, exception: &Exception) -> bool {
+        let user = exception.arn.contains(":user/");
+        let ways = if user { ["iam:CreateUser", "iam:CreateAccessKey"] } else { ["iam:CreateRole", "iam:UpdateAssumeRolePolicy"] };
+        ways.into_iter().any(|action| self.by_himself(action, &exception.arn, None, |_| {}) == Says::Yes)
+    }
+
+    fn by_himself(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Says {
+        any(self.callers.iter().map(|caller| self.ask(caller, action, resource, region, &set)))
+    }
+
+    fn ask(&self, caller: &Caller<'_>, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Says {
+        let mut context = caller.context(region);
         set(&mut context);
         let policies = if action.starts_with("kms:") { &self.of_keys } else { &self.policies };
-        self.caller.may(action, (resource, self.account.as_str()), context, policies)
+        caller.may(action, (resource, self.account.as_str()), context, policies)
+    }
+
+    /// Whether the administrator may, by whatever name, or by making himself whom the policies leave alone; `set` adds what is known of the resource.
+    pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Said {
+        let says = self.by_himself(action, resource, region, &set);
+        let excepted = |exception: &&Exception| {
+            let organization_id = self.callers.first().and_then(|caller| caller.organization_id);
+            let caller = Caller { arn: exception.arn.clone(), organization_id, ..Caller::administrator(self.account, self.partition) };
+            self.ask(&caller, action, resource, region, &set) == Says::Yes
+        };
+        match self.exceptions.iter().find(excepted) {
+            Some(exception) if says != Says::Yes => Said { says: Says::Yes, becoming: Some(exception.pattern.clone()) },
+            _ => says.into(),
+        }
     }
 }
 
@@ -200,13 +322,28 @@ pub(super) fn left_by_scps<'l>(view: &AccountView<'_>, levels: &PolicyLevels, li
     left
 }
 
-/// The actions of a list that the policy of an object leaves to an administrator of its own account.
-pub(super) fn left_by_policy<'l>(account: &AccountId, partition: &str, document: Option<&Value>, list: &[(&'l str, &str)]) -> Left<'l> {
-    let caller = Caller::administrator(account, partition);
+/// The actions of a list that the policy of an object leaves to an administrator of its own account, by whatever name.
+///
+/// Likewise those that it leaves to every role of some beginning, unless service control policies deny to make one. That nobody gets into a role of
+/// one name is not the work of such a policy.
+pub(super) fn left_by_policy<'l>(view: &AccountView<'_>, partition: &str, document: Option<&Value>, list: &[(&'l str, &str)]) -> Left<'l> {
+    let account = &view.account.account_id;
+    let mut callers = anybody(account, partition, view.organization_id());
+    let bound = view.account.scps.known().map(|levels| Bound::new(view, levels));
+    let wild = document.map(|document| exceptions(document, account, partition)).unwrap_or_default().into_iter().filter(|one| one.wild);
+    let made = wild.filter(|one| bound.as_ref().is_none_or(|bound| bound.becomes(one)));
+    callers.extend(made.map(|one| Caller {
+        arn: one.arn,
+        organization_id: view.organization_id(),
+        ..Caller::administrator(account, partition)
+    }));
     let policies = Policies { identity: vec![everything()], resource: document.map(Document::read), ..Policies::default() };
     let mut left = Left::default();
     for (action, resource) in list {
-        left.add(action, caller.may(action, (resource, account.as_str()), caller.context(None), &policies));
+        left.add(
+            action,
+            any(callers.iter().map(|caller| caller.may(action, (resource, account.as_str()), caller.context(None), &policies))),
+        );
     }
     left
 }

@@ -1,12 +1,12 @@
-//! Nobody from outside may assume a role of the backup account.
+//! Nobody from outside may assume a role of the backup account, or one that carries backups.
 
 use crate::arn::{AccountId, Arn};
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{count, listed, quoted};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders, probe};
 use crate::diagnosis::steps::command;
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::RoleTrust;
+use crate::evidence::{Fact, GapReason, RoleTrust};
 use crate::policy::{Document, Named, Policies, wildcard_matches};
 
 /// The check.
@@ -14,10 +14,10 @@ pub(super) const CHECK: Check = Check {
     meta: Meta {
         code: "BKC-014",
         name: "backup-account-credentials-separate",
-        title: "Nobody from outside may assume a role of the backup account",
+        title: "Nobody from outside may assume a role of the backup account, or one that carries backups",
         severity: Severity::High,
         since: "0.1.0",
-        needs: &["iam:ListRoles"],
+        needs: &["iam:ListRoles", "iam:GetRole", "backup:ListBackupSelections"],
         remedy: Grade::HumanOnly,
         references: &[
             "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access.html",
@@ -29,6 +29,18 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    if !view.keeps_copies() {
+        return holders::each(view, |subject, arn, fact| {
+            let role = match fact {
+                Fact::Known { value, .. } => value,
+                Fact::Gap(gap) if gap.reason == GapReason::NotFound => return Outcome::not_applicable(subject, "the role does not exist"),
+                fact => return Outcome::unseen(subject, "the trust policy of the role", fact),
+            };
+            let Some(trust) = &role.trust else { return Outcome::unknown(subject, "not seen: the trust policy of the role", Vec::new()) };
+            let trust = RoleTrust { role_arn: arn.clone(), document: trust.clone() };
+            of_role(view, &trust).unwrap_or_else(|| Outcome::pass(subject, "its trust policy lets no outside principal in"))
+        });
+    }
     view.in_backup_account(|| {
         let Some(trusts) = view.account.trusts.known() else {
             return vec![Outcome::unseen(view.place().here(), "who may assume the roles of the account", &view.account.trusts)];
@@ -80,7 +92,8 @@ fn of_role(view: &AccountView<'_>, trust: &RoleTrust) -> Option<Outcome> {
         return None;
     }
     let under = if inside.is_empty() { " under conditions" } else { "" };
-    let seen = format!("{} may assume the role {} of the backup account{under}", listed(&who), quoted(name));
+    let whose = if view.keeps_copies() { "of the backup account" } else { "that carries backups" };
+    let seen = format!("{} may assume the role {} {whose}{under}", listed(&who), quoted(name));
     let remedy = format!(
         "in account {account} take the outside principals out of the trust policy of the role {}: {}; or name the role in `outside_roles` of \
          the baseline",
@@ -90,10 +103,10 @@ fn of_role(view: &AccountView<'_>, trust: &RoleTrust) -> Option<Outcome> {
     Some(Outcome::fail(subject, seen, remedy).from(who))
 }
 
-/// The account of a principal that is none of ours, and the principal as an ARN. The service-linked roles of AWS are nobody's credentials; unique ids
+/// The account of a principal that is none of ours (of an account that is backed up: not that account), and the principal as an ARN. The service-linked roles of AWS are nobody's credentials; unique ids
 /// are principals that were deleted.
 fn outsider(view: &AccountView<'_>, principal: &str, partition: &str) -> Option<(AccountId, String)> {
-    let ours = |account: &AccountId| view.is_backup_account(account);
+    let ours = |account: &AccountId| if view.keeps_copies() { view.is_backup_account(account) } else { *account == view.account.account_id };
     if let Ok(account) = AccountId::parse(principal) {
         return (!ours(&account)).then(|| (account.clone(), format!("arn:{partition}:iam::{account}:root")));
     }

@@ -25,8 +25,8 @@ pub(super) const CHECK: Check = Check {
     judge: Judge::Account(judge),
 };
 
-/// What ends a key. Who may change the policy is not asked: the policy cannot keep its own administrator from that without locking everybody out.
-const ACTIONS: &[&str] = &["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"];
+/// What ends a key, and what takes the Deny of that away.
+const ACTIONS: &[&str] = &["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:PutKeyPolicy"];
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     view.in_backup_account(|| {
@@ -54,7 +54,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
                 return Outcome::unseen(subject, "the policy of the key of the vault", &found.policy);
             };
             let list = ACTIONS.iter().map(|action| (*action, key.as_str())).collect::<Vec<_>>();
-            let probe::Left { left, open } = probe::left_by_policy(place.account, key.partition(), Some(&policy.document), &list);
+            let probe::Left { left, open, .. } = probe::left_by_policy(view, key.partition(), Some(&policy.document), &list);
             let outcome = if !left.is_empty() {
                 let seen = format!(
                     "the policy of its key leaves {} to an administrator of the account, so the copies are as safe as the service control \
@@ -65,7 +65,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             } else if let Some((action, on)) = open.first() {
                 Outcome::unknown(subject, format!("whether {} is denied depends on {}", quoted(action), listed(on)), Vec::new())
             } else {
-                Outcome::pass(subject, "the policy of its key denies an administrator of the account to delete or disable the key")
+                Outcome::pass(subject, "the policy of its key denies an administrator of the account to delete or disable the key and to change the policy")
             };
             outcome.from([key.as_str()])
         })
@@ -78,5 +78,10 @@ fn remedy(key: &Arn, account: &str, left: &[&str]) -> String {
     let statement = format!(
         r#"{{"Effect":"Deny","Principal":{{"AWS":"*"}},"Action":[{actions}],"Resource":"*","Condition":{{"ArnNotEquals":{{"aws:PrincipalArn":"{role}"}}}}}}"#
     );
-    format!("in account {account} add to the policy of {} by `kms:PutKeyPolicy`: {}", quoted(key.as_str()), quoted(&statement))
+    let bypass = if left.contains(&"kms:PutKeyPolicy") {
+        "; as you could not change it afterwards, KMS takes it with `--bypass-policy-lockout-safety-check` only: let the break-glass role do it, or see that it exists and is right"
+    } else {
+        ""
+    };
+    format!("in account {account} add to the policy of {} by `kms:PutKeyPolicy`: {}{bypass}", quoted(key.as_str()), quoted(&statement))
 }

@@ -42,12 +42,15 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             return Outcome::unseen(subject, "who manages the key", &inventory.key);
         }
         let stranger = Caller::stranger(view, arn.partition());
+        // A policy that names the service-linked role in every account and no organization lets in that of strangers, whose calls they choose.
+        let linked = format!("arn:{}:iam::{}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup", arn.partition(), stranger.account);
+        let strangers = [Caller { arn: linked, ..Caller::stranger(view, arn.partition()) }, stranger];
         let region = arn.region().map(|region| region.as_str().to_owned()).unwrap_or_default();
         let policies = Policies { identity: vec![probe::everything()], resource: Some(Document::read(&policy.document)), ..Policies::default() };
         let owner = arn.account().unwrap_or_else(|| subject.account_id.clone());
         let mut open = BTreeSet::new();
         let mut may = BTreeSet::new();
-        for action in ACTIONS {
+        for (action, stranger) in ACTIONS.iter().flat_map(|action| strangers.iter().map(move |stranger| (action, stranger))) {
             for through in THROUGH {
                 let mut context = stranger.context(Some(&region));
                 match through {

@@ -32,11 +32,13 @@ const VAULT: &[&str] = &[
     "backup:PutBackupVaultLockConfiguration",
     "backup:DeleteBackupVaultLockConfiguration",
 ];
+/// What takes the account with its backups out from under all policies, and what lets AWS delete them in the end.
+const LEAVING: &[&str] = &["organizations:LeaveOrganization", "account:CloseAccount"];
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     let words = Words {
         so: "whoever takes it over can delete its backups, and only the copies are left",
-        held: "service control policies deny an administrator of the account to delete recovery points and to change vaults",
+        held: "service control policies deny an administrator of the account to delete recovery points, to change vaults and to leave",
         elsewhere: "run no workloads in the management account",
     };
     guard::denied_in_source(view, view.used(), "no vault of the account is used", words, |bound, (_, inventory), left| {
@@ -49,7 +51,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             view.account.account_id
         );
         let asked = POINTS.iter().map(|action| (*action, point.as_str())).chain(VAULT.iter().map(|action| (*action, vault.as_str())));
-        for (action, resource) in asked {
+        let leaving = LEAVING.iter().map(|action| (*action, "*"));
+        for (action, resource) in asked.chain(leaving) {
             left.add(action, bound.may(action, resource, region.as_deref(), |_| {}));
         }
     })

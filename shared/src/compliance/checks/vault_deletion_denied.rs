@@ -47,8 +47,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             );
             let list =
                 POINTS.iter().map(|action| (*action, point.as_str())).chain(VAULT.iter().map(|action| (*action, vault.arn.as_str())));
-            let probe::Left { left, open } =
-                probe::left_by_policy(place.account, vault.arn.partition(), policy.document.as_ref(), &list.collect::<Vec<_>>());
+            let probe::Left { left, open, .. } =
+                probe::left_by_policy(view, vault.arn.partition(), policy.document.as_ref(), &list.collect::<Vec<_>>());
             if !left.is_empty() {
                 let seen = format!("its policy leaves {} to an administrator of the account", listed(&left));
                 let actions = left.iter().map(|action| format!("\"{action}\"")).collect::<Vec<_>>().join(",");

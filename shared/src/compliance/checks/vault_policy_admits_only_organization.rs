@@ -1,5 +1,6 @@
 //! The policy of a vault that keeps copies admits the organization and nobody else.
 
+use crate::arn::AccountId;
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, probe};
@@ -30,6 +31,13 @@ pub(super) const CHECK: Check = Check {
 const ACTION: &str = "backup:CopyIntoBackupVault";
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    if !view.keeps_copies() {
+        // Copies that come back let in who brings them. What strangers put there would be restored by mistake.
+        return view.used_vaults(|subject, _, _, vault| match vault.policy.known() {
+            None => Outcome::unseen(subject, "the policy of the vault", &vault.policy),
+            Some(policy) => of_source(view, subject, &vault.vault, policy.document.as_ref()),
+        });
+    }
     view.in_backup_account(|| {
         view.used_vaults(|subject, _, _, vault| {
             if !view.destinations.contains_key(&vault.vault.arn) {
@@ -41,6 +49,31 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             }
         })
     })
+}
+
+fn of_source(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<&Value>) -> Outcome {
+    let owner = view.account.account_id.as_str();
+    let policies = Policies { identity: vec![probe::everything()], resource: document.map(Document::read), ..Policies::default() };
+    let stranger = Caller::stranger(view, vault.arn.partition());
+    match stranger.may(ACTION, (vault.arn.as_str(), owner), stranger.context(None), &policies) {
+        Says::Yes => {
+            let keeper = view.scope.backup_accounts.first().map_or("BACKUP_ACCOUNT", AccountId::as_str);
+            let principal = format!("arn:{}:iam::{keeper}:root", vault.arn.partition());
+            let statement = format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"{ACTION}","Resource":"*"}}"#);
+            let remedy = format!(
+                "in account {owner} give the vault {} a policy whose only Allow is {}",
+                quoted(vault.arn.resource_name()),
+                quoted(&statement)
+            );
+            Outcome::fail(subject, "accounts outside of the organization may copy into the vault", remedy).from([vault.arn.as_str()])
+        }
+        Says::Depends(on) => Outcome::unknown(
+            subject,
+            format!("whether accounts outside of the organization may copy into it depends on {}", listed(&on)),
+            Vec::new(),
+        ),
+        Says::No => Outcome::pass(subject, "no account outside of the organization may copy into it"),
+    }
 }
 
 fn of(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<&Value>) -> Outcome {
