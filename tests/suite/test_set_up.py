@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from templates.questions import questions
+from templates.rendered import documents
 
 from .estate import BASELINE, COPY_KEPT_DAYS, TAG, Estate, Source
 from .organization import JOB_ROLE, Json, running_lab
@@ -62,12 +64,42 @@ STATEMENTS: dict[str, dict[str, Without]] = {
     "backups-protect-copies": {
         "Copies": without("backup-account-deletion-denied"),
         "VaultsAndKeys": without("backup-account-key-deletion-denied"),
+        # Without it anybody is the break-glass role, whom the other statement leaves alone.
+        "Roles": without("backup-account-key-deletion-denied"),
     },
     "backups-protect-sources": {
         "Backups": without("source-backup-deletion-denied"),
         "Keys": without("source-vault-key-deletion-denied"),
+        "Grants": without("source-vault-key-deletion-denied"),
         "Roles": without("backup-role-change-denied"),
+        "Membership": without("source-backup-deletion-denied"),
     },
+}
+# Where the policies lie in the templates.
+WRITTEN = {
+    "key of the central vault": "backup-account.VaultKey.KeyPolicy",
+    "central vault": "backup-account.Vault.AccessPolicy",
+    "key of the local vault": "source-backup.VaultKey.KeyPolicy",
+    "local vault": "source-backup.Vault.AccessPolicy",
+    "key of the volumes": "source-backup.VolumeKey.KeyPolicy",
+    "backups-protect-copies": "management-account.BackupAccountPolicy.Content",
+    "backups-protect-sources": "management-account.SourcePolicy.Content",
+}
+# No check asks about these and no copy depends on them: what each of them lets happen is asked in tests/templates/test_topology.py, where the answers
+# change without any one of them.
+ASKED_ELSEWHERE = {
+    ("management-account.BackupAccountPolicy.Content", "Watching"),
+    ("management-account.SourcePolicy.Content", "Watching"),
+    ("backup-account.AirGappedVault.AccessPolicy", "OrganizationCopiesIn"),
+    ("backup-account.NotificationKey.KeyPolicy", "AccountDecidesByIam"),
+    ("backup-account.NotificationKey.KeyPolicy", "BackupPublishes"),
+    ("backup-account.NotificationTopicPolicy.PolicyDocument", "BackupPublishes"),
+    ("backup-account.CopyBackRole.AssumeRolePolicyDocument", None),
+    ("backup-account.BreakGlassRole.AssumeRolePolicyDocument", None),
+    *(("backup-account.BreakGlassRole.Policies.0.PolicyDocument", sid) for sid in ("Vaults", "Settings", "Keys")),
+    ("source-backup.JobRole.AssumeRolePolicyDocument", None),
+    ("source-backup.VolumeDefaultRole.AssumeRolePolicyDocument", None),
+    *(("source-backup.VolumeDefaultRole.Policies.0.PolicyDocument", sid) for sid in ("DefaultEncryption", "TheKey")),
 }
 MANAGED = "arn:aws:iam::aws:policy"
 BACKS_UP = f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForBackup"
@@ -244,7 +276,10 @@ def test_without_any_one_statement_its_way_breaks_and_a_check_says_so(
     topology = Topology(estate)
     policies = topology.policies()
     there = {name: {one["Sid"] for one in policy.read()["Statement"]} for name, policy in policies.items()}
-    assert there == {name: set(statements) for name, statements in STATEMENTS.items()}, "each is looked at"
+    elsewhere = {name: {sid for path, sid in ASKED_ELSEWHERE if path == written} for name, written in WRITTEN.items()}
+    assert there == {name: {*statements, *elsewhere[name]} for name, statements in STATEMENTS.items()}, (
+        "each is looked at"
+    )
     assert topology.broken() == set()
     before = failing(estate, folder)
     for name, statements in STATEMENTS.items():
@@ -255,6 +290,19 @@ def test_without_any_one_statement_its_way_breaks_and_a_check_says_so(
                 assert noticed.check in {check for check, *_ in new}, new
     assert topology.broken() == set()
     assert failing(estate, folder) == before
+
+
+def test_every_statement_of_the_templates_is_taken_away_here_or_asked_about_elsewhere() -> None:
+    written = {(path, one.get("Sid")) for path, document in documents().items() for one in document["Statement"]}
+    here = {(WRITTEN[name], sid) for name, statements in STATEMENTS.items() for sid in statements}
+    assert not here & ASKED_ELSEWHERE
+    assert written == here | ASKED_ELSEWHERE
+    assert {(name, one.get("Sid")) for name in asked() for one in documents()[name]["Statement"]} >= ASKED_ELSEWHERE
+
+
+def asked() -> set[str]:
+    """The documents that questions are asked about."""
+    return {name for one in questions() for name in one.named}
 
 
 @contextmanager
