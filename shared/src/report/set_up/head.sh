@@ -77,4 +77,3 @@ stack_instances() {
     exit 1
   }
 }
-

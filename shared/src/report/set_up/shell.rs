@@ -29,7 +29,7 @@ pub(super) fn script(plan: &Plan, answers: &Answers, folder: &str) -> String {
         answers.guardian.region,
         plan.steps.len()
     ));
-    script.push_str("# Every profile before the first step.\n");
+    script.push_str("\n# Every profile before the first step.\n");
     for (account, (variable, _)) in &profiles {
         script.push_str(&format!("is_of \"${variable}\" {account}\n"));
     }
