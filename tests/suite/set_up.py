@@ -88,9 +88,14 @@ def _sources(estate: Estate) -> Iterator[Source]:
     for account in lab.accounts["sources"]:
         source = Source(account)
         for region in lab.info["regions"]:
+            # The stack switches it on.
+            lab.client(account, "backup", region).update_region_settings(
+                ResourceTypeManagementPreference={"DynamoDB": False}
+            )
             made = stack(
                 lab, account, region, SOURCE,
                 BackupAccountId=lab.backup, RolesRegion=lab.region, MakeRole="yes", MakeVolumeKey="yes", VolumesUseTheKey="yes",
+                TablesUseAdvancedFeatures="yes",
             )  # fmt: skip
             if region == lab.region:
                 source.key_arn = made["VolumeKeyArn"]

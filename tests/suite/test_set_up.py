@@ -89,7 +89,7 @@ WRITTEN = {
 # change without any one of them.
 ASKED_ELSEWHERE = {
     ("management-account.BackupAccountPolicy.Content", "Watching"),
-    ("management-account.SourcePolicy.Content", "Watching"),
+    *(("management-account.SourcePolicy.Content", sid) for sid in ("Settings", "Setters", "Watching")),
     ("backup-account.AirGappedVault.AccessPolicy", "OrganizationCopiesIn"),
     ("backup-account.NotificationKey.KeyPolicy", "AccountDecidesByIam"),
     ("backup-account.NotificationKey.KeyPolicy", "BackupPublishes"),
@@ -99,6 +99,8 @@ ASKED_ELSEWHERE = {
     *(("backup-account.BreakGlassRole.Policies.0.PolicyDocument", sid) for sid in ("Vaults", "Settings", "Keys")),
     ("source-backup.JobRole.AssumeRolePolicyDocument", None),
     ("source-backup.VolumeDefaultRole.AssumeRolePolicyDocument", None),
+    ("source-backup.TablesRole.AssumeRolePolicyDocument", None),
+    ("source-backup.TablesRole.Policies.0.PolicyDocument", "Settings"),
     *(("source-backup.VolumeDefaultRole.Policies.0.PolicyDocument", sid) for sid in ("DefaultEncryption", "TheKey")),
 }
 MANAGED = "arn:aws:iam::aws:policy"
@@ -268,6 +270,14 @@ def test_new_volumes_are_encrypted_with_the_key_that_the_backup_account_may_use(
     ec2 = estate.lab.client(estate.sources[0].account, "ec2")
     assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is True
     assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == estate.sources[0].key_arn
+
+
+def test_tables_use_the_features_without_which_none_is_copied_abroad(estate: Estate) -> None:
+    lab = estate.lab
+    for source in estate.sources:
+        for region in lab.info["regions"]:
+            settings = lab.client(source.account, "backup", region).describe_region_settings()
+            assert settings["ResourceTypeManagementPreference"]["DynamoDB"] is True, (source.account, region)
 
 
 def test_without_any_one_statement_its_way_breaks_and_a_check_says_so(

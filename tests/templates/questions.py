@@ -131,7 +131,9 @@ def of_sources() -> list[Question]:
     by = "management-account.SourcePolicy.Content"
     anybody, deployer, here = of(SOURCE, *ANYBODY), of(SOURCE, DEPLOYER), vault(SOURCE, "local-backups")
     changes = [*POINTS, *LOCK, *VAULT_POLICY, "backup:DeleteBackupVaultNotifications", "backup:UpdateRegionSettings"]
-    protected = [*of(SOURCE, JOBS, DEPLOYER, "role/stacksets-exec-attacker"), *WATCHING]
+    tables = of(SOURCE, f"role/backup-guardian-tables-{REGION}")
+    setter = f"arn:aws:lambda:{REGION}:{SOURCE}:function:backup-guardian-tables"
+    protected = [*of(SOURCE, JOBS, DEPLOYER, "role/stacksets-exec-attacker"), *WATCHING, *tables]
     found = [
         *ask(False, anybody, changes, here, by),
         *ask(True, deployer, changes, here, by),
@@ -143,6 +145,18 @@ def of_sources() -> list[Question]:
         *ask(False, anybody, "iam:DeleteServiceLinkedRole", of(SOURCE, SLR), by),
         *ask(True, anybody, "iam:CreateServiceLinkedRole", of(SOURCE, SLR), by),
         *ask(True, anybody, "iam:PassRole", of(SOURCE, JOBS), by),
+        *ask(True, tables, "backup:UpdateRegionSettings", here, by),
+        *ask(False, tables, "backup:DeleteRecoveryPoint", here, by),
+        *ask(False, anybody, "iam:PassRole", tables, by),
+        *ask(False, anybody, ["lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"], setter, by),
+        *ask(True, anybody, "lambda:UpdateFunctionCode", setter.replace("backup-guardian-tables", "application"), by),
+        *ask(
+            True,
+            deployer,
+            ["iam:PassRole", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"],
+            [*tables, setter],
+            by,
+        ),
         *ask(False, anybody, RULE, rule(SOURCE, "backup-guardian-problem-events"), by),
         *ask(True, deployer, RULE, rule(SOURCE, "backup-guardian-problem-events"), by),
         # The guardian itself may lie in one of these accounts.
@@ -281,6 +295,7 @@ def of_roles() -> list[Question]:
         ("backup-account.CopyBackRole", BACKUP, COPIES_BACK, service),
         ("source-backup.JobRole", SOURCE, JOBS, service),
         ("source-backup.VolumeDefaultRole", SOURCE, "role/volume-default", "lambda.amazonaws.com"),
+        ("source-backup.TablesRole", SOURCE, f"role/backup-guardian-tables-{REGION}", "lambda.amazonaws.com"),
     ):
         trust, role = f"{by}.AssumeRolePolicyDocument", of(account, name)
         others = [*of(account, "role/administrator"), *of(STRANGER, "role/administrator"), "ec2.amazonaws.com"]
@@ -323,17 +338,21 @@ def of_roles() -> list[Question]:
     found += ask(False, glass, "kms:DescribeKey", key(SOURCE), "source-backup.VolumeKey.KeyPolicy", own, **alias)
     found += ask(True, glass, "backup:UpdateRegionSettings", "*", "", own)
     found += ask(False, glass, [*POINTS, "backup:UpdateGlobalSettings", *ROLE, *LEAVING], [central, "*"], "", own)
-    return found + of_volume_default()
+    return found + of_settings()
 
 
-def of_volume_default() -> list[Question]:
+def of_settings() -> list[Question]:
     own, role, keys = (
         "source-backup.VolumeDefaultRole.Policies.0.PolicyDocument",
         of(SOURCE, "role/volume-default"),
         "source-backup.VolumeKey.KeyPolicy",
     )
+    tables = "source-backup.TablesRole.Policies.0.PolicyDocument"
     sets = ["ec2:EnableEbsEncryptionByDefault", "ec2:ModifyEbsDefaultKmsKeyId"]
     return [
+        *ask(True, role, "backup:UpdateRegionSettings", "*", "", tables),
+        *ask(False, role, "backup:UpdateRegionSettings", "*", "", tables, aws__RequestedRegion="eu-west-1"),
+        *ask(False, role, ["backup:DeleteRecoveryPoint", "s3:GetObject"], "*", "", tables),
         *ask(True, role, sets, "*", "", own),
         *ask(False, role, sets, "*", "", own, aws__RequestedRegion="eu-west-1"),
         *ask(

@@ -21,7 +21,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     },
     "source-backup": {
         "AWS::AccountId": SOURCE, "BackupAccountId": BACKUP, "RolesRegion": REGION, "MakeRole": "yes", "MakeVolumeKey": "yes",
-        "VolumesUseTheKey": "yes", "VolumeKey.Arn": f"arn:aws:kms:{REGION}:{SOURCE}:key/volumes",
+        "VolumesUseTheKey": "yes", "TablesUseAdvancedFeatures": "yes", "VolumeKey.Arn": f"arn:aws:kms:{REGION}:{SOURCE}:key/volumes",
     },
     "management-account": {
         "AWS::AccountId": MANAGEMENT, "TargetIds": ["ou-ab12-11111111"], "BackupRegions": [REGION], "ProtectSources": "yes",

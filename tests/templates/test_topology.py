@@ -31,7 +31,7 @@ CARRIES_BACKUPS = [
 ]
 ROLES: dict[str, dict[str, list[str]]] = {
     "backup-account": {"CopyBackRole": CARRIES_BACKUPS, "BreakGlassRole": []},
-    "source-backup": {"JobRole": CARRIES_BACKUPS, "VolumeDefaultRole": []},
+    "source-backup": {"JobRole": CARRIES_BACKUPS, "VolumeDefaultRole": [], "TablesRole": []},
     "management-account": {},
 }
 # What must outlive its stack: without it backups or copies are gone, or nobody can read or change them.

@@ -123,7 +123,7 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
         );
     }
     notes.push(
-        "Tables of DynamoDB are copied into other accounts only where its advanced features are on in their account and Region: `aws backup update-region-settings --resource-type-management-preference DynamoDB=true`, once in each, and before the last steps: what `protect.sources` attaches denies that call to everybody but the roles of StackSets.".to_owned(),
+        "Tables of DynamoDB are copied into other accounts only where its advanced features are on in their account and Region: in the source accounts by `TablesUseAdvancedFeatures=yes` of the StackSet `source-backup`, elsewhere by `aws backup update-region-settings --resource-type-management-preference DynamoDB=true`, once in each.".to_owned(),
     );
     if *seen == Seen::default() {
         notes.push(

@@ -351,5 +351,6 @@ EXTENSION: dict[str, Callable[[str, str, str, Template], dict[str, str] | None]]
     "AWS::SNS::TopicPolicy": _topic_policy,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::Scheduler::Schedule": _schedule,
+    "Custom::Tables": _inline_function,
     "Custom::VolumeDefault": _inline_function,
 }
