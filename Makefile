@@ -43,7 +43,7 @@ TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
 # Standard output of `make lab` is one line of JSON, and the demo tells its own story.
 .SILENT: lab demo binaries .venv/.stamp
-.PHONY: help demo test test-rust test-python check lint-templates tools build lab soak bench docs bless deploy clean binaries samples browser
+.PHONY: help demo test test-rust test-python pytest-suite pytest-beside check lint-templates tools build lab soak bench docs bless deploy clean binaries samples browser
 
 help: ## this list
 	@echo 'Backup Guardian. A failed copy becomes one alert that names the cause.'
@@ -104,13 +104,20 @@ else
 endif
 
 # A folder in a process of its own: the lab patches moto, whose state is global. The suite talks to labs that are processes of their own and mostly
-# waits for them, so three processes share its files on two processors. What its labs wrote down is judged by tests/least, after it.
+# waits for them: three processes share its files on two processors, and the other folders run beside it. What its labs wrote down is judged by
+# tests/least, after it.
+BESIDE := $(wildcard tests/lab/tests tests/templates tests/reports)
 spread = $(if $(filter tests/suite,$(1)),-n 3 --dist loadfile)
+pytests = $(foreach tests,$(1),$(call limit,30m) $(PY) -m pytest $(call spread,$(tests)) $(tests) \
+	$$(command -v chromium >/dev/null || echo --ignore=tests/reports/test_html.py); ) true
 test-python soak: export GUARDIAN_BENCH_DIR := $(GUARDIAN_FUNCTIONS_DIR)
 test-python: .venv/.stamp binaries samples browser
 	command -v chromium >/dev/null || echo 'no chromium, and none could be installed: the page of the sweep is not looked at in a browser' >&2
-	$(foreach tests,$(PYTESTS),$(call limit,30m) $(PY) -m pytest $(call spread,$(tests)) $(tests) \
-		$$(command -v chromium >/dev/null || echo --ignore=tests/reports/test_html.py); ) true
+	$(MAKE) --jobs=2 pytest-suite pytest-beside
+pytest-suite:
+	$(call pytests,$(filter-out $(BESIDE),$(PYTESTS)))
+pytest-beside:
+	$(call pytests,$(BESIDE))
 
 binaries:
 	mkdir -p target

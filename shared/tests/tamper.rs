@@ -1,6 +1,6 @@
 //! Deeds and silences, case by case; the deeds of one actor as one incident; and a month in which nobody does anything wrong.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
