@@ -16,6 +16,8 @@ use crate::classify::port_error;
 use crate::item::{Item, SCHEMA_VERSION, number, read_str, string};
 
 /// So long a change may be what a failure is due to, or what the next change is compared with.
+// Times of CloudTrail are whole seconds: what was kept of the same second came before, whatever its id.
+const AFTER_EVERY_ID: &str = "~";
 const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Pages read for one state; a page holds up to 1 MB.
 const MAX_PAGES: u32 = 5;
@@ -102,6 +104,7 @@ impl ChangeLog for ChangeTable {
 
     async fn before(&self, write: &Write) -> Result<Option<Before>, PortError> {
         let (Some(state), Some(name)) = (tamper::state(write), tamper::log_names(write).into_iter().next()) else { return Ok(None) };
+        let own = sort_key(write.at, &write.event_id);
         let mut next = None;
         for _ in 0..MAX_PAGES {
             let answer = self
@@ -113,13 +116,14 @@ impl ChangeLog for ChangeTable {
                 .key_condition_expression("pk = :pk AND sk < :this")
                 .filter_expression("aspect = :aspect")
                 .expression_attribute_values(":pk", string(partition(&name)))
-                .expression_attribute_values(":this", string(sort_key(write.at, &write.event_id)))
+                .expression_attribute_values(":this", string(sort_key(write.at, AFTER_EVERY_ID)))
                 .expression_attribute_values(":aspect", string(state.aspect))
                 .set_exclusive_start_key(next)
                 .send()
                 .await
                 .map_err(|error| port_error("dynamodb:Query", &error))?;
-            let found = answer.items().iter().find_map(|item| serde_json::from_str(read_str(item, "state")?).ok());
+            let mut others = answer.items().iter().filter(|item| read_str(item, "sk") != Some(own.as_str()));
+            let found = others.find_map(|item| serde_json::from_str(read_str(item, "state")?).ok());
             if let Some(value) = found {
                 return Ok(Some(Before { value }));
             }
