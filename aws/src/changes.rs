@@ -16,9 +16,9 @@ use crate::classify::port_error;
 use crate::item::{Item, SCHEMA_VERSION, number, read_str, string};
 
 /// So long a change may be what a failure is due to, or what the next change is compared with.
-// Times of CloudTrail are whole seconds: what was kept of the same second came before, whatever its id.
-const AFTER_EVERY_ID: &str = "~";
 const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Times of CloudTrail are whole seconds: what was kept of the same second came before, whatever its id.
+const AFTER_EVERY_ID: &str = "~";
 /// Pages read for one state; a page holds up to 1 MB.
 const MAX_PAGES: u32 = 5;
 /// Longest state that is kept, in bytes: an item holds 400 KB, and the longest policy has 32 KB.
