@@ -193,21 +193,6 @@ def test_only_vaults_of_the_list_and_accounts_where_drills_are_on(lab: Lab, inbo
     assert [job["State"] for job in copies_of(route)] == ["FAILED", "COMPLETED"]
 
 
-def test_the_role_for_drills_holds_to_its_lists_whoever_asks(lab: Lab, inbox: Inbox) -> None:
-    route = failing_route(lab)
-    route.lifecycle = {"DeleteAfterDays": DAYS}
-    name = lab.unique("elsewhere")
-    backup = lab.client(route.destination, "backup", route.destination_region)
-    made = backup.create_backup_vault(BackupVaultName=name, EncryptionKeyArn=route.destination_key_arn)
-    route.destination_vault, route.destination_vault_arn = name, made["BackupVaultArn"]
-    assert route.copy()["State"] == "FAILED"
-    id = only(inbox.drain())["incident_id"]
-    refused = backfill(lab, id, "--yes", "--allow-vault", made["BackupVaultArn"])
-    assert refused.code == COULD_NOT_TELL, refused.out
-    assert "AccessDeniedException" in refused.json()["copies"][0]["reason"]
-    assert len(copies_of(route)) == 1
-
-
 def test_of_one_resource_one_copy_is_on_its_way_at_a_time(lab: Lab, inbox: Inbox) -> None:
     route = failing_route(lab)
     route.lifecycle = {"DeleteAfterDays": DAYS}
