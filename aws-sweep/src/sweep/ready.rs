@@ -73,7 +73,9 @@ impl Ready {
             kept.kept_already = others.filter(|id| !handed.insert((*id).clone())).cloned().collect();
         }
         // Who waits here is as slow as the table is.
-        let _ = keeper.routes.send(Routes { account_id: inventory.account_id.clone(), at: inventory.at, kept }).await;
+        if keeper.routes.send(Routes { account_id: inventory.account_id.clone(), at: inventory.at, kept }).await.is_err() {
+            tracing::warn!(account = %inventory.account_id, "the routes of an account are not kept anew: whoever keeps them has ended");
+        }
     }
 }
 

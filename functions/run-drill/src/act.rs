@@ -53,7 +53,9 @@ pub async fn start<S: DrillStore, C: CopyStarter>(store: &S, starter: &C, purpos
                     Err(gap) => return Outcome::Refused(gap),
                 };
                 // Somebody else may have noted it meanwhile; and the next run finds it in the list, should this write fail.
-                let _ = store.put_drill(&started(&record, job_id.clone(), now), now).await;
+                if let Err(error) = store.put_drill(&started(&record, job_id.clone(), now), now).await {
+                    tracing::warn!(%error, job_id = job_id.as_str(), "a copy was started and could not be noted; the next run finds it in the list of jobs");
+                }
                 return Outcome::Started(job_id);
             }
         }
