@@ -59,7 +59,7 @@ fn write(bytes: &[u8]) -> Write {
 
 fn judge(write: &Write, before: Option<&Before>) -> tamper::Judged {
     let backup_accounts = BTreeSet::from([AccountId::parse(BACKUP).unwrap()]);
-    tamper::judge(write, &Scene { backup_accounts: &backup_accounts, organization_id: Some(ORGANIZATION), before, of_a_route: None })
+    tamper::judge(write, &Scene { backup_accounts: &backup_accounts, organization_id: Some(ORGANIZATION), before, of_a_route: false })
 }
 
 fn cases() -> Vec<Value> {
@@ -257,7 +257,7 @@ impl Kept {
         let standing = incident.standing.clone();
         let mut incident = incident::told(incident, kind, standing.as_ref(), at(minute));
         if let Some(burst) = &mut incident.burst {
-            burst.untold = 0;
+            burst.told_of(alert.event_ids());
         }
         self.incident = Some(incident);
     }
@@ -277,6 +277,25 @@ fn the_first_deed_is_told_at_once_and_more_of_them_when_they_are_worse() {
     let incident = kept.incident.as_ref().unwrap();
     assert_eq!((incident.jobs_total, incident.burst.as_ref().unwrap().newest.len()), (30, tamper::MOST_KEPT));
     assert_eq!(kept.told[1].2, 4, "the message has what was done since the last");
+}
+
+#[test]
+fn a_deed_that_arrives_late_is_news_and_one_that_was_told_is_none() {
+    let mut kept = Kept::default();
+    kept.happen(&deed(DeedKind::KeyDeletionScheduled, 30, 9), 30);
+    // An hour late, in the same second as another, and before what was told.
+    kept.happen(&deed(DeedKind::JobStopped, 1, 5), 61);
+    kept.happen(&deed(DeedKind::JobStopped, 1, 4), 61);
+    let burst = kept.incident.as_ref().unwrap().burst.as_ref().unwrap();
+    assert_eq!(burst.news().map(|deed| deed.kind).collect::<Vec<_>>(), [DeedKind::JobStopped; 2]);
+    kept.wait(60 * 5);
+    assert_eq!(kept.told.last().map(|(.., news)| *news), Some(2));
+    let burst = kept.incident.as_ref().unwrap().burst.as_ref().unwrap();
+    assert_eq!(
+        burst.news().map(|deed| deed.kind).collect::<Vec<_>>(),
+        [DeedKind::KeyDeletionScheduled],
+        "a message about nothing new names the newest"
+    );
 }
 
 #[test]

@@ -394,8 +394,8 @@ fn told(view: View, alert: &Alert, standing: Option<&Standing>, now: Timestamp) 
     let incident = view.incident.unwrap_or_else(|| Incident::unseen(alert.incident_id.clone(), now));
     let mut incident = incident::told(incident, alert.kind, standing, now);
     if let Some(burst) = &mut incident.burst {
-        // What was done while the message was on its way is in none yet.
-        burst.untold = incident.jobs_total.saturating_sub(alert.jobs_total);
+        // What was done while the message was on its way is in none yet, nor what had no room in it.
+        burst.told_of(alert.event_ids());
     }
     Some((View { incident: Some(incident), ..View::default() }, ()))
 }

@@ -239,6 +239,14 @@ pub struct Done {
     pub refused: Option<String>,
 }
 
+impl Alert {
+    /// The events whose deeds stand in it.
+    pub fn event_ids(&self) -> impl Iterator<Item = &str> {
+        let changes = self.changes.iter().map(|done| done.event_id.as_str());
+        changes.chain(self.timeline.iter().flatten().map(|moment| moment.event_id.as_str()))
+    }
+}
+
 /// A moment of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]

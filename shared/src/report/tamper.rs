@@ -19,8 +19,6 @@ pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
     let worst = burst.newest.iter().max_by_key(|deed| (deed.severity, deed.at, &deed.event_id))?;
     let (severity, pattern) = burst.severity();
     let severity = incident.standing.as_ref().map_or(severity, |held| held.severity.max(severity));
-    let untold = usize::try_from(burst.untold).unwrap_or(usize::MAX).clamp(1, burst.newest.len().max(1));
-    let news = burst.newest.iter().skip(burst.newest.len().saturating_sub(untold));
     let alert = Alert {
         schema: SCHEMA.to_owned(),
         kind: Kind::Tamper,
@@ -52,7 +50,7 @@ pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
         proved_by: None,
         closed: None,
         actor: Some(actor(burst).to_owned()),
-        changes: news.map(|deed| done(deed, burst)).collect(),
+        changes: burst.news().map(|deed| done(deed, burst)).collect(),
         timeline: Some(burst.newest.iter().map(moment).collect()),
         route: None,
         impact: None,

@@ -46,10 +46,11 @@ pub struct Burst {
     /// When a recovery point or a vault was last deleted, or given a shorter life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// Deeds since the last message.
-    pub untold: u64,
     /// The newest, oldest first.
     pub newest: Vec<Deed>,
+    /// Event ids of those of the newest that stood in a message.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub told: BTreeSet<String>,
 }
 
 /// Why the whole is worse than its worst part.
@@ -94,20 +95,19 @@ impl Burst {
             accounts: BTreeSet::new(),
             unprotected_at: None,
             deleted_at: None,
-            untold: 0,
             newest: Vec::new(),
+            told: BTreeSet::new(),
         }
     }
 
     fn add(&mut self, deed: &Deed) {
         if deed.at.duration_since(self.last_at) > QUIET {
-            let newest = std::mem::take(&mut self.newest);
-            *self = Self { newest, untold: self.untold, ..Self::begin(&self.actor, deed.at) };
+            let (newest, told) = (std::mem::take(&mut self.newest), std::mem::take(&mut self.told));
+            *self = Self { newest, told, ..Self::begin(&self.actor, deed.at) };
         }
         self.first_at = self.first_at.min(deed.at);
         self.last_at = self.last_at.max(deed.at);
         self.worst = self.worst.max(deed.severity);
-        self.untold = self.untold.saturating_add(1);
         if self.accounts.len() < MOST_ACCOUNTS {
             self.accounts.insert(deed.account.clone());
         }
@@ -132,7 +132,23 @@ impl Burst {
         // By time, because events overtake each other; the id makes the order the same for all.
         self.newest.sort_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
         let more = self.newest.len().saturating_sub(MOST_KEPT);
-        self.newest.drain(..more);
+        for gone in self.newest.drain(..more) {
+            self.told.remove(&gone.event_id);
+        }
+    }
+
+    /// A message with these deeds was sent. By name and not by number: events of one second have no order, and some arrive late.
+    pub fn told_of<'e>(&mut self, event_ids: impl IntoIterator<Item = &'e str>) {
+        let named = event_ids.into_iter().collect::<BTreeSet<_>>();
+        let kept = self.newest.iter().map(|deed| deed.event_id.as_str());
+        self.told.extend(kept.filter(|id| named.contains(id)).map(str::to_owned));
+    }
+
+    /// The deeds that stood in no message, oldest first; the newest of all where every one did.
+    pub fn news(&self) -> impl Iterator<Item = &Deed> {
+        let is_new = |deed: &&Deed| !self.told.contains(&deed.event_id);
+        let nothing_new = !self.newest.iter().any(|deed| is_new(&deed));
+        self.newest.iter().filter(is_new).chain(self.newest.last().filter(|_| nothing_new))
     }
 
     /// Whether something was deleted after its protection went, by the times of the deeds and not of their arrival. Records carry whole seconds:
