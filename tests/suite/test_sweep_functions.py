@@ -346,6 +346,22 @@ def test_a_key_that_cannot_be_read_is_suspected_by_what_was_written(sweeps: Swee
     assert watching.drain() == [], "it was never seen broken"
 
 
+def test_a_key_that_no_name_gives_away_is_known_by_the_copies_that_hang_on_it(sweeps: Sweeps, watching: Inbox) -> None:
+    key = Key(sweeps)
+    other = key.kms.create_key(Policy=json.dumps(key.policy))["KeyMetadata"]["Arn"]
+    sweeps.lab.idle()
+    sweeps.guardian.forget_tampering()
+    key.kms.disable_key(KeyId=other)
+    (alert,) = watching.tampers()
+    assert alert["severity"] == "medium" and "Whether backups use this key is not known here" in alert["summary"]
+    key.kms.disable_key(KeyId=key.arn)
+    (alert,) = watching.tampers()
+    assert alert["severity"] == "high" and "not known here" not in alert["summary"]
+    sweeps.guardian.let_a_minute_pass()
+    key.kms.enable_key(KeyId=key.arn)
+    assert [alert["outlook"] for alert in watching.drain()][-1:] == ["will-work"]
+
+
 def test_a_region_that_is_off_in_an_account_is_not_missed(sweeps: Sweeps, inbox: Inbox) -> None:
     off = "eu-south-1"
     regions = ",".join([*sweeps.lab.info["regions"], off])

@@ -105,6 +105,23 @@ pub struct Handler<C, W, S, L, M, R> {
     pub repeat_after: SignedDuration,
 }
 
+fn occurrence(write: &Write) -> Occurrence<'_> {
+    Occurrence {
+        account: &write.account,
+        service: &write.service,
+        event_name: &write.event_name,
+        objects: &write.objects,
+        request: &write.request,
+        changed: Changed {
+            actor: write.actor.name.clone(),
+            action: write.action(),
+            event_id: write.event_id.clone(),
+            at: write.at,
+            source_ip: write.source_ip.clone(),
+        },
+    }
+}
+
 impl<C, W, S, L, M, R> Handler<C, W, S, L, M, R>
 where
     C: ChangeLog + 'static,
@@ -156,20 +173,7 @@ where
         if write.was_refused() {
             return Ok(());
         }
-        let occurrence = Occurrence {
-            account: &write.account,
-            service: &write.service,
-            event_name: &write.event_name,
-            objects: &write.objects,
-            request: &write.request,
-            changed: Changed {
-                actor: write.actor.name.clone(),
-                action: write.action(),
-                event_id: write.event_id.clone(),
-                at: write.at,
-                source_ip: write.source_ip.clone(),
-            },
-        };
+        let occurrence = occurrence(write);
         let teller = InTurn { messenger: &self.messenger, deadline };
         let foreseeing = self.foresight.foresee(&occurrence, &teller, || (self.messenger.now)());
         let end = deadline.checked_sub(MARGIN).unwrap_or(deadline);
@@ -193,13 +197,26 @@ where
 
     /// Everything that follows from a write; it may come twice.
     async fn after_a_write_was_kept(&self, write: &Write, before: Option<&Before>, deadline: Instant) -> Result<Outcome, ItemError> {
-        let scene = Scene {
-            backup_accounts: &self.watched.backup_accounts,
-            organization_id: self.watched.organization_id.as_deref(),
-            before,
-            of_a_route: None,
+        let judged = |of_a_route| {
+            let backup_accounts = &self.watched.backup_accounts;
+            let organization_id = self.watched.organization_id.as_deref();
+            tamper::judge(write, &Scene { backup_accounts, organization_id, before, of_a_route })
         };
-        self.judged(tamper::judge(write, &scene), Some(&write.actor.id), deadline).await
+        let (alone, of_a_route) = (judged(false), judged(true));
+        // The copies are asked only where they make a difference.
+        let matters = alone != of_a_route && self.is_of_a_route(write, deadline).await;
+        self.judged(if matters { of_a_route } else { alone }, Some(&write.actor.id), deadline).await
+    }
+
+    /// Whether a copy is known to hang on what was written to. Where nobody can tell, what is said of it without knowing is said.
+    async fn is_of_a_route(&self, write: &Write, deadline: Instant) -> bool {
+        match within(deadline, LOG_PATIENCE, "dynamodb:Query", self.foresight.decides_a_copy(&occurrence(write))).await {
+            Ok(decides) => decides,
+            Err(error) => {
+                self.messenger.fail_open(&error, "route");
+                false
+            }
+        }
     }
 
     /// What AWS Backup announces without an actor, where no call was recorded that does the same.

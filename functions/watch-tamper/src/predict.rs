@@ -137,6 +137,18 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
         Ok(foreseen)
     }
 
+    /// Whether a copy is known to hang on something that is written to.
+    pub async fn decides_a_copy(&self, write: &Occurrence<'_>) -> Result<bool, PortError> {
+        for touch in touched(write.account, write.service, write.event_name, write.objects, write.request) {
+            if let Touch::Place(place) = touch
+                && !self.memory.at(&place).await?.1.is_empty()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The objects that are touched, each with the accounts whose copies it decides.
     async fn decided(&self, touches: &[Touch]) -> Result<Vec<(ObjectId, BTreeSet<AccountId>)>, PortError> {
         let mut decided = Vec::new();

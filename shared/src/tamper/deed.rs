@@ -192,8 +192,8 @@ pub struct Scene<'a> {
     pub organization_id: Option<&'a str>,
     /// What an older write left the object in.
     pub before: Option<&'a Before>,
-    /// Whether the object is part of a route, where somebody knows.
-    pub of_a_route: Option<bool>,
+    /// Whether a copy is known to hang on the object.
+    pub of_a_route: bool,
 }
 
 impl Scene<'_> {

@@ -48,14 +48,11 @@ pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     }
 }
 
-/// Whether backups use the key; `None`: nobody knows.
-fn is_used(write: &Write, scene: &Scene<'_>) -> Option<bool> {
+/// Whether backups are known to use the key. That no copy hangs on it says nothing: backups that are never copied use keys, too.
+fn is_used(write: &Write, scene: &Scene<'_>) -> bool {
     let owner = write.object().and_then(crate::arn::Arn::account).unwrap_or_else(|| write.account.clone());
     let speaks_of_backups = scene.before.is_some_and(|before| is_of_backups(&before.value.to_string()));
-    if scene.keeps_copies(&owner) || speaks_of_backups {
-        return Some(true);
-    }
-    scene.of_a_route
+    scene.keeps_copies(&owner) || speaks_of_backups || scene.of_a_route
 }
 
 fn is_of_backups(text: &str) -> bool {
@@ -66,14 +63,13 @@ fn key_lost(write: &Write, scene: &Scene<'_>, what: &str, endangers: &str, undo:
     let used = is_used(write, scene);
     let kind = if write.event_name == "DisableKey" { DeedKind::KeyDisabled } else { DeedKind::KeyDeletionScheduled };
     let severity = match (used, kind) {
-        (Some(true), DeedKind::KeyDeletionScheduled) => Severity::Critical,
-        (Some(true), _) => Severity::High,
-        (Some(false), _) => return Err(Silence::NotOfBackups),
+        (true, DeedKind::KeyDeletionScheduled) => Severity::Critical,
+        (true, _) => Severity::High,
         // A key that protects backups and of which nobody knows it is the worst to lose.
-        (None, _) => Severity::Medium,
+        (false, _) => Severity::Medium,
     };
     let key = write.object().map_or_else(|| "that the record does not name".to_owned(), |key| key.as_str().to_owned());
-    let note = if used.is_none() { " Whether backups use this key is not known here." } else { "" };
+    let note = if used { "" } else { " Whether backups use this key is not known here." };
     let back = match undo {
         "" => None,
         undo => command(&format!("aws kms {undo} --key-id {{}} --region {{}}"), &[&key, write.region.as_str()]),
@@ -92,7 +88,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         return Err(Silence::Unchanged);
     }
     let owner = write.object().and_then(crate::arn::Arn::account).unwrap_or_else(|| write.account.clone());
-    let used = scene.keeps_copies(&owner) || scene.of_a_route == Some(true);
+    let used = scene.keeps_copies(&owner) || scene.of_a_route;
     let concerns = |part: &Part| {
         let foreign = part.account().is_some_and(|account| account != owner.as_str());
         let whole = part.account() == Some(owner.as_str()) && part.principal == owner.as_str();
@@ -129,7 +125,7 @@ fn grant(write: &Write, scene: &Scene<'_>) -> Judged {
     if write.actor.invoked_by.is_some() || write.actor.is_service || write.actor.id.contains(":role/aws-service-role/") {
         return Err(Silence::ServiceItself);
     }
-    if is_used(write, scene) != Some(true) {
+    if !is_used(write, scene) {
         return Err(Silence::NotOfBackups);
     }
     let what = format!("took away the grant {} of the key {}", named(write, "grantId"), named(write, "keyId"));

@@ -11,7 +11,7 @@ const MOST: usize = 6;
 
 pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     let name = write.text("roleName").or_else(|| write.text("policyArn")).unwrap_or_default();
-    if !(name.to_lowercase().contains("backup") || scene.of_a_route == Some(true)) {
+    if !(name.to_lowercase().contains("backup") || scene.of_a_route) {
         return Err(Silence::NotOfBackups);
     }
     // A service looks after its own service-linked role.
