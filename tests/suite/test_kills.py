@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from .guardian import DIAGNOSE, FOLLOW_UP, RECONCILE, Guardian
+from .guardian import DIAGNOSE, FOLLOW_UP, RECONCILE, WATCH, Guardian
 from .organization import ROOT, Inbox, Json, Lab, Route, failing_route
 from .test_lifecycle import mend, only
 from .test_repetition import KILLS, job_ids, jobs_of, mutating_calls
+from .test_tamper import CASES, event
 
 RECORD = "backup-guardian-record-success"
 EVENTS = ROOT / "tests" / "events"
@@ -65,17 +66,19 @@ def killed_everywhere(
     function: str,
     prepare: Callable[[], Subject],
     most: int = 99,
+    drain: Callable[[], list[Json]] | None = None,
 ) -> None:
     """Lets the same thing happen again and again, each time killed at another call, and counts what is told."""
+    drain = drain or inbox.drain
     subject = prepare()
     calls = mutating_calls(guardian.requests(subject.happen, function=function))
     assert calls, "nothing was changed, so this shows nothing"
-    assert len([alert for alert in inbox.drain() if subject.told(alert)]) == 1
+    assert len([alert for alert in drain() if subject.told(alert)]) == 1
     calls = [call for call in calls if call[2] <= most]
     for kill, call in points(calls, SEED):
         with subtests.test(f"{kill} {call}"):
             subject = prepare()
-            inbox.drain()
+            drain()
             guardian.hold_retries()
             guardian.let_a_minute_pass()
             service, operation, nth = call
@@ -87,10 +90,11 @@ def killed_everywhere(
             guardian.let_leases_end()
             guardian.let_a_minute_pass()
             guardian.bring_retries()
-            told = [alert for alert in inbox.drain() if subject.told(alert)]
+            told = [alert for alert in drain() if subject.told(alert)]
             assert met == 1, "the call was not made, so this shows nothing"
             assert len(told) in ((1, 2) if may_repeat(calls, kill, call) else (1,))
-            assert guardian.waiting(DIAGNOSE) == 0 and guardian.dead_letters(function) == []
+            assert guardian.waiting(DIAGNOSE) == 0 and guardian.waiting(function) == 0
+            assert guardian.dead_letters(function) == []
 
 
 def told_route(lab: Lab, inbox: Inbox, guardian: Guardian) -> tuple[Route, Json]:
@@ -256,3 +260,18 @@ def test_killed_while_it_diagnoses_another_kind_of_event_the_event_is_told(
         )
 
     killed_everywhere(lab, inbox, guardian, subtests, DIAGNOSE, prepare)
+
+
+def test_killed_while_it_watches_the_deed_is_told(
+    lab: Lab, inbox: Inbox, watching: Guardian, subtests: pytest.Subtests
+) -> None:
+    case = next(case for case in CASES if case["id"] == "lock-removed-in-the-backup-account")
+
+    def prepare() -> Subject:
+        name = lab.unique("actor")
+        deed = event({**case, "id": name, "role": name}, 0, case["event_name"], case["request"])
+        return Subject(
+            lambda: watching.send(json.dumps(deed), function=WATCH), lambda alert: name in alert.get("actor", "")
+        )
+
+    killed_everywhere(lab, inbox, watching, subtests, WATCH, prepare, drain=inbox.tampers)

@@ -229,10 +229,10 @@ def test_lists_that_fail_for_a_while_lose_nothing(
     job = route.copy()["CopyJobId"].lower()
     # As often as the SDK itself tries.
     guardian.fault(fault, function=RECONCILE, operation="ListCopyJobs", times=3)
-    guardian.reconcile()
+    guardian.begin_to_reconcile()
     assert guardian.met() == 3 and job not in claims(guardian)
     left = int(guardian.queue_attributes(RECONCILE)["ApproximateNumberOfMessagesDelayed"])
     assert left >= 1, "what could not be listed must wait for its next turn"
-    guardian.reconcile()
+    guardian.go_on_reconciling()
     assert job in claims(guardian)
     assert job in told(inbox.drain())

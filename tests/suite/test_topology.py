@@ -70,9 +70,21 @@ def test_verify_gives_one_verdict_over_routes_and_checks(estate: Estate, folder:
     assert verdict["checks"]["failed"] == len(verdict["checks"]["findings"]) and verdict["not_evaluated"] == []
     # The same as the other commands: whatever fails is a finding, be it small, but for what is told for information.
     broken = [one for one in verdict["checks"]["findings"] if one["severity"] != "info"]
-    assert (ended.code, verdict["verdict"]) == ((FINDING, "broken") if broken else (FINE, "holds"))
+    # The topology sets no defaults of EBS in these two, and they have the key that AWS manages.
+    outside = {(one["check"], one["account_id"]) for one in broken}
+    assert outside == {
+        ("ebs-default-key-usable-through-ec2", id) for id in (estate.lab.management, estate.lab.guardian)
+    }
+    assert (ended.code, verdict["verdict"]) == (FINDING, "broken")
     # Whoever names one account still hears of the vault that all copies lie in.
     one = ("--account", estate.sources[0].account, *live(folder), "--format", "json")
+    sound = topology(estate, "verify", *one)
+    assert (sound.code, sound.json["verdict"]) == (COULD_NOT_TELL, "not-known"), sound.out
+    # The only reason: in one of its Regions nothing was backed up yet.
+    (unknown,) = sound.json["routes"]["not_known"]
+    assert unknown["region"] != estate.lab.region and unknown["why"].startswith("there is no recovery point yet")
+    assert sound.json["checks"]["unknown"] == 0 and sound.json["not_evaluated"] == []
+    assert {found["severity"] for found in sound.json["checks"]["findings"]} == {"info"}
     vault = estate.central_vault_arn
     backup = estate.lab.client(estate.lab.backup, "backup")
     policy = backup.get_backup_vault_access_policy(BackupVaultName=vault.rpartition(":")[2])["Policy"]
