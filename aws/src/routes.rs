@@ -8,6 +8,7 @@
 //! | | `telling` | somebody tells what a write on it does, until `lease_until` (ms) |
 //! | `legs#<account>` | `leg#<id>` | a kind of copy: `leg` (JSON), `places` (JSON): where it is named |
 //! | `legs` | `<account>` | the account has copies |
+//! | `foretold` | `<id of the prediction>` | people were told that copies will fail: `body` (JSON), `told_at` (ms) |
 //!
 //! Every item has `v`. `ttl` (s) is housekeeping and never read: every sweep renews it.
 
@@ -17,13 +18,15 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use guardian_core::arn::AccountId;
 use guardian_core::evidence::{Fact, Gap, GapReason};
+use guardian_core::incident::IncidentId;
 use guardian_core::ports::{PortError, RouteMemory};
 use guardian_core::prediction::{Held, KeptLeg, KeptRoutes, ObjectId, Objects, Place};
-use jiff::Timestamp;
+use guardian_core::report::Alert;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::batch;
 use crate::classify::port_error;
-use crate::item::{Item, SCHEMA_VERSION, millis, number, read_str, string};
+use crate::item::{Item, SCHEMA_VERSION, millis, number, read_str, read_time, string};
 
 /// Items are kept this long after a sweep saw them: sweeps are daily, and a week of them may fail.
 const KEPT_SECONDS: i64 = 21 * 24 * 3600;
@@ -35,6 +38,9 @@ const MOST_KEYS: usize = 100;
 const OBJECT: &str = "object";
 const TELLING: &str = "telling";
 const ALL: &str = "legs";
+const FORETOLD: &str = "foretold";
+/// What was foretold stands so long. Then a sweep has seen it, and its report has what lasts.
+const STANDS: SignedDuration = SignedDuration::from_hours(48);
 
 /// Routes in the guardian's table.
 #[derive(Clone, Debug)]
@@ -113,6 +119,14 @@ impl RouteTable {
             items.extend(page.items.unwrap_or_default());
         }
         Ok(items)
+    }
+
+    /// The messages that copies will fail which nobody took back, the newest first; after two days the reports of sweeps have what lasts.
+    pub async fn standing(&self, now: Timestamp) -> Result<Vec<Alert>, PortError> {
+        let mut standing = self.query(FORETOLD.to_owned()).await?;
+        standing.retain(|told| read_time(told, "told_at").is_some_and(|at| now.duration_since(at) < STANDS));
+        standing.sort_by_key(|told| std::cmp::Reverse(read_time(told, "told_at")));
+        Ok(standing.iter().filter_map(|told| serde_json::from_str(read_str(told, "body")?).ok()).collect())
     }
 
     /// Keeps an object unless it was read later already.
@@ -214,6 +228,19 @@ impl RouteMemory for RouteTable {
 
     async fn give_back(&self, id: &ObjectId) -> Result<(), PortError> {
         let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(at_place(&id.place()), TELLING)));
+        request.send().await.map(|_| ()).map_err(|error| port_error("dynamodb:DeleteItem", &error))
+    }
+
+    async fn foretold(&self, alert: &Alert, now: Timestamp) -> Result<(), PortError> {
+        let mut told = item(key(FORETOLD, alert.incident_id.as_str()), now);
+        told.insert("body".to_owned(), string(json(alert)));
+        told.insert("told_at".to_owned(), millis(now));
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(told));
+        request.send().await.map(|_| ()).map_err(|error| port_error("dynamodb:PutItem", &error))
+    }
+
+    async fn over(&self, prediction: &IncidentId) -> Result<(), PortError> {
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(FORETOLD, prediction.as_str())));
         request.send().await.map(|_| ()).map_err(|error| port_error("dynamodb:DeleteItem", &error))
     }
 

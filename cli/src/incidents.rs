@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use diagnose_job::config::for_reading;
-use guardian_aws::{DrillTable, WorkTable};
+use guardian_aws::{DrillTable, RouteTable, WorkTable};
 use guardian_core::diagnosis::Severity;
 use guardian_core::incident::{Acknowledgement, Closing, Incident, IncidentId, Refusal};
 use guardian_core::ports::{IncidentKeeper as _, PortError, Tampers as _};
@@ -38,8 +38,11 @@ Run it with credentials of the guardian account: it goes through the role
 backup-guardian-operator. The table is the output GuardianTableName of the
 stack, given by --table or GUARDIAN_TABLE; a lab names its own.
 
-Exit codes: 0 nothing is open or it is done, 1 something is open, 2 wrong
-usage or no such incident, 3 the table could not be read.")]
+A prediction stands in the list until its object is mended, for two days at
+most: then the report of a sweep has it.
+
+Exit codes: 0 nothing is open or it is done, 1 something is open or foretold,
+2 wrong usage or no such incident, 3 the table could not be read.")]
 pub(crate) struct Incidents {
     /// The guardian's table.
     #[arg(long, global = true, value_name = "NAME")]
@@ -50,9 +53,9 @@ pub(crate) struct Incidents {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// What is open, the worst first.
+    /// What is open, the worst first, and which copies were foretold to fail.
     List,
-    /// The last message about an incident, and its jobs.
+    /// The last message about an incident, and its jobs; of a prediction its message.
     Show {
         /// The id, as every message about it carries it.
         #[arg(value_name = "INCIDENT_ID")]
@@ -108,9 +111,10 @@ impl Incidents {
         let (reader, _) = for_reading().context("the environment cannot be used")?;
         let cloud = cloud::open(reader.clone(), None).await?;
         let work = WorkTable::new(cloud.base(), table.clone());
+        let foretold = RouteTable::new(cloud.base(), table.clone());
         let done = match self.command {
-            Command::List => list(&work, output).await,
-            Command::Show { id } => show(&work, &id, output).await,
+            Command::List => list(&work, &foretold, output).await,
+            Command::Show { id } => show(&work, &foretold, &id, output).await,
             Command::Ack { id, owner, reason, until } => {
                 let acknowledgement = acknowledgement(owner, reason, &until, Timestamp::now())?;
                 acknowledge(&work, &id, &acknowledgement, output).await
@@ -149,7 +153,8 @@ pub(crate) fn table_named(given: Option<&String>) -> anyhow::Result<String> {
     bail!("which table is not known: give `--table` or GUARDIAN_TABLE the output GuardianTableName of the guardian's stack")
 }
 
-async fn list(work: &WorkTable, output: &Output) -> anyhow::Result<Exit> {
+async fn list(work: &WorkTable, foretold: &RouteTable, output: &Output) -> anyhow::Result<Exit> {
+    let foretold = foretold.standing(Timestamp::now()).await?;
     let mut open = Vec::new();
     for id in work.open().await? {
         if let Some(incident) = work.incident(&id).await?.filter(Incident::is_open) {
@@ -163,13 +168,27 @@ async fn list(work: &WorkTable, output: &Output) -> anyhow::Result<Exit> {
     });
     if output.json(Format::Text) {
         let incidents = open.iter().map(|(incident, alert)| entry(incident, alert.as_ref())).collect::<Vec<_>>();
-        output.print(&serde_json::to_string_pretty(&json!({"incidents": incidents}))?)?;
-    } else if open.is_empty() {
+        output.print(&serde_json::to_string_pretty(&json!({"incidents": incidents, "foretold": foretold}))?)?;
+    } else if open.is_empty() && foretold.is_empty() {
         output.print("No incident is open.")?;
     } else {
-        output.print(&open.iter().map(|(incident, alert)| lines(incident, alert.as_ref())).collect::<Vec<_>>().join("\n"))?;
+        let incidents = open.iter().map(|(incident, alert)| lines(incident, alert.as_ref()));
+        output.print(&incidents.chain(foretold.iter().map(lines_foretold)).collect::<Vec<_>>().join("\n"))?;
     }
-    Ok(if open.is_empty() { Exit::Fine } else { Exit::Finding })
+    Ok(if open.is_empty() && foretold.is_empty() { Exit::Fine } else { Exit::Finding })
+}
+
+/// Copies that are going to fail, in two lines. They failed nowhere yet: there is nobody to take them on, and only a change of the object ends it.
+fn lines_foretold(alert: &Alert) -> String {
+    let next = alert.foretold.as_ref().and_then(|foretold| foretold.next_run).map(|at| format!(", next run {}", minute(at)));
+    let told = alert.at.map(|at| format!("foretold at {}", minute(at)));
+    let about = format!("{}{}", told.unwrap_or_else(|| "foretold".to_owned()), next.unwrap_or_default());
+    let severity = alert.severity.as_str().to_uppercase();
+    format!(
+        "{severity:<8} {}  {}\n         {about}; `guardian preflight` says whether it still holds\n",
+        alert.incident_id,
+        inert_text(&alert.title)
+    )
 }
 
 /// How bad it is: what is held of its jobs, and what the last message said of their age.
@@ -258,7 +277,14 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-async fn show(work: &WorkTable, id: &str, output: &Output) -> anyhow::Result<Exit> {
+async fn show(work: &WorkTable, foretold: &RouteTable, id: &str, output: &Output) -> anyhow::Result<Exit> {
+    if let Some(alert) = foretold.standing(Timestamp::now()).await?.into_iter().find(|alert| alert.incident_id.as_str() == id) {
+        output.print(&match output.json(Format::Text) {
+            true => serde_json::to_string_pretty(&json!({"incident_id": alert.incident_id, "foretold": true, "alert": alert}))?,
+            false => format!("{}\n{}", lines_foretold(&alert), report::terminal(&alert, output.look())),
+        })?;
+        return Ok(Exit::Finding);
+    }
     let incident = find(work, id).await?;
     let alert = work.last_alert(&incident.id).await?;
     let jobs = work.jobs(&incident.id).await?;

@@ -131,6 +131,10 @@ pub trait RouteMemory: Send + Sync {
     fn claim_telling(&self, id: &ObjectId, now: Timestamp, lease_until: Timestamp) -> impl Future<Output = Result<bool, PortError>> + Send;
     /// Gives the claim back: whoever comes next may tell.
     fn give_back(&self, id: &ObjectId) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Keeps the message that copies will fail by what an object says.
+    fn foretold(&self, alert: &Alert, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// No copy fails by it any more.
+    fn over(&self, prediction: &IncidentId) -> impl Future<Output = Result<(), PortError>> + Send;
     /// Keeps an object as it was read at a time, unless it was read later already, and gives the claim back.
     fn learn(&self, id: &ObjectId, held: &Held, at: Timestamp, now: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
     /// Keeps the copies of an account as they were seen at a time. Those that are not among them are gone, if everything was seen.

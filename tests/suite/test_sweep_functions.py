@@ -17,7 +17,7 @@ from .command import FINE, guardian
 from .estate import BASELINE, Estate, demo_estate
 from .guardian import WATCH, Guardian
 from .organization import GRANT, JOB_ROLE, SLR, Inbox, Json, Lab, Operations, ebs_route, running_lab
-from .terminal import Terminal, document
+from .terminal import Result, Terminal, document
 from .test_sweep import grave, protection
 
 PLAN, READ, REPORT = (f"backup-guardian-{name}" for name in ("plan-sweep", "sweep-account", "report-sweep"))
@@ -238,6 +238,10 @@ class Key:
         return {**self.policy, "Statement": kept}
 
 
+def incidents(sweeps: Sweeps, *arguments: str) -> Result:
+    return Terminal(sweeps.lab).run("incidents", *arguments, "--format", "json")
+
+
 def test_a_change_that_breaks_the_next_copy_is_told_at_once_and_its_repair_too(sweeps: Sweeps, watching: Inbox) -> None:
     key = Key(sweeps)
     key.put(key.without_grants())
@@ -250,6 +254,13 @@ def test_a_change_that_breaks_the_next_copy_is_told_at_once_and_its_repair_too(s
     assert alert["changed"]["action"] == "kms:PutKeyPolicy" and alert["changed"]["event_id"]
     assert alert["next_run"] > alert["at"] and alert["severity"] == "high"
     assert alert["patch"]["target_arn"] == key.arn and alert["patch"]["proof"]["allowed_after"]
+    listed = incidents(sweeps, "list")
+    (foretold,) = listed.json["foretold"]
+    assert (listed.code, foretold["incident_id"], foretold["next_run"]) == (1, alert["incident_id"], alert["next_run"])
+    text = Terminal(sweeps.lab).run("incidents", "list").out
+    assert f"{alert['incident_id']}  {alert['title']}" in text and "foretold at" in text, text
+    shown = incidents(sweeps, "show", alert["incident_id"])
+    assert (shown.code, shown.json["alert"]["title"]) == (1, alert["title"])
     # A deployment writes once more, and nothing changes.
     key.put(key.without_grants())
     assert watching.drain() == []
@@ -259,6 +270,7 @@ def test_a_change_that_breaks_the_next_copy_is_told_at_once_and_its_repair_too(s
     (mended,) = watching.drain()
     assert (mended["outlook"], mended["incident_id"]) == ("will-work", alert["incident_id"])
     assert "stays open until a job proves it" in mended["summary"] and mended["severity"] == "info"
+    assert incidents(sweeps, "list").json["foretold"] == []
     key.put(key.policy)
     assert watching.drain() == [], "as it was before"
 

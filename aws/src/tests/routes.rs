@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use guardian_core::arn::{AccountId, Arn};
 use guardian_core::evidence::{AccountInventory, Destination, Fact, OrganizationInventory};
+use guardian_core::incident::IncidentId;
 use guardian_core::ports::RouteMemory;
 use guardian_core::prediction::{Held, KeptRoutes, ObjectId, Place, keep};
+use guardian_core::report::Kind;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::incidents::alert;
 use super::table::{Items, table};
 use crate::RouteTable;
 
@@ -110,4 +113,17 @@ async fn one_tells_at_a_time_until_it_is_learnt_given_back_or_the_lease_ends() {
     assert!(claim("2026-11-28T12:00:00Z").await);
     routes.learn(id, held, now(), now()).await.unwrap();
     assert!(claim("2026-11-28T12:00:00Z").await);
+}
+
+#[tokio::test]
+async fn what_was_foretold_stands_for_two_days_unless_it_is_over() {
+    let items = Items::default();
+    let routes = routes(&items);
+    let alert = alert(&IncidentId::of_prediction("key"), Kind::Prediction);
+    routes.foretold(&alert, now()).await.unwrap();
+    routes.foretold(&alert, now()).await.unwrap();
+    assert_eq!(routes.standing(at("2026-11-30T11:59:00Z")).await.unwrap(), [alert.clone()]);
+    assert_eq!(routes.standing(at("2026-11-30T12:00:00Z")).await.unwrap(), []);
+    routes.over(&alert.incident_id).await.unwrap();
+    assert_eq!(routes.standing(now()).await.unwrap(), []);
 }

@@ -259,6 +259,7 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
                     return Err(error);
                 }
             }
+            self.remember(&alerts, &told, now).await;
         }
         if unread {
             // What nobody read is not remembered: the sweep, or the next write, reads it.
@@ -267,6 +268,19 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             self.memory.learn(object, &fresh, now, now).await?;
         }
         Ok(foreseen)
+    }
+
+    /// For those who ask what stands. Without it they are told all the same.
+    async fn remember(&self, alerts: &[Alert], told: &Shifts, now: Timestamp) {
+        let Some(last) = alerts.last() else { return };
+        let kept = match alerts.iter().find(|alert| alert.foretold.as_ref().is_some_and(|foretold| foretold.outlook == Outlook::WillFail)) {
+            Some(alert) => self.memory.foretold(alert, now).await,
+            None if told.failing == 0 => self.memory.over(&last.incident_id).await,
+            None => Ok(()),
+        };
+        if let Err(error) = kept {
+            tracing::error!(operation = error.operation, code = %error.code, "what was foretold is not in the list of what stands");
+        }
     }
 
     /// Everything that decides the first of the copies that turned, read afresh: as it was with the old object, and as it is.

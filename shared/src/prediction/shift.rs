@@ -25,6 +25,8 @@ pub struct Shifts {
     pub open: Vec<Shift>,
     /// Of them nobody could tell before either: whatever they turn into is told by the next who sees all that decides them.
     pub unknown: Vec<Shift>,
+    /// How many would have failed, and still will.
+    pub failing: usize,
 }
 
 impl Shifts {
@@ -44,7 +46,11 @@ pub fn shifts<'a>(legs: impl IntoIterator<Item = &'a KeptLeg>, before: &Objects,
             (Verdict::Works, Verdict::WillFail) => &mut shifts.broken,
             (Verdict::WillFail, Verdict::Works) => &mut shifts.mended,
             (Verdict::Works | Verdict::WillFail, Verdict::Depends) => &mut shifts.open,
-            (Verdict::Works, Verdict::Works) | (Verdict::WillFail, Verdict::WillFail) => continue,
+            (Verdict::Works, Verdict::Works) => continue,
+            (Verdict::WillFail, Verdict::WillFail) => {
+                shifts.failing += 1;
+                continue;
+            }
             (Verdict::Depends, _) => &mut shifts.unknown,
         };
         list.push(Shift { leg: leg.clone(), before, after });

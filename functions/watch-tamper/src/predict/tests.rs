@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use guardian_core::arn::Region;
 use guardian_core::copy::Leg;
 use guardian_core::evidence::{AccountInventory, Destination, KeyGrants, OrganizationInventory};
+use guardian_core::incident::IncidentId;
 use guardian_core::prediction::{Edit, KeptRoutes, Place, apply, keep};
 use guardian_core::report::Kind;
 use serde_json::json;
@@ -18,6 +19,7 @@ struct Memory {
     legs: Mutex<BTreeMap<AccountId, Vec<KeptLeg>>>,
     objects: Mutex<Objects>,
     claims: Mutex<BTreeMap<ObjectId, Timestamp>>,
+    standing: Mutex<BTreeSet<String>>,
 }
 
 impl RouteMemory for Memory {
@@ -56,6 +58,16 @@ impl RouteMemory for Memory {
 
     async fn give_back(&self, id: &ObjectId) -> Result<(), PortError> {
         self.claims.lock().unwrap().remove(id);
+        Ok(())
+    }
+
+    async fn foretold(&self, alert: &Alert, _: Timestamp) -> Result<(), PortError> {
+        self.standing.lock().unwrap().insert(alert.incident_id.to_string());
+        Ok(())
+    }
+
+    async fn over(&self, prediction: &IncidentId) -> Result<(), PortError> {
+        self.standing.lock().unwrap().remove(prediction.as_str());
         Ok(())
     }
 
@@ -223,13 +235,15 @@ async fn what_breaks_the_next_copy_is_told_once_and_what_mends_it_too() {
     let whole = setting.narrow();
     assert_eq!(setting.key_write().await, Ok(Foreseen::Told));
     assert_eq!(setting.told(), [(Outlook::WillFail, Certainty::Supported, 0)]);
+    let standing = || setting.foresight.memory.standing.lock().unwrap().len();
+    assert_eq!(standing(), 1);
     // The same event again, and a later write that changes nothing more.
     assert_eq!(setting.key_write().await, Ok(Foreseen::Same));
     setting.change(json!({"object": setting.source_key(), "policy": whole}));
     assert_eq!(setting.key_write().await, Ok(Foreseen::Told));
     assert_eq!(setting.told().last(), Some(&(Outlook::WillWork, Certainty::Supported, 0)));
     assert_eq!(setting.key_write().await, Ok(Foreseen::Same));
-    assert_eq!(setting.told().len(), 2);
+    assert_eq!((setting.told().len(), standing()), (2, 0));
     let alerts = setting.topic.alerts.lock().unwrap();
     assert_eq!(alerts[0].incident_id, alerts[1].incident_id, "both are about the same object");
     assert!(!alerts[0].foretold.as_ref().unwrap().gone_statements.is_empty() && alerts[0].patch.is_some());
