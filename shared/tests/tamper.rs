@@ -257,7 +257,7 @@ impl Kept {
         let standing = incident.standing.clone();
         let mut incident = incident::told(incident, kind, standing.as_ref(), at(minute));
         if let Some(burst) = &mut incident.burst {
-            burst.told_of(alert.event_ids());
+            burst.told_of(alert.event_ids(), true);
         }
         self.incident = Some(incident);
     }
@@ -296,6 +296,83 @@ fn a_deed_that_arrives_late_is_news_and_one_that_was_told_is_none() {
         [DeedKind::KeyDeletionScheduled],
         "a message about nothing new names the newest"
     );
+}
+
+#[test]
+fn many_small_deeds_and_refused_ones_hide_no_large_one() {
+    let mut kept = Kept::default();
+    kept.happen(&deed(DeedKind::VaultLockRemoved, 1, 0), 1);
+    kept.happen(&Deed { severity: Severity::High, ..deed(DeedKind::KeyDeletionScheduled, 2, 1) }, 2);
+    for n in 2..40 {
+        let refused = Deed { severity: Severity::Low, refused: Some("AccessDenied".to_owned()), ..deed(DeedKind::PointDeleted, 10, n) };
+        kept.happen(&refused, 10);
+    }
+    let alert = report::tamper(kept.incident.as_ref().unwrap(), at(11)).unwrap();
+    let listed = alert.timeline.as_ref().unwrap().iter().map(|moment| moment.event_id.as_str()).collect::<BTreeSet<_>>();
+    assert!(listed.contains("event-0") && listed.contains("event-1") && listed.len() == tamper::MOST_KEPT, "{listed:?}");
+    assert!(alert.title.starts_with("Backups endangered"), "{}", alert.title);
+    assert!(alert.summary.contains("20 deeds not listed here: `guardian incidents show bg-"), "{}", alert.summary);
+}
+
+#[test]
+fn what_is_grave_and_of_another_kind_is_told_at_once_whatever_was_told_before_and_whoever_took_it_on() {
+    let critical = |kind, minute, n| Deed { severity: Severity::Critical, ..deed(kind, minute, n) };
+    let mut kept = Kept::default();
+    kept.happen(&critical(DeedKind::VaultLockRemoved, 1, 0), 1);
+    let acknowledgement = Acknowledgement { owner: "sam".to_owned(), reason: "looks at it".to_owned(), until: at(60 * 24 * 30) };
+    kept.incident = kept.incident.take().map(|incident| incident::acknowledged(incident, acknowledgement));
+    kept.happen(&critical(DeedKind::VaultLockRemoved, 2, 1), 2);
+    assert_eq!(kept.told.len(), 1, "more of the same waits");
+    kept.happen(&critical(DeedKind::KeyDeletionScheduled, 3, 2), 3);
+    assert_eq!(kept.told.len(), 2, "keys are another matter");
+    kept.happen(&critical(DeedKind::KeyDeletionScheduled, 4, 3), 4);
+    assert_eq!(kept.told.len(), 2);
+    // A week later it begins anew.
+    let week = 60 * 24 * 7;
+    kept.happen(&critical(DeedKind::KeyDeletionScheduled, week, 4), week);
+    assert_eq!(kept.told.len(), 3);
+    for n in 0..25 {
+        kept.happen(&deed(DeedKind::PointDeleted, 2 * week, 10 + n), 2 * week);
+    }
+    assert_eq!(kept.told.len(), 5, "five points, and twenty: {:?}", kept.told);
+}
+
+#[test]
+fn many_plans_are_many() {
+    let mut kept = Kept::default();
+    for n in 0..6 {
+        kept.happen(&Deed { kind: DeedKind::PlanDeleted, ..deed(DeedKind::JobStopped, 1, n) }, 1);
+    }
+    assert_eq!(kept.told.last().map(|(_, severity, _)| *severity), Some(Severity::High));
+}
+
+#[test]
+fn a_record_with_broken_characters_is_judged_by_all_of_it() {
+    let case = CASES.iter().find(|case| case["id"] == "point-deleted-in-the-backup-account").unwrap();
+    let whole = event(case, case["event_name"].as_str().unwrap(), &case["request"], "2026-11-02T05:00:00Z", "e-1");
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let broken = text.replace("\"readOnly\":false", "\"readOnly\":false,\"userAgent\":\"x\\ud800\"");
+    assert_ne!(broken, text);
+    for bytes in [broken.clone().into_bytes(), [b"\xef\xbb\xbf".as_slice(), &whole].concat()] {
+        assert_eq!(write(&bytes).request, write(&whole).request);
+        assert_eq!(judge(&write(&bytes), None), judge(&write(&whole), None));
+    }
+}
+
+#[test]
+fn nobody_is_taken_for_another_whom_nothing_names() {
+    let case = CASES.iter().find(|case| case["id"] == "point-deleted-in-the-backup-account").unwrap();
+    let by = |identity: Value, account: &str| {
+        let bytes = event(case, "DeleteRecoveryPoint", &case["request"], "2026-11-02T05:00:00Z", "e-1");
+        let mut event = serde_json::from_slice::<Value>(&bytes).unwrap();
+        event["detail"]["userIdentity"] = identity;
+        event["account"] = json!(account);
+        write(event.to_string().as_bytes()).actor.id
+    };
+    let user = |id: &str, account: &str| json!({"type": "IdentityCenterUser", "accountId": account, "principalId": id});
+    assert_ne!(by(user("anna", BACKUP), BACKUP), by(user("ben", BACKUP), BACKUP));
+    let nameless = |account: &str| json!({"type": "IdentityCenterUser", "accountId": account});
+    assert_ne!(by(nameless(BACKUP), BACKUP), by(nameless("111111111111"), "111111111111"));
 }
 
 #[test]

@@ -74,6 +74,9 @@ pub enum ItemError {
     /// The message is not an event.
     #[error("not an event: `{0}`")]
     Quarantined(&'static str),
+    /// What was there before could not be read, and nothing could be said without it.
+    #[error("what was there before was not read: {0}")]
+    NotRead(PortError),
     /// The table did not take the write.
     #[error("the write was not kept: {0}")]
     NotKept(#[from] PortError),
@@ -161,11 +164,16 @@ where
         let before = self.before(write, deadline).await;
         // Whether it could be kept or not, people hear of it first.
         let kept = within(deadline, LOG_PATIENCE, "dynamodb:BatchWriteItem", self.log.keep(write)).await;
-        let outcome = self.after_a_write_was_kept(write, before.as_ref(), deadline).await;
+        let known = before.as_ref().ok().and_then(Option::as_ref);
+        let outcome = self.after_a_write_was_kept(write, known, deadline).await;
         let foreseen = self.foresee(write, deadline).await;
         kept.inspect_err(|_| self.messenger.count("not-kept", "change"))?;
         foreseen?;
-        outcome
+        match (outcome, before) {
+            // That the log could not be read is not that nothing was there: silence may hang on it.
+            (Ok(Outcome::Silent), Err(error)) => Err(ItemError::NotRead(error)),
+            (outcome, _) => outcome,
+        }
     }
 
     /// What the write does to copies that have not run yet. A call that was refused does nothing.
@@ -183,16 +191,13 @@ where
         Ok(())
     }
 
-    /// What was there before. Without it less can be compared: that is told as not known.
-    async fn before(&self, write: &Write, deadline: Instant) -> Option<Before> {
-        tamper::state(write)?;
-        match within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.before(write)).await {
-            Ok(before) => before,
-            Err(error) => {
-                self.messenger.fail_open(&error, "before");
-                None
-            }
+    /// What was there before, of a write that leaves something to compare with.
+    async fn before(&self, write: &Write, deadline: Instant) -> Result<Option<Before>, PortError> {
+        if tamper::state(write).is_none() {
+            return Ok(None);
         }
+        let before = within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.before(write)).await;
+        before.inspect_err(|error| self.messenger.fail_open(error, "before"))
     }
 
     /// Everything that follows from a write; it may come twice.
@@ -204,19 +209,15 @@ where
         };
         let (alone, of_a_route) = (judged(false), judged(true));
         // The copies are asked only where they make a difference.
-        let matters = alone != of_a_route && self.is_of_a_route(write, deadline).await;
-        self.judged(if matters { of_a_route } else { alone }, Some(&write.actor.id), deadline).await
-    }
-
-    /// Whether a copy is known to hang on what was written to. Where nobody can tell, what is said of it without knowing is said.
-    async fn is_of_a_route(&self, write: &Write, deadline: Instant) -> bool {
-        match within(deadline, LOG_PATIENCE, "dynamodb:Query", self.foresight.decides_a_copy(&occurrence(write))).await {
-            Ok(decides) => decides,
-            Err(error) => {
-                self.messenger.fail_open(&error, "route");
-                false
-            }
+        let matters = match alone == of_a_route {
+            true => Ok(false),
+            false => within(deadline, LOG_PATIENCE, "dynamodb:Query", self.foresight.decides_a_copy(&occurrence(write))).await,
+        };
+        let matters = matters.inspect_err(|error| self.messenger.fail_open(error, "route"));
+        if let (Err(error), Err(_)) = (&matters, &alone) {
+            return Err(ItemError::NotRead(error.clone()));
         }
+        self.judged(if matters.unwrap_or(false) { of_a_route } else { alone }, Some(&write.actor.id), deadline).await
     }
 
     /// What AWS Backup announces without an actor, where no call was recorded that does the same.

@@ -39,5 +39,5 @@ pub use job::{Job, JobId, JobKey, JobState, JobType, PlanRef, Problem};
 pub use missed::MissedRun;
 pub use notice::{Notice, NoticeKind};
 pub use notification::{VAULT_NOTIFICATIONS, parse_notification};
-pub use parse::{Parsed, TRAIL_DETAIL_TYPE, parse};
+pub use parse::{Parsed, TRAIL_DETAIL_TYPE, detail, parse};
 pub use reconciled::{RECONCILED_SOURCE, reconciled};

@@ -88,6 +88,11 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     classify(&event, envelope, bytes)
 }
 
+/// The whole detail of an event that [`parse`] has read, repaired as it was for that.
+pub fn detail(bytes: &[u8]) -> Option<Value> {
+    detail_of(&repair::read(bytes).ok()?.0).0
+}
+
 fn classify(event: &Value, envelope: Envelope, bytes: &[u8]) -> Parsed {
     let detail_type = envelope.detail_type.as_deref().map(DetailType::of);
     // What our own reconciliation found in a list is read like what AWS announces.

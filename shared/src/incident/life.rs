@@ -63,10 +63,11 @@ impl Incident {
 
     /// Deeds are told again when they are worse than what was told, whoever took the incident on, and at the repeat interval otherwise.
     fn due_of_deeds(&self, told: &Told, moment: &Moment) -> Option<Kind> {
-        let worse = match (&told.standing, &self.standing) {
+        let risen = match (&told.standing, &self.standing) {
             (Some(said), Some(held)) => held.severity > said.severity,
             (None, _) | (_, None) => false,
         };
+        let worse = risen || self.burst.as_ref().is_some_and(|burst| burst.is_worse_than_told());
         let over = moment.now.duration_since(told.at) >= moment.repeat_after;
         (worse || (over && !self.is_acknowledged(moment.now))).then_some(Kind::Tamper)
     }

@@ -66,6 +66,58 @@ pub enum EditError {
     /// Nothing that such an object has.
     #[error("`{0}` names nothing to change that such an object has")]
     Nothing(String),
+    /// Something that such an object does not have, beside what it has.
+    #[error("`{object}` has no {what}, so the change cannot be judged")]
+    Foreign {
+        /// What.
+        what: &'static str,
+        /// Of which object.
+        object: String,
+    },
+    /// A policy that is not there cannot be taken away.
+    #[error("`{object}` has no policy `{name}` that could be taken away; it has {has_list}", has_list = list(.has))]
+    NoSuchPolicy {
+        /// The name.
+        name: String,
+        /// Of which object.
+        object: String,
+        /// What it has.
+        has: Vec<String>,
+    },
+    /// A state that no key has.
+    #[error("no key is ever `{0}`: the states are {states}", states = KEY_STATES.join(", "))]
+    State(String),
+}
+
+/// <https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html>
+const KEY_STATES: [&str; 8] =
+    ["Creating", "Enabled", "Disabled", "PendingDeletion", "PendingImport", "PendingReplicaDeletion", "Unavailable", "Updating"];
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ") }
+}
+
+impl Edit {
+    /// Whoever asks before a change must not be reassured by an answer to another question: what the object does not have is an error.
+    fn fits(&self, held: &Held) -> Result<(), EditError> {
+        let members = [
+            ("`policy`", self.policy.is_some(), matches!(held, Held::Key { .. } | Held::Vault { .. })),
+            ("`state`", self.state.is_some(), matches!(held, Held::Key { .. })),
+            ("`grants`", self.grants.is_some(), matches!(held, Held::Key { .. })),
+            ("`policies`", !self.policies.is_empty(), matches!(held, Held::Role { .. })),
+            ("`boundary`", self.boundary.is_some(), matches!(held, Held::Role { .. })),
+            ("`trust`", self.trust.is_some(), matches!(held, Held::Role { .. })),
+            ("`scp`", self.scp.is_some(), matches!(held, Held::Account { .. })),
+            ("`rcp`", self.rcp.is_some(), matches!(held, Held::Account { .. })),
+        ];
+        if !members.iter().any(|(_, named, has)| *named && *has) {
+            return Err(EditError::Nothing(self.object.clone()));
+        }
+        match members.iter().find(|(_, named, has)| *named && !*has) {
+            Some((what, ..)) => Err(EditError::Foreign { what, object: self.object.clone() }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The objects that a change turns into others, as they are after it.
@@ -77,35 +129,36 @@ pub fn apply(edit: &Edit, objects: &Objects) -> Result<Objects, EditError> {
         return everywhere(edit, &arn, objects);
     };
     let mut held = objects.get(&id).cloned().ok_or_else(|| EditError::Unknown(edit.object.clone()))?;
-    let touched = match &mut held {
+    edit.fits(&held)?;
+    match &mut held {
         Held::Key { key, policy, grants } => {
-            let mut touched = 0;
-            if let Some(Some(document)) = &edit.policy {
+            if let Some(document) = &edit.policy {
+                let document = document.as_ref().ok_or_else(|| EditError::Nothing(edit.object.clone()))?;
                 seen(policy, "the policy", edit)?.document = document.clone();
-                touched += 1;
             }
             if let Some(state) = &edit.state {
+                if !KEY_STATES.contains(&state.as_str()) {
+                    return Err(EditError::State(state.clone()));
+                }
                 seen(key, "the state", edit)?.state = Some(state.clone());
-                touched += 1;
             }
             if let Some(all) = &edit.grants {
                 seen(grants, "the list of grants", edit)?.grants = all.clone();
-                touched += 1;
             }
-            touched
         }
-        Held::Vault { policy, .. } => match &edit.policy {
-            Some(document) => {
-                let seen: &mut VaultPolicy = seen(policy, "the policy", edit)?;
-                seen.document.clone_from(document);
-                1
-            }
-            None => 0,
-        },
+        Held::Vault { policy, .. } => {
+            let seen: &mut VaultPolicy = seen(policy, "the policy", edit)?;
+            seen.document = edit.policy.clone().flatten();
+        }
         Held::Role { role } => {
             let role = seen(role, "the role", edit)?;
             for (name, document) in &edit.policies {
+                let before = role.policies.len();
                 role.policies.retain(|policy| policy.name != *name);
+                if document.is_none() && role.policies.len() == before {
+                    let has = role.policies.iter().map(|policy| policy.name.clone()).collect();
+                    return Err(EditError::NoSuchPolicy { name: name.clone(), object: edit.object.clone(), has });
+                }
                 role.policies.extend(document.iter().map(|document| named(name, document)));
             }
             role.policies.sort_by(|a, b| a.name.cmp(&b.name));
@@ -113,10 +166,8 @@ pub fn apply(edit: &Edit, objects: &Objects) -> Result<Objects, EditError> {
                 role.boundary = boundary.as_ref().map(|document| named("boundary", document));
             }
             role.trust = edit.trust.clone().or_else(|| role.trust.take());
-            edit.policies.len() + usize::from(edit.boundary.is_some()) + usize::from(edit.trust.is_some())
         }
         Held::Account { scps, rcps } => {
-            let mut touched = 0;
             for (bounds, more, what) in [(scps, &edit.scp, "the list of SCPs"), (rcps, &edit.rcp, "the list of RCPs")] {
                 let Some(document) = more else { continue };
                 let bounds: &mut PolicyLevels = seen(bounds, what, edit)?;
@@ -125,14 +176,9 @@ pub fn apply(edit: &Edit, objects: &Objects) -> Result<Objects, EditError> {
                     Some(level) => level.push(named(&edit.id, document)),
                     None => bounds.levels.push(vec![named(&edit.id, document)]),
                 }
-                touched += 1;
             }
-            touched
         }
-        Held::Organization { .. } => 0,
-    };
-    if touched == 0 {
-        return Err(EditError::Nothing(edit.object.clone()));
+        Held::Organization { .. } => {}
     }
     Ok(Objects::from([(id, held)]))
 }
@@ -140,6 +186,10 @@ pub fn apply(edit: &Edit, objects: &Objects) -> Result<Objects, EditError> {
 /// A policy that is an object of its own, wherever it is attached.
 fn everywhere(edit: &Edit, arn: &Arn, objects: &Objects) -> Result<Objects, EditError> {
     let document = edit.policy.as_ref().ok_or_else(|| EditError::Nothing(edit.object.clone()))?;
+    let others = edit.state.is_some() || edit.grants.is_some() || edit.trust.is_some() || edit.boundary.is_some();
+    if others || !edit.policies.is_empty() || edit.scp.is_some() || edit.rcp.is_some() {
+        return Err(EditError::Foreign { what: "member but `policy`", object: edit.object.clone() });
+    }
     let mut changed = Objects::new();
     for (id, held) in objects.iter().filter(|(_, held)| held.policies().contains(arn)) {
         let mut held = held.clone();

@@ -340,6 +340,12 @@ fn a_change_that_cannot_be_judged_is_refused_with_its_reason() {
         (json!({"object": "nothing", "policy": {}}), "decides no copy"),
         (json!({"object": key_of(SOURCES[0]), "trust": {}}), "nothing to change"),
         (json!({"object": SOURCES[0]}), "nothing to change"),
+        // A reassurance that comes of a slip is the worst answer of all.
+        (json!({"object": key_of(SOURCES[0]), "state": "disabled"}), "no key is ever `disabled`: the states are Creating, Enabled"),
+        (json!({"object": key_of(SOURCES[0]), "policy": {}, "scp": {}}), "has no `scp`"),
+        (json!({"object": key_of(SOURCES[0]), "policy": null}), "nothing to change"),
+        (json!({"object": role_of(SOURCES[0]), "policies": {"NoSuchPolicyTypo": null}}), "has no policy `NoSuchPolicyTypo`"),
+        (json!({"object": role_of(SOURCES[0]), "policies": {"more": {}}, "policy": {}}), "has no `policy`"),
     ] {
         let error = apply(&edit(change.clone()), &kept.objects).unwrap_err().to_string();
         assert!(error.contains(why), "{change}: {error}");

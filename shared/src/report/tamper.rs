@@ -16,7 +16,7 @@ const MOST_STEPS: usize = 8;
 /// The message about an incident of tampering. `None`: it is no such incident.
 pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
     let burst = incident.burst.as_deref()?;
-    let worst = burst.newest.iter().max_by_key(|deed| (deed.severity, deed.at, &deed.event_id))?;
+    let worst = burst.newest.iter().max_by_key(|deed| (deed.severity, deed.refused.is_none(), deed.at, &deed.event_id))?;
     let (severity, pattern) = burst.severity();
     let severity = incident.standing.as_ref().map_or(severity, |held| held.severity.max(severity));
     let alert = Alert {
@@ -30,7 +30,7 @@ pub fn tamper(incident: &Incident, now: Timestamp) -> Option<Alert> {
         cause: Cause::Unexplained,
         rule: None,
         certainty: Certainty::Proven,
-        summary: summary(incident.jobs_total, worst, pattern.as_str()),
+        summary: summary(incident, burst, worst, pattern.as_str()),
         act_in: ActIn {
             account_id: worst.account.clone(),
             account_name: None,
@@ -88,13 +88,18 @@ fn name_of(actor: &str) -> &str {
     [":assumed-role/", ":user/", ":role/"].into_iter().find_map(|kind| actor.split_once(kind)).map_or(actor, |(_, name)| name)
 }
 
-fn summary(total: u64, worst: &Deed, pattern: Option<&str>) -> String {
+fn summary(incident: &Incident, burst: &Burst, worst: &Deed, pattern: Option<&str>) -> String {
+    let total = incident.jobs_total;
     let mut text = format!("The worst: {}. {}", words::capital(&worst.what), worst.endangers);
     if let Some(pattern) = pattern {
         text = format!("{}. {text}", words::capital(pattern));
     }
     if total > 1 {
         text.push_str(&format!(" {} by this actor so far.", words::count(total, "deed")));
+    }
+    let unlisted = total.saturating_sub(u64::try_from(burst.newest.len()).unwrap_or(u64::MAX));
+    if unlisted > 0 {
+        text.push_str(&format!(" {} not listed here: `guardian incidents show {}` has all.", words::count(unlisted, "deed"), incident.id));
     }
     text
 }

@@ -51,14 +51,21 @@ pub struct Burst {
     /// Event ids of those of the newest that stood in a message.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub told: BTreeSet<String>,
+    /// Kinds that stood in a message since the pattern began.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds_told: BTreeSet<DeedKind>,
+    /// How bad the whole was when it was last told, since the pattern began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_as: Option<(Severity, Pattern)>,
 }
 
 /// Why the whole is worse than its worst part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Pattern {
     /// Nothing but its parts.
     Single,
-    /// Many recovery points.
+    /// Many recovery points, vaults, plans or keys.
     Many,
     /// First the protection, then the points.
     UnprotectedThenDeleted,
@@ -75,7 +82,7 @@ impl Pattern {
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Single => None,
-            Self::Many => Some("many recovery points were deleted one after the other"),
+            Self::Many => Some("many recovery points, vaults, plans or keys were taken away one after the other"),
             Self::UnprotectedThenDeleted => Some("first their protection was taken away, then backups were deleted"),
             Self::PointsAndKeys => Some("backups were deleted and keys of backups made unusable"),
             Self::Accounts => Some("backups were deleted in more than one account"),
@@ -97,6 +104,8 @@ impl Burst {
             deleted_at: None,
             newest: Vec::new(),
             told: BTreeSet::new(),
+            kinds_told: BTreeSet::new(),
+            told_as: None,
         }
     }
 
@@ -131,17 +140,41 @@ impl Burst {
         self.newest.push(kept);
         // By time, because events overtake each other; the id makes the order the same for all.
         self.newest.sort_by(|a, b| (a.at, &a.event_id).cmp(&(b.at, &b.event_id)));
-        let more = self.newest.len().saturating_sub(MOST_KEPT);
-        for gone in self.newest.drain(..more) {
+        // Many small deeds hide no large one, and attempts that were refused hide nothing that was done.
+        while self.newest.len() > MOST_KEPT {
+            let weight = |deed: &Deed| (deed.severity, deed.refused.is_none(), !self.told.contains(&deed.event_id), deed.at);
+            let Some(least) = (0..self.newest.len()).min_by_key(|place| self.newest.get(*place).map(weight)) else { return };
+            let gone = self.newest.remove(least);
             self.told.remove(&gone.event_id);
         }
     }
 
-    /// A message with these deeds was sent. By name and not by number: events of one second have no order, and some arrive late.
-    pub fn told_of<'e>(&mut self, event_ids: impl IntoIterator<Item = &'e str>) {
+    /// A message with these deeds was sent, and with everything if `whole`. By name and not by number: events of one second have no order, and some
+    /// arrive late.
+    pub fn told_of<'e>(&mut self, event_ids: impl IntoIterator<Item = &'e str>, whole: bool) {
         let named = event_ids.into_iter().collect::<BTreeSet<_>>();
-        let kept = self.newest.iter().map(|deed| deed.event_id.as_str());
-        self.told.extend(kept.filter(|id| named.contains(id)).map(str::to_owned));
+        for deed in self.newest.iter().filter(|deed| named.contains(deed.event_id.as_str())) {
+            self.told.insert(deed.event_id.clone());
+            self.kinds_told.insert(deed.kind);
+        }
+        if whole || self.told_as.is_none() {
+            self.told_as = Some(self.severity());
+        }
+    }
+
+    /// Whether it got worse since it was told: as a whole, by another pattern, or by a grave deed of a kind that nobody heard of. A pattern that begins
+    /// anew is news, if it is grave.
+    pub fn is_worse_than_told(&self) -> bool {
+        let (severity, pattern) = self.severity();
+        let grave = severity >= Severity::High;
+        let risen = self.told_as.is_none_or(|(told, as_what)| severity > told || (grave && pattern != as_what));
+        let is_news = |deed: &Deed| {
+            deed.severity >= Severity::High
+                && deed.refused.is_none()
+                && !self.told.contains(&deed.event_id)
+                && !self.kinds_told.contains(&deed.kind)
+        };
+        grave && (risen || self.newest.iter().any(is_news))
     }
 
     /// The deeds that stood in no message, oldest first; the newest of all where every one did.
@@ -165,15 +198,16 @@ impl Burst {
     pub fn severity(&self) -> (Severity, Pattern) {
         let points = self.count(&[DeedKind::PointDeleted, DeedKind::PointDisassociated, DeedKind::RetentionShortened]);
         let gone = points.saturating_add(self.count(&[DeedKind::VaultDeleted]));
+        let many = points.max(gone).max(self.count(&[DeedKind::PlanDeleted]));
         let keys = self.count(&[DeedKind::KeyDeletionScheduled, DeedKind::KeyDisabled]);
         let sides = self.counts.keys().filter(|kind| !matches!(kind, DeedKind::JobStopped | DeedKind::MonitoringRemoved)).count();
         let rules = [
             (self.is_deleted_unprotected(), Severity::Critical, Pattern::UnprotectedThenDeleted),
             (gone > 0 && keys > 0, Severity::Critical, Pattern::PointsAndKeys),
             (gone > 1 && self.accounts.len() > 1, Severity::Critical, Pattern::Accounts),
-            (points >= VERY_MANY, Severity::Critical, Pattern::Many),
+            (many.max(keys) >= VERY_MANY, Severity::Critical, Pattern::Many),
             (sides >= 3, Severity::Critical, Pattern::ManySides),
-            (points >= MANY, Severity::High, Pattern::Many),
+            (many.max(keys) >= MANY, Severity::High, Pattern::Many),
         ];
         let found = rules.into_iter().find(|(holds, ..)| *holds);
         match found {

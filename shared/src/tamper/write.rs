@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::arn::{AccountId, Arn, Region, backup_plan, backup_vault};
 use crate::event::field::clip;
-use crate::event::{self, Change, Parsed};
+use crate::event::{self, Change, Parsed, QuarantineReason};
 use crate::evidence;
 use crate::evidence::cloudtrail::{Identity, IdentityKind, Record};
 use crate::incident::name_of;
@@ -80,7 +80,10 @@ pub struct Actor {
 impl Actor {
     fn of(identity: &Identity) -> Self {
         let name = identity.name().unwrap_or("unknown").to_owned();
-        let id = identity.issuer_arn.as_ref().map_or_else(|| name.clone(), |issuer| issuer.as_str().to_owned());
+        // A user of IAM Identity Center has no ARN. Two whom nothing tells apart are still not one across accounts.
+        let account = identity.account_id.as_ref().map_or("an unknown account", AccountId::as_str);
+        let nameless = || if identity.arn.is_some() { name.clone() } else { format!("{name} of {account}") };
+        let id = identity.issuer_arn.as_ref().map_or_else(nameless, |issuer| issuer.as_str().to_owned());
         Self {
             id,
             name,
@@ -102,12 +105,10 @@ impl Actor {
 pub fn read(bytes: &[u8]) -> Incoming {
     match event::parse(bytes) {
         Parsed::Trail(record) => {
-            // It was read once, so it can be read again.
-            let detail = serde_json::from_slice::<Value>(bytes).ok().and_then(|event| match event.get("detail")? {
-                Value::String(text) => serde_json::from_str(text).ok(),
-                detail => Some(detail.clone()),
-            });
-            Incoming::Write(Box::new(Write::of(*record, detail.as_ref().unwrap_or(&Value::Null))))
+            // A record without what was written says nothing of it, and must never be taken for one that changes nothing.
+            event::detail(bytes).map_or(Incoming::Quarantine(QuarantineReason::UnreadableRecord.as_str()), |detail| {
+                Incoming::Write(Box::new(Write::of(*record, &detail)))
+            })
         }
         Parsed::Change(change) => Incoming::Announced(change),
         Parsed::Job(_) | Parsed::Other { .. } | Parsed::Degraded(_) => Incoming::Other,
