@@ -38,7 +38,7 @@ PROPTEST_CASES_SOAK ?= 20000
 
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml)))
 PYTHON_SOURCES := $(wildcard scripts tests perf)
-PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/least tests/reports)
+PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/least tests/reports perf)
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
 # Standard output of `make lab` is one line of JSON, and the demo tells its own story.
@@ -106,10 +106,12 @@ endif
 # A folder in a process of its own: the lab patches moto, whose state is global. The suite talks to labs that are processes of their own and mostly
 # waits for them: three processes share its files on two processors, and the other folders run beside it. What its labs wrote down is judged by
 # tests/least, after it.
-BESIDE := $(wildcard tests/lab/tests tests/templates tests/reports)
+BESIDE := $(wildcard tests/lab/tests tests/templates tests/reports perf)
 spread = $(if $(filter tests/suite,$(1)),-n 3 --dist loadfile)
 pytests = $(foreach tests,$(1),$(call limit,30m) $(PY) -m pytest $(call spread,$(tests)) $(tests) \
 	$$(command -v chromium >/dev/null || echo --ignore=tests/reports/test_html.py); ) true
+# The programs that `make bench` compares are held to the same calls, with the binaries of the tests.
+test-python soak: export GUARDIAN_BENCH_DIR := $(GUARDIAN_FUNCTIONS_DIR)
 test-python: .venv/.stamp binaries samples browser
 	command -v chromium >/dev/null || echo 'no chromium, and none could be installed: the page of the sweep is not looked at in a browser' >&2
 	$(MAKE) --jobs=2 pytest-suite pytest-beside

@@ -17,17 +17,10 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-
 from .record import FUNCTION, Json, Recording, record
+from .replayed import Certificate, Replay, certificate, memory, processor
 from .runs import BINARIES
 
 # Processor time at the smallest memory, as a part of what a whole processor gives: Lambda gives one at 1,769 MB.
@@ -35,8 +28,6 @@ SMALLEST = 128 / 1769
 WARM = 5
 # Of so many starts one is measured apart, too, with the same alert again: that takes its time.
 APART_EVERY = 5
-# The function asks for event histories at most twice a second.
-PAUSE_SECONDS = 0.6
 
 
 @dataclass(frozen=True)
@@ -58,53 +49,6 @@ class Start:
     # Of the first event, in their order.
     calls: list[str]
     told: Json
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Who AWS is here: files for the replay, and one for those who trust it."""
-
-    certificate: Path
-    key: Path
-    trusted: Path
-
-
-class Replay:
-    """A process that answers one function."""
-
-    def __init__(self, recording: Path, binaries: Path, tls: Certificate | None) -> None:
-        identity = ["--certificate", tls.certificate, "--key", tls.key] if tls else []
-        self.process = subprocess.Popen(
-            [binaries / "guardian-replay", recording, *identity],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        runtime, aws = self._line().split()
-        self.environment = {"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_ENDPOINT_URL": aws}
-        if tls:
-            self.environment |= {"SSL_CERT_FILE": str(tls.trusted), "AWS_CA_BUNDLE": str(tls.trusted)}
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("the replay ended early")
-        return line.strip()
-
-    def order(self, events: int) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{events}\n")
-        self.process.stdin.flush()
-
-    def log(self) -> list[tuple[int, str]]:
-        return [(at, call) for at, call in json.loads(self._line())]
-
-    def end(self) -> None:
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
 
 
 def start(
@@ -133,13 +77,12 @@ def start(
             ready = processor(process.pid)
             answering.order(1)
         log += answering.log()
-        at, used = first_of(log), processor(process.pid)
+        at, used = times_of(command, log), processor(process.pid)
         again, again_processor = [], []
         for _ in range(warm):
-            time.sleep(PAUSE_SECONDS)
             before = processor(process.pid)
             answering.order(1)
-            once = first_of(answering.log())
+            once = times_of(command, answering.log())
             again.append((once["result"] - once["event"]) / 1e6)
             again_processor.append(processor(process.pid) - before)
         held = memory(process.pid)
@@ -147,9 +90,6 @@ def start(
         process.kill()
         process.wait()
         answering.end()
-    unknown = [call for _, call in log if call.startswith("unknown")]
-    if unknown or "sns:Publish" not in at or "result: error" in at:
-        raise RuntimeError(f"{command[0]} did not tell of the failure: {unknown or log}")
     return Start(
         init=(at["next"] - began) / 1e6,
         alert=(at["sns:Publish"] - began) / 1e6,
@@ -165,22 +105,14 @@ def start(
     )
 
 
-def processor(pid: int) -> float:
-    """Milliseconds of processor time of a process so far, of all its threads, to the nanosecond."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
-
-
-def memory(pid: int) -> int:
-    """Kilobytes that a process held at most. What the system tells of a child that ended counts its parent before the start of the program, too."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-
-
-def first_of(log: list[tuple[int, str]]) -> dict[str, int]:
+def times_of(command: list[str | Path], log: list[tuple[int, str]]) -> dict[str, int]:
+    """When each call was made first; an error where nobody was told of the failure, or something was asked that was never answered."""
     times: dict[str, int] = {}
     for at, call in log:
         times.setdefault(call if call.startswith("result: error") else call.split(" ")[0], at)
+    unknown = [call for _, call in log if call.startswith("unknown")]
+    if unknown or "sns:Publish" not in times or "result: error" in times:
+        raise RuntimeError(f"{command[0]} did not tell of the failure: {unknown or log}")
     return times
 
 
@@ -204,6 +136,7 @@ def essence(alert: Json) -> Json:
         "certainty": alert["certainty"],
         "act_in": act_in,
         "denied": denied,
+        "changed": {name: alert["changed"][name] for name in ("actor", "event_id")},
         "patch": statements,
     }
 
@@ -258,31 +191,6 @@ def modelled(starts: list[Start], which: str) -> float:
     else:
         pairs = [pair for one in starts for pair in zip(one.warm, one.warm_processor, strict=True)]
     return middle([max(wall - used, 0) + used / SMALLEST for wall, used in pairs])
-
-
-def certificate(folder: Path) -> Certificate:
-    """Signed by itself, good for a day and for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stub")])
-    now = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(address, critical=False)
-        .sign(key, SHA256())
-    )
-    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    files = Certificate(folder / "certificate.der", folder / "key.der", folder / "trusted.pem")
-    files.certificate.write_bytes(made.public_bytes(Encoding.DER))
-    files.key.write_bytes(plain)
-    files.trusted.write_bytes(made.public_bytes(Encoding.PEM))
-    return files
 
 
 def measured(recording: Recording, file: Path, rounds: int, tls: Certificate | None) -> dict[str, dict[str, float]]:

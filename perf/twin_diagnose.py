@@ -24,7 +24,8 @@ Json = dict[str, Any]
 CONFIG = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "max_attempts": 3})
 TABLE, DENIALS = os.environ["GUARDIAN_TABLE"], os.environ["GUARDIAN_DENIALS_TABLE"]
 READER = os.environ["GUARDIAN_READER_ROLE_NAME"]
-LEASE, REPEAT_DAYS, TURN = 65_000, 20, 1_250
+LEASE, REPEAT_DAYS = 65_000, 20
+SLACK, CHANGES_BACK = timedelta(minutes=5), timedelta(days=7)
 USE = {"kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext"}
 GRANT = {"kms:CreateGrant"}
 LINKED = "aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
@@ -98,37 +99,35 @@ def asked(call: Any, **request: Any) -> Json | None:
         return None
 
 
-def denials(account: str, role: str, job: Job) -> list[Json]:
-    start, end = job.created - timedelta(minutes=5), job.completed + timedelta(minutes=5)
+def kept(pk: str, start: datetime, end: datetime, **more: Any) -> list[Json]:
+    """Items of one key in the table of denials, of this time."""
     return dynamodb.query(
         TableName=DENIALS,
         KeyConditionExpression="pk = :pk AND sk BETWEEN :from AND :until",
         ExpressionAttributeValues={
-            ":pk": {"S": f"denial#{account}#{job.region}#{role}"},
+            ":pk": {"S": pk},
             ":from": {"S": start.isoformat()},
             ":until": {"S": end.isoformat()},
         },
+        **more,
     )["Items"]
 
 
-def lookup(key: str, job: Job) -> list[Json]:
-    """The event history of the key's account, when it is our turn."""
-    region, account, _ = fields(key)
-    at = now()
-    dynamodb.update_item(
-        TableName=TABLE,
-        Key=item(f"turns#{account}#{region}", "lookup-events"),
-        UpdateExpression="SET earlier_at = if_not_exists(newest_at, :zero), newest_at = :at",
-        ConditionExpression="attribute_not_exists(pk) OR (newest_at <= :at AND earlier_at <= :free)",
-        ExpressionAttributeValues={":zero": number(0), ":at": number(at), ":free": number(at - TURN)},
-    )
-    found = client(account, "cloudtrail", region).lookup_events(
-        LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": key}],
-        StartTime=job.created - timedelta(minutes=5),
-        EndTime=job.completed + timedelta(minutes=5),
-        MaxResults=50,
-    )
-    return [json.loads(event["CloudTrailEvent"]) for event in found["Events"]]
+def denials(account: str, role: str, job: Job) -> list[Json]:
+    """Calls that were refused while the job ran."""
+    items = kept(f"denial#{account}#{job.region}#{role}", job.created - SLACK, job.completed + SLACK)
+    return [json.loads(one["denial"]["S"]) for one in items]
+
+
+def changes(thing: str, job: Job) -> list[Json]:
+    """Who changed something in the days before, newest first."""
+    newest = {
+        "ScanIndexForward": False,
+        "ProjectionExpression": "#change",
+        "ExpressionAttributeNames": {"#change": "change"},
+    }
+    items = kept(f"change#{thing}", job.completed - CHANGES_BACK, job.completed + SLACK, **newest)
+    return [json.loads(one["change"]["S"]) for one in items]
 
 
 def key_facts(key: str) -> list[Future[Json | None]]:
@@ -139,13 +138,6 @@ def key_facts(key: str) -> list[Future[Json | None]]:
         pool.submit(asked, kms.describe_key, KeyId=key),
         pool.submit(asked, kms.list_grants, KeyId=key),
     ]
-
-
-def as_denial(event: Json) -> Json:
-    """A refused call of the event history, as the table has those that came as events."""
-    resources = event.get("resources") or [{}]
-    action = f"{event['eventSource'].split('.')[0]}:{event['eventName']}"
-    return {"event_id": event["eventID"], "action": action, "resource": resources[0].get("ARN")}
 
 
 def missing(policy: Json, principal: str) -> set[str]:
@@ -165,15 +157,16 @@ def missing(policy: Json, principal: str) -> set[str]:
     return (USE | GRANT) - allowed
 
 
-def gather(job: Job) -> tuple[str, Json, list[Json]]:
-    """The key that protects the recovery point, its policy, and the calls that were refused."""
+def gather(job: Job) -> tuple[str, Json, list[Json], list[Json]]:
+    """The key that protects the recovery point, its policy, the calls that were refused, and what changed at the key."""
     _, destination, vault = fields(job.destination)
     there = fields(job.destination)[0]
     source = pool.submit(client, job.account, "backup", job.region)
     other = pool.submit(client, destination, "backup", there)
+    role = job.role.rsplit("/", 1)[-1]
     known = [
         pool.submit(denials, destination, LINKED.rsplit("/", 1)[-1], job),
-        pool.submit(denials, job.account, job.role.rsplit("/", 1)[-1], job),
+        pool.submit(denials, job.account, role, job),
     ]
     here, local = source.result(), job.vault.rsplit(":", 1)[-1]
     point = pool.submit(asked, here.describe_recovery_point, BackupVaultName=local, RecoveryPointArn=job.point)
@@ -183,23 +176,24 @@ def gather(job: Job) -> tuple[str, Json, list[Json]]:
         pool.submit(asked, here.get_backup_vault_access_policy, BackupVaultName=local),
         pool.submit(asked, other.result().get_backup_vault_access_policy, BackupVaultName=vault.split(":")[-1]),
     ]
+    others = [job.destination, job.vault, f"role/{job.account}/{role}"]
+    reads += [pool.submit(changes, thing, job) for thing in others]
     central = asked(other.result().describe_backup_vault, BackupVaultName=vault.split(":")[-1])
-    key = (point.result() or {})["EncryptionKeyArn"]
-    keys = [key_facts(key), key_facts((central or {})["EncryptionKeyArn"])]
-    events = pool.submit(lookup, key, job)
-    for read in (*reads, *keys[0], *keys[1]):
+    key, central_key = (point.result() or {})["EncryptionKeyArn"], (central or {})["EncryptionKeyArn"]
+    of_key = pool.submit(changes, key, job)
+    keys = [key_facts(key), key_facts(central_key)]
+    for read in (*reads, pool.submit(changes, central_key, job), *keys[0], *keys[1]):
         read.result()
-    refused = [json.loads(one["denial"]["S"]) for found in known for one in found.result()]
-    refused += [as_denial(event) for event in events.result() if event.get("errorCode", "").startswith("AccessDenied")]
     policy = keys[0][0].result()
-    return key, json.loads(policy["Policy"]) if policy else {"Statement": []}, refused
+    refused = [one for found in known for one in found.result()]
+    return key, json.loads(policy["Policy"]) if policy else {"Statement": []}, refused, of_key.result()
 
 
 def allow(principal: str, actions: list[str]) -> Json:
     return {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": actions, "Resource": "*"}
 
 
-def diagnose(job: Job, key: str, policy: Json, refused: list[Json]) -> Json:
+def diagnose(job: Job, key: str, policy: Json, refused: list[Json], changed: list[Json]) -> Json:
     """The alert."""
     destination = fields(job.destination)[1]
     principal = f"arn:aws:iam::{destination}:role/{LINKED}"
@@ -226,6 +220,7 @@ def diagnose(job: Job, key: str, policy: Json, refused: list[Json]) -> Json:
         "summary": f"The service-linked role of {destination} was refused {action} on {key} of account {owner}: its policy lacks it.",
         "act_in": {"account_id": owner, "region": fields(key)[0]},
         "denied": {"action": action, "principal": principal, "resource": key},
+        "changed": changed[0] if changed else None,
         "patch": {"statements": statements, "document": {**policy, "Statement": [*policy["Statement"], *statements]}},
         "jobs": [{"job_id": job.id.lower(), "account_id": job.account, "message": job.message}],
         "evidence": [one["event_id"] for one in seen],
@@ -246,9 +241,9 @@ def handle(event: Json) -> None:
     )
     good = pool.submit(get, item(f"good#{job.vault}", job.resource))
     familiar = pool.submit(get, item(f"alias#{job.account}#{job.message}", "alias"))
-    key, policy, refused = gather(job)
+    found = gather(job)
     good.result(), familiar.result()
-    alert = diagnose(job, key, policy, refused)
+    alert = diagnose(job, *found)
     incident = f"incident#{alert['incident_id']}"
     alias = item(f"alias#{alert['incident_id']}", "alias")
     get(alias, item(incident, "head"))

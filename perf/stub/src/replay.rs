@@ -230,8 +230,9 @@ fn subjects(request: &Request) -> Vec<String> {
         return SUBJECTS.iter().filter_map(|name| request.form(name)).collect();
     };
     let mut found = SUBJECTS.iter().filter_map(|name| body.get(name)?.as_str().map(str::to_owned)).collect::<Vec<_>>();
-    // Which item of a table, without what is drawn anew; which event history.
-    found.extend(body.get("Key").and_then(|key| key.get("pk")).and_then(|pk| pk.get("S")).and_then(Value::as_str).map(str::to_owned));
+    // Which item of a table, or which items of one key, without what is drawn anew; which event history.
+    found.extend(body.pointer("/Key/pk/S").and_then(Value::as_str).map(str::to_owned));
+    found.extend(body.pointer("/ExpressionAttributeValues/:pk/S").and_then(Value::as_str).map(str::to_owned));
     found.extend(body.pointer("/LookupAttributes/0/AttributeValue").and_then(Value::as_str).map(str::to_owned));
     found.extend(body.get("NextToken").and_then(Value::as_str).map(str::to_owned));
     found
