@@ -120,14 +120,15 @@ def denials(account: str, role: str, job: Job) -> list[Json]:
 
 
 def changes(thing: str, job: Job) -> list[Json]:
-    """Who changed something in the days before, newest first."""
+    """Who changed something in the days before, newest first; that it was made is no change."""
     newest = {
         "ScanIndexForward": False,
         "ProjectionExpression": "#change",
         "ExpressionAttributeNames": {"#change": "change"},
     }
     items = kept(f"change#{thing}", job.completed - CHANGES_BACK, job.completed + SLACK, **newest)
-    return [json.loads(one["change"]["S"]) for one in items]
+    found = [json.loads(one["change"]["S"]) for one in items]
+    return [one for one in found if ":Create" not in one["action"]]
 
 
 def key_facts(key: str) -> list[Future[Json | None]]:
