@@ -248,10 +248,18 @@ class Guardian:
 
     # -- the wire ----------------------------------------------------------------------------------------------------
 
-    def fault(self, kind: str, *, function: str = DIAGNOSE, times: int | None = None, **match: Any) -> None:
+    def fault(
+        self,
+        kind: str,
+        *,
+        function: str = DIAGNOSE,
+        times: int | None = None,
+        seconds: float | None = None,
+        **match: Any,
+    ) -> None:
         """One more rule of trouble for the calls of a function."""
-        rule: Json = {"fault": kind, "match": {"function": function, **match}}
-        self.lab.control("faults", {**rule, **({} if times is None else {"times": times})})
+        rule: Json = {"fault": kind, "match": {"function": function, **match}, "times": times, "seconds": seconds}
+        self.lab.control("faults", {name: value for name, value in rule.items() if value is not None})
 
     def well(self) -> None:
         """No more trouble."""

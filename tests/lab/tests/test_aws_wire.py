@@ -268,6 +268,27 @@ def test_lookup_is_limited_to_two_requests_per_second_and_account(aws: Lab) -> N
     trail.lookup_events()
 
 
+def test_a_busy_history_is_looked_through_page_by_page_before_what_was_there(aws: Lab) -> None:
+    write_records(aws, 2)
+    cloudtrail.set_throttle(False)
+    key = f"arn:aws:kms:{REGION}:{SOURCE}:key/busy"
+    cloudtrail.set_busy(BACKUP, REGION, key, 119)
+    trail = aws.client("cloudtrail", BACKUP)
+    for name, value, others in [
+        ("EventName", "CreateGrant", 1),
+        ("ResourceName", key, 0),
+        ("EventSource", "kms.amazonaws.com", 2),
+    ]:
+        pages = list(trail.get_paginator("lookup_events").paginate(LookupAttributes=by(name, value)))
+        found = [one for page in pages for one in page["Events"]]
+        assert [len(page["Events"]) for page in pages] == [50, 50, 19 + others], name
+        assert len({one["EventId"] for one in found}) == len(found)
+        busy = [json.loads(one["CloudTrailEvent"]) for one in found[:119]]
+        assert all(one["resources"][0]["ARN"] == key and "errorCode" not in one for one in busy)
+    assert trail.lookup_events(LookupAttributes=by("EventName", "PutKeyPolicy"))["Events"] == []
+    assert len(aws.client("cloudtrail", SOURCE).lookup_events()["Events"]) == 0
+
+
 def test_lookup_sees_a_record_only_after_its_delay(aws: Lab) -> None:
     cloudtrail.set_throttle(False)
     cloudtrail.set_delay(300, 0)

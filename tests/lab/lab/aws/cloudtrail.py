@@ -55,6 +55,7 @@ _order = 0
 _lookup_delay = 0.0
 _event_delay = 0.0
 _throttle = True
+_busy: dict[tuple[str, str], tuple[str, int]] = {}
 
 
 def set_delay(lookup_seconds: float, event_seconds: float = 0.0) -> None:
@@ -71,11 +72,18 @@ def set_throttle(enabled: bool) -> None:
         _throttle = enabled
 
 
+def set_busy(account_id: str, region: str, key_arn: str, calls: int) -> None:
+    """From now on so many calls that worked are newer than whatever is looked for: AWS Backup used the key. Nobody hears of them otherwise."""
+    with _lock:
+        _busy[(account_id, region)] = (key_arn, calls)
+
+
 def reset() -> None:
     global _order
     with _lock:
         _records.clear()
         _calls.clear()
+        _busy.clear()
         _order = 0
     set_delay(0.0, 0.0)
     set_throttle(True)
@@ -248,11 +256,55 @@ def lookup_events(account_id: str, region: str, params: dict[str, Any]) -> dict[
     found.sort(key=lambda one: (one.at.replace(microsecond=0), one.order), reverse=True)
     bound = {key: params.get(key) for key in ("LookupAttributes", "StartTime", "EndTime", "EventCategory")}
     offset = _offset(params.get("NextToken"), bound)
-    page = found[offset : offset + limit]
+    newer = _Uses(account_id, region, attributes, min(end or now, now))
+    page = (
+        newer.made(offset, offset + limit) + found[max(0, offset - newer.count) : max(0, offset + limit - newer.count)]
+    )
     answer: dict[str, Any] = {"Events": [_item(one) for one in page]}
-    if offset + limit < len(found):
+    if offset + limit < newer.count + len(found):
         answer["NextToken"] = _token(offset + limit, bound)
     return answer
+
+
+class _Uses:
+    """Calls of a busy history that have an attribute. A million of them are made one page at a time."""
+
+    NAMES = ("CreateGrant", "ReEncrypt", "GenerateDataKeyWithoutPlaintext", "Decrypt", "DescribeKey")
+
+    def __init__(self, account_id: str, region: str, attributes: list[dict[str, str]], at: datetime) -> None:
+        self._place, self._at = (account_id, region), at
+        self._key, self.count = _busy.get(self._place, ("", 0))
+        [asked] = attributes or [{"AttributeKey": "EventSource", "AttributeValue": "kms.amazonaws.com"}]
+        self._name, self._user = self.NAMES[0], "AWSBackup-AWSServiceRoleForBackup"
+        match asked["AttributeKey"], asked["AttributeValue"]:
+            case "EventName", name if name in self.NAMES:
+                self._name = name
+            case "Username", user if user.startswith("AWSBackup-"):
+                self._user = user
+            case ("ResourceName", self._key) | ("EventSource", "kms.amazonaws.com"):
+                pass
+            case _:
+                self.count = 0
+
+    def made(self, first: int, last: int) -> list[Recorded]:
+        account_id, region = self._place
+        role = f"arn:aws:iam::{account_id}:role/aws-service-role/backup.amazonaws.com/{self._user.removeprefix('AWSBackup-')}"
+        made = []
+        for number in range(first, min(last, self.count)):
+            record_ = {
+                "eventVersion": "1.11",
+                "userIdentity": _session_identity(role, "AROABUSY", self._user, "ASIABUSY"),
+                "eventTime": events.iso_seconds(self._at),
+                "eventSource": "kms.amazonaws.com",
+                "eventName": self._name,
+                "awsRegion": region,
+                "eventID": str(uuid.UUID(int=number)),
+                "readOnly": is_read_only("kms.amazonaws.com", self._name),
+                "resources": [{"accountId": self._key.split(":")[4], "type": "AWS::KMS::Key", "ARN": self._key}],
+                "recipientAccountId": account_id,
+            }
+            made.append(Recorded(self._at, number, record_, self._user, ()))
+        return made
 
 
 def _throttled(account_id: str, region: str) -> None:

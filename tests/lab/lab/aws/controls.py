@@ -24,6 +24,7 @@
 - `vault-notification`: `{account_id, region, vault, event, message, attributes?}` is a notification of a vault; nothing is sent unless
   PutBackupVaultNotifications asked for the event.
 - `cloudtrail-throttle`: `{enabled: bool}` switches the limit of two LookupEvents per second.
+- `cloudtrail-busy`: `{account_id, region, key_arn, calls}`: before anything else LookupEvents finds so many calls of AWS Backup that worked with the key.
 """
 
 from __future__ import annotations
@@ -123,6 +124,16 @@ def cloudtrail_throttle(body: dict[str, Any]) -> dict[str, Any]:
     return {"enabled": bool(body.get("enabled", True))}
 
 
+def cloudtrail_busy(body: dict[str, Any]) -> dict[str, Any]:
+    from . import cloudtrail
+
+    calls = body.get("calls")
+    if not isinstance(calls, int) or calls < 0:
+        raise InvalidControl("`calls` must be a number")
+    cloudtrail.set_busy(*(_text(body, name) for name in ("account_id", "region", "key_arn")), calls)
+    return {"calls": calls}
+
+
 def backup_policies(body: dict[str, Any]) -> dict[str, Any]:
     from . import backup_policies
 
@@ -211,6 +222,7 @@ ROUTES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "denial-form": set_denial_form,
     "copy-support": copy_support,
     "cloudtrail-throttle": cloudtrail_throttle,
+    "cloudtrail-busy": cloudtrail_busy,
     "backup-policies": backup_policies,
     "plan-run": plan_run,
     "would-copy": would_copy,
