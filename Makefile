@@ -28,8 +28,9 @@ limit = $(if $(shell command -v timeout),timeout --kill-after=30 $(1))
 
 # Port of `make lab`; 0 takes a free one and prints it.
 PORT ?= 0
-# Options of the cold start and of the sweep in `make bench`.
+# Options of the cold start, of many failures and of the sweep in `make bench`.
 COLD ?=
+THROUGHPUT ?=
 SWEEP ?=
 # Processor of `make build`: x86_64 or arm64.
 ARCH ?= x86_64
@@ -126,7 +127,7 @@ binaries:
 
 # With the features of everything else: what the Rust tests built is used again.
 samples:
-	cargo build --workspace --locked --example sweep_report
+	cargo build --workspace --locked --example sweep_report --example hello_world
 
 # The page of the sweep is looked at in a browser. Where there is none and it cannot be installed, that is said and left out.
 browser:
@@ -159,11 +160,12 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 	$(foreach tests,$(PYTESTS),GUARDIAN_SOAK=1 $(PY) -m pytest $(call spread,$(tests)) $(tests); ) true
 
 # With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
-bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start and a whole sweep, beside boto3 programs and the limits (half an hour)
+bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start, many alerts and a whole sweep, beside boto3 programs and the limits (half an hour)
 	cargo bench --locked -p guardian-core --bench policy --bench coverage
-	cargo build --release --locked --workspace --bin guardian --bin guardian-stub --bin diagnose-job --bin guardian-replay
+	cargo build --release --locked --workspace --bin guardian --bin guardian-stub --bin diagnose-job --bin guardian-replay --example hello_world
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m pytest perf/test_cold.py
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.cold $(COLD)
+	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.throughput $(THROUGHPUT)
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.sweep $(SWEEP)
 
 docs: .venv/.stamp ## write the generated pages of docs/ again

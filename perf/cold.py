@@ -28,6 +28,8 @@ SMALLEST = 128 / 1769
 WARM = 5
 # Of so many starts one is measured apart, too, with the same alert again: that takes its time.
 APART_EVERY = 5
+# Starts of the function that does nothing: it always holds nearly the same.
+BARE = 5
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Start:
     memory: int
     # TLS handshakes after the first event had come.
     handshakes: int
-    # Of the first event, in their order.
+    # Of the first event, in their order, and of the last.
     calls: list[str]
+    last_calls: list[str]
     told: Json
 
 
@@ -77,12 +80,14 @@ def start(
             ready = processor(process.pid)
             answering.order(1)
         log += answering.log()
+        last = log
         at, used = times_of(command, log), processor(process.pid)
         again, again_processor = [], []
         for _ in range(warm):
             before = processor(process.pid)
             answering.order(1)
-            once = times_of(command, answering.log())
+            last = answering.log()
+            once = times_of(command, last)
             again.append((once["result"] - once["event"]) / 1e6)
             again_processor.append(processor(process.pid) - before)
         held = memory(process.pid)
@@ -100,7 +105,8 @@ def start(
         init_processor=ready,
         memory=held,
         handshakes=sum(call == "handshake" for when, call in log if when > at["event"]),
-        calls=[name for _, call in log if ":" in (name := call.split(" ")[0])],
+        calls=calls_of(log),
+        last_calls=calls_of(last),
         told=next(alert_of(call.split(" ", 1)[1]) for _, call in log if call.startswith("sns:Publish")),
     )
 
@@ -114,6 +120,10 @@ def times_of(command: list[str | Path], log: list[tuple[int, str]]) -> dict[str,
     if unknown or "sns:Publish" not in times or "result: error" in times:
         raise RuntimeError(f"{command[0]} did not tell of the failure: {unknown or log}")
     return times
+
+
+def calls_of(log: list[tuple[int, str]]) -> list[str]:
+    return [name for _, call in log if ":" in (name := call.split(" ")[0])]
 
 
 def programs(binaries: Path = BINARIES) -> dict[str, list[str | Path]]:
@@ -144,9 +154,10 @@ def essence(alert: Json) -> Json:
 def same(starts: dict[str, Start]) -> None:
     """An error where the programs do not do the same: then nothing can be said of their times."""
     (ours, one), (theirs, other) = starts.items()
-    if Counter(one.calls) != Counter(other.calls):
-        more, less = Counter(one.calls) - Counter(other.calls), Counter(other.calls) - Counter(one.calls)
-        raise RuntimeError(f"{ours} asks {dict(more)} that {theirs} does not, and not {dict(less)}")
+    for mine, others in ((one.calls, other.calls), (one.last_calls, other.last_calls)):
+        more, less = Counter(mine) - Counter(others), Counter(others) - Counter(mine)
+        if more or less:
+            raise RuntimeError(f"{ours} asks {dict(more)} that {theirs} does not, and not {dict(less)}")
     if essence(one.told) != essence(other.told):
         raise RuntimeError(f"{ours} tells {essence(one.told)}, {theirs} {essence(other.told)}")
 
@@ -182,6 +193,23 @@ def row(waiting: list[Start], apart: list[Start]) -> dict[str, float]:
         "memory_mib": max(of(waiting, "memory")) / 1024,
         "handshakes": max(of(waiting, "handshakes")),
     }
+
+
+def bare(recording: Recording, file: Path, binaries: Path = BINARIES, tls: Certificate | None = None) -> int:
+    """Kilobytes that a function holds that has as many clients and does nothing."""
+    answering = Replay(file, binaries, tls)
+    environment = {**recording.environment, **answering.environment}
+    process = subprocess.Popen([binaries / "examples" / "hello_world"], env=environment, stdin=subprocess.DEVNULL)
+    try:
+        answering.order(1)
+        log = answering.log()
+        if not any(call == 'result {"hello":"world"}' for _, call in log):
+            raise RuntimeError(f"hello_world did not answer: {log}")
+        return memory(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        answering.end()
 
 
 def modelled(starts: list[Start], which: str) -> float:
@@ -230,10 +258,14 @@ def main() -> None:
         recording.write(file)
         plain = measured(recording, file, arguments.rounds, None)
         print(shown("over HTTP", plain), flush=True)
+        hello = middle([bare(recording, file) for _ in range(BARE)]) / 1024
+        print(f"{'of hello world':<16} {hello:>10.2f} MiB, with as many clients", flush=True)
         secured = measured(recording, file, arguments.rounds, certificate(Path(folder)))
         print(shown("over TLS", secured), flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"http": plain, "tls": secured}, indent=1), encoding="utf-8")
+        arguments.json.write_text(
+            json.dumps({"http": plain, "tls": secured, "hello_world_mib": hello}, indent=1), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from . import cold, record
+from . import cold, record, throughput
 from .runs import BINARIES
 
 # A claim, what is known of the failure, the job and everything on its way, who changed any of it, the incident, the pace.
@@ -47,6 +47,8 @@ def test_what_is_not_the_same_is_told(starts: dict[str, cold.Start]) -> None:
     twin = starts["boto3"]
     with pytest.raises(RuntimeError, match="kms:ListGrants"):
         cold.same({**starts, "boto3": replace(twin, calls=[call for call in twin.calls if call != "kms:ListGrants"])})
+    with pytest.raises(RuntimeError, match="backup:ListTags"):
+        cold.same({**starts, "boto3": replace(twin, last_calls=[*twin.last_calls, "backup:ListTags"])})
     with pytest.raises(RuntimeError, match="guessed"):
         cold.same({**starts, "boto3": replace(twin, told={**twin.told, "cause": "guessed"})})
 
@@ -58,6 +60,17 @@ def test_no_more_is_asked_before_the_alert_than_it_may_cost(starts: dict[str, co
     # One session in each account; two roles that may have been refused and five objects that may have been changed are looked up where both are kept.
     asked = [before.count(call) for call in ("sts:AssumeRole", "dynamodb:Query", "cloudtrail:LookupEvents")]
     assert asked == [2, 7, 0]
+
+
+def test_one_failure_after_the_other_costs_both_programs_time_that_is_counted(told: Told) -> None:
+    found = throughput.measured(*told, rounds=1, failures=3, binaries=BINARIES)
+    assert all(per_second > 0 for [per_second] in found.values())
+    table = throughput.shown("over HTTP", {"guardian": [30.0, 40.0, 60.0], "boto3": [10.0, 20.0, 15.0]})
+    assert table.splitlines()[-1].split() == ["times", "3.0", "2.0", "4.0"]
+
+
+def test_a_function_that_does_nothing_is_measured_by_its_answer(told: Told) -> None:
+    assert cold.bare(*told, binaries=BINARIES) > 0
 
 
 def test_no_connection_is_opened_once_the_event_is_there(told: Told) -> None:
