@@ -44,7 +44,7 @@ TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
 # Standard output of `make lab` is one line of JSON, and the demo tells its own story.
 .SILENT: lab demo binaries .venv/.stamp
-.PHONY: help demo test test-rust test-python pytest-suite pytest-beside check lint-templates tools build lab soak bench docs bless deploy clean binaries samples browser
+.PHONY: help demo test test-rust test-python pytest-suite pytest-beside check lint-templates tools build reproduce lab soak bench docs bless deploy clean binaries samples browser
 
 help: ## this list
 	@echo 'Backup Guardian. A failed copy becomes one alert that names the cause.'
@@ -152,12 +152,16 @@ lint-templates: .venv/.stamp .venv-tools/.stamp .venv-checkov/.stamp
 build: ## dist/<function>.zip for `make deploy`; the same bytes from the same sources
 	$(PYTHON) scripts/build_functions.py --architecture $(ARCH) --out dist $(FUNCTIONS)
 
+reproduce: ## build the packages twice in different folders; fails where the bytes differ (very long)
+	$(PYTHON) scripts/build_twice.py --architecture $(ARCH) $(FUNCTIONS)
+
 lab: .venv/.stamp binaries ## the local AWS with the guardian deployed in it; prints one JSON line when ready
 	cd tests/lab && exec ../../$(PY) -m lab --port $(PORT) --functions-dir $(GUARDIAN_FUNCTIONS_DIR)
 
 soak: .venv/.stamp binaries samples browser ## the tests with the full counts (long)
 	GUARDIAN_SOAK=1 PROPTEST_CASES=$(PROPTEST_CASES_SOAK) cargo test --workspace --locked
 	$(foreach tests,$(PYTESTS),GUARDIAN_SOAK=1 $(PY) -m pytest $(call spread,$(tests)) $(tests); ) true
+	$(MAKE) reproduce
 
 # With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
 bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start, many alerts and a whole sweep, beside boto3 programs and the limits (half an hour)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
 
 import build_functions
+import build_twice
 import pytest
 
 from .deployed import ROOT
@@ -72,6 +75,43 @@ def test_paths_of_the_machine_are_replaced_most_specific_last(tmp_path: Path, mo
     assert names.index((root, "/source")) < names.index((target, "/target"))
     flags = build_functions.build_environment(root, target)["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
     assert f"--remap-path-prefix={registry}=/cargo/registry" in flags
+
+
+def workspace(folder: Path, word: str) -> Path:
+    """A workspace with one program, which knows a word."""
+    (folder / "src").mkdir(parents=True)
+    shutil.copy(ROOT / "rust-toolchain.toml", folder)
+    package = '[package]\nname = "small"\nversion = "0.1.0"\nedition = "2024"\n[profile.release]\nstrip = true\n'
+    (folder / "Cargo.toml").write_text(package, encoding="utf-8")
+    (folder / "Cargo.lock").write_text(
+        'version = 4\n[[package]]\nname = "small"\nversion = "0.1.0"\n', encoding="utf-8"
+    )
+    # The place of an assertion in code that is generated is a path of the machine.
+    made = "fn check(few: bool) { assert!(few); }"
+    script = f'fn main() {{ std::fs::write(std::env::var("OUT_DIR").unwrap() + "/made.rs", "{made}").unwrap(); }}'
+    (folder / "build.rs").write_text(script, encoding="utf-8")
+    program = f'include!(concat!(env!("OUT_DIR"), "/made.rs"));\nfn main() {{ check(std::env::args().any(|one| one == {word})); }}\n'
+    (folder / "src" / "main.rs").write_text(program, encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    # Cargo would compile it, and it is none of the tracked files.
+    (folder / "src" / "bin").mkdir()
+    (folder / "src" / "bin" / "untracked.rs").write_text("not Rust", encoding="utf-8")
+    return folder
+
+
+MACHINE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+
+def test_the_same_sources_give_the_same_package_in_another_folder(tmp_path: Path) -> None:
+    hashes = build_twice.build_twice(["small"], MACHINE, workspace(tmp_path / "well", '"word"'))
+    assert re.fullmatch("[0-9a-f]{64}", hashes["small"])
+
+
+def test_a_package_that_tells_where_it_was_built_is_refused(tmp_path: Path) -> None:
+    leaking = workspace(tmp_path / "leaking", 'env!("CARGO_MANIFEST_DIR")')
+    with pytest.raises(build_functions.BuildError, match="differ in `small`"):
+        build_twice.build_twice(["small"], MACHINE, leaking)
 
 
 def test_a_missing_target_is_said_in_one_line() -> None:
