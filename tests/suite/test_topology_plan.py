@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ EDGES = [
     ("sources.volume_key_alias", "source-backup", "VolumeKeyAlias", ["a", "a/b_c-d", "k" * 200], ["", "k" * 201, "a.b"]),
     ("backup.vault", "backup-account", "VaultName", ["ab", "a" * 50], ["a", "a" * 51, "a.b"]),
     ("backup.break_glass_role", "backup-account", "BreakGlassRoleName", ["r", "r" * 64], ["r" * 65, "a b"]),
-    ("backup.notification_email", "backup-account", "NotificationEmail", ["a@b.c"], ["a@b", "a b@c.d", "@b.c"]),
+    ("backup.notification_email", "backup-account", "NotificationEmail", ["a@b.c", "o'brien+x@b.c"], ["a@b", "a b@c.d", "@b.c", '"a"@b.c', "a\\b@c.d", "a@b.c\\"]),
     ("organization.id", "backup-account", "OrganizationId", ["o-0123456789", "o-" + "a" * 32], ["o-012345678", "O-0123456789"]),
     ("backup.account", "source-backup", "BackupAccountId", ["222222222222"], ["22222222222", "2222222222222", "a22222222222"]),
     ("guardian.region", "agent-global", "HubRegion", ["eu-central-1", "ap-southeast-7"], ["eu-central-10", "eucentral1", "eu-1"]),
@@ -188,6 +189,109 @@ def test_answers_and_templates_draw_the_line_at_the_same_place(
         assert (ended.code == FINE) == (value in good), (value, ended.err)
         assert fits == (value in good), (value, declared[parameter])
         assert ended.code == FINE or f"`{field}` is `" in ended.err
+
+
+# Where a text of the answers stands in what is written: in the file of a stack, or in a command.
+TEXTS: dict[str, tuple[str, tuple[str, str] | None]] = {
+    "organization.id": ("o-exampleorgid", ("backup-account", "OrganizationId")),
+    "organization.root_id": ("r-ab12", None),
+    "sources.vault": ("local-backups", ("source-backup", "VaultName")),
+    "sources.role": ("backup-jobs", ("source-backup", "RoleName")),
+    "sources.volume_key_alias": ("volumes", ("source-backup", "VolumeKeyAlias")),
+    "backup.vault": ("central-backups", ("backup-account", "VaultName")),
+    "backup.break_glass_role": ("break-glass", ("backup-account", "BreakGlassRoleName")),
+    "backup.copy_back_role": ("copy-back", ("backup-account", "CopyBackRoleName")),
+    "backup.break_glass_principal": (
+        "arn:aws:iam::222222222222:user/people/two",
+        ("backup-account", "BreakGlassPrincipalArn"),
+    ),
+    "backup.air_gapped_vault": ("air-gap", ("backup-account", "AirGappedVaultName")),
+    "backup.notification_email": ("copies@example.com", ("backup-account", "NotificationEmail")),
+    "backup.admit[0]": ("o-exampleorgid/r-ab12/ou-ab12-11111111/*", ("backup-account", "OrganizationPaths")),
+    "guardian.alert_email": ("on-call@example.com", ("backup-guardian", "AlertEmail")),
+    "guardian.operations_email": ("platform@example.com", ("backup-guardian", "OperationsEmail")),
+    "policies[0].name": ("nightly", None),
+    "policies[0].targets[0]": ("ou-ab12-11111111", None),
+    "policies[0].tag.key": ("backup", ("backup-policy-*", "TagKey")),
+    "policies[0].tag.values[0]": ("daily", ("backup-policy-*", "TagValues")),
+    "policies[0].daily.schedule": ("cron(0 5 ? * * *)", ("backup-policy-*", "DailySchedule")),
+    "resource_types[0]": ("EBS", None),
+}
+# What means something to a shell, to TOML, to JSON, to the CLI's short forms, to a template or to a terminal.
+STRANGE = [*"\"'\\$`;&|<>(){}[]#%!*?~^,=:@ /._+-", "\t", "\n", "\r", "\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2028", "é", "${AWS::Region}"]  # fmt: skip
+
+
+def answered(texts: dict[str, str]) -> Json:
+    """The example with these texts, each at its field."""
+    answers = merged(example(), {"backup": {"lock": {"acknowledgement": ACKNOWLEDGED["acknowledgement"]}}})
+    for field, text in texts.items():
+        at: Any = answers
+        *way, last = re.sub(r"\[0\]", ".0", field).split(".")
+        for step, then in zip(way, [*way[1:], last], strict=True):
+            inside: Any = [""] if then == "0" else {}
+            at = at[0] if step == "0" else at.setdefault(step, inside)
+        at[0 if last == "0" else last] = text
+    return answers
+
+
+def check_written(folder: Path, texts: dict[str, str]) -> None:
+    """Every file parses, all say the same, and each text is there as it was answered."""
+    import tomllib
+
+    machine = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    stacks = {stack["name"]: stack["parameters"] for stack in machine["stacks"]}
+    for stack in machine["stacks"]:
+        listed = json.loads((folder / stack["file"]).read_text(encoding="utf-8"))
+        pairs = [
+            (one["ParameterKey"], one["ParameterValue"]) if isinstance(one, dict) else one.split("=", 1)
+            for one in listed
+        ]
+        assert dict(pairs) == stack["parameters"]
+    deploy = tomllib.loads((folder / "samconfig.toml").read_text(encoding="utf-8"))["default"]["deploy"]["parameters"]
+    assert dict(one.split("=", 1) for one in deploy["parameter_overrides"]) == stacks["backup-guardian"]
+    for field, text in texts.items():
+        if (at := TEXTS[field][1]) is not None:
+            names = [name for name in stacks if fnmatchcase(name, at[0])]
+            assert names and {stacks[name][at[1]] for name in names} == {text}, (field, text)
+        else:
+            words = [word for step in machine["steps"] for one in step["commands"] for word in one["command"]]
+            parts = [stacks[name][key] for name in stacks for key in ("PolicyName", "TargetIds") if key in stacks[name]]
+            assert any(text in word for word in [*words, *parts]), (field, text)
+    script, page = ((folder / name).read_text(encoding="utf-8") for name in ("commands.sh", "plan.md"))
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
+    for shell, given in (("sh", script), ("bash", script), ("bash", blocks)):
+        checked = subprocess.run([shell, "-n"], input=given, capture_output=True, text=True, env=os.environ)
+        assert (checked.returncode, checked.stderr) == (0, ""), texts
+    typed = [shlex.split(line) for line in script.splitlines() if line.startswith("  ") and " aws " in f" {line}"]
+    for one in (one for step in machine["steps"] for one in step["commands"] if one["command"][0] == "aws"):
+        here = [word.replace(f"file://{folder.name}/", "file://$plan/") for word in one["command"]]
+        assert any(words[-len(here) :] == here for words in typed), one
+
+
+def test_whatever_is_accepted_is_written_unchanged_into_files_that_can_be_read(tmp_path: Path) -> None:
+    accepted: set[tuple[str, str]] = set()
+    for number, strange in enumerate(STRANGE):
+        for where in ("inside", "at the end"):
+            texts = {
+                field: text + strange if where == "at the end" else text[:-2] + strange + text[-2:]
+                for field, (text, _) in TEXTS.items()
+            }
+            ended = plan(answered(texts), tmp_path, "--format", "json")
+            refused = {field for field in TEXTS if f"`{field}` " in ended.err}
+            assert (ended.code == FINE) == (not refused) and "\x1b" not in ended.err, ended.err
+            fine = {field: text for field, text in texts.items() if field not in refused}
+            accepted |= {(field, strange) for field in fine}
+            folder = f"{number}-{len(where)}"
+            given = {field: text for field, (text, _) in TEXTS.items()} | fine
+            ended = plan(answered(given), tmp_path, "--out", folder)
+            assert ended.code == FINE, (strange, where, ended.err)
+            check_written(tmp_path / folder, given)
+    for field in ("backup.notification_email", "guardian.alert_email", "guardian.operations_email"):
+        taken = {strange for one, strange in accepted if one == field}
+        assert not taken & {'"', "\\", "\n", "\r", "\x00", "\x1b", "\x7f", "\x85"} and {"'", "+", "$"} <= taken, field
+    # The others have letters, digits and what is between the parts of an id, and nothing else.
+    ids = {"organization.id", "organization.root_id", "policies[0].targets[0]", "backup.admit[0]"}
+    assert {field for field, _ in accepted} >= set(TEXTS) - ids
 
 
 # --- Commands --------------------------------------------------------------------------------------------------------

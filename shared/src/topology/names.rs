@@ -132,8 +132,9 @@ pub(super) fn cron(text: &str) -> Option<String> {
     (fits && one_left_open && Schedule::parse(text, None).is_ok()).then(|| text.to_owned())
 }
 
+/// It goes as it is into a text between quotation marks, which the SAM CLI reads once more.
 pub(super) fn email(text: &str) -> Option<String> {
-    let whole = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let whole = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "\"\\".contains(c));
     let (name, host) = text.split_once('@')?;
     let dotted = host.split_once('.').is_some_and(|(first, rest)| !first.is_empty() && !rest.is_empty());
     (whole && !name.is_empty() && !host.contains('@') && dotted).then(|| text.to_owned())
