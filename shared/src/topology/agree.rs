@@ -28,6 +28,92 @@ fn below_the_root(answers: &Answers, problems: &Problems) {
     }
 }
 
+/// The vault that AWS Backup makes by itself, under a key that no other account may use.
+const VAULT_OF_AWS: &str = "Default";
+/// How the names of roles begin that are made by others: by the agents and the stack of the guardian, and by StackSets. Service control policies leave the
+/// latter alone, and some of the former.
+const TAKEN: [(&str, &str); 2] = [
+    ("backup-guardian-", "so begin the roles of the guardian itself"),
+    ("stacksets-exec-", "so begin the roles with which StackSets deploy, and the service control policies leave these alone"),
+];
+
+/// IAM does not tell names apart by upper and lower case.
+fn same_role(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+fn taken(name: &str) -> Option<&'static str> {
+    let begins = |with: &str| name.get(..with.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(with));
+    TAKEN.into_iter().find(|(with, _)| begins(with)).map(|(_, why)| why)
+}
+
+/// Every role has a name of its own, and who breaks the glass is none of them.
+fn roles(answers: &Answers, problems: &Problems) {
+    let backup = &answers.backup;
+    let named = [
+        ("sources.role", answers.sources.role.as_str()),
+        ("backup.break_glass_role", backup.break_glass_role.as_str()),
+        ("backup.copy_back_role", backup.copy_back_role.as_str()),
+    ];
+    for (field, name) in named {
+        if let Some(why) = taken(name) {
+            problems.add(field, format!("is `{name}`"), format!("{why}; give it another name"));
+        }
+    }
+    let glass = &backup.break_glass_role;
+    for (field, other, does) in
+        [("backup.copy_back_role", &backup.copy_back_role, "copies back"), ("sources.role", &answers.sources.role, "makes the backups")]
+    {
+        if same_role(glass, other) {
+            problems.add(
+                "backup.break_glass_role",
+                format!("is `{glass}`, and so is `{field}`"),
+                format!("who may open the vault must not be what AWS Backup {does} with; give one of the two another name"),
+            );
+        }
+    }
+    let principal = &backup.break_glass_principal;
+    let Some(name) = principal.role_name() else { return };
+    let wrong = |field: &str| format!("is `{principal}`, whose name is that of `{field}`");
+    if let Some((field, _)) = named.into_iter().find(|(_, other)| same_role(name, other)) {
+        problems.add(
+            "backup.break_glass_principal",
+            wrong(field),
+            "nobody would get into the break-glass role by it, for this role is only made by these stacks; name the user or role that people take",
+        );
+    } else if let Some(why) = taken(name) {
+        let remedy = format!("{why}, and no person is meant by it; name the user or role that people take");
+        problems.add("backup.break_glass_principal", format!("is `{principal}`"), remedy);
+    }
+}
+
+/// Every vault and every alias has a name that nobody else gives.
+fn vaults(answers: &Answers, problems: &Problems) {
+    let (sources, backup) = (&answers.sources, &answers.backup);
+    let made = [
+        ("sources.vault", sources.make_vault.then_some(&sources.vault)),
+        ("backup.vault", Some(&backup.vault)),
+        ("backup.air_gapped_vault", backup.air_gapped_vault.as_ref()),
+    ];
+    for (field, _) in made.into_iter().filter(|(_, name)| name.is_some_and(|name| name == VAULT_OF_AWS)) {
+        let also = if field == "sources.vault" { ", or write `false` for `sources.make_vault` and keep that one" } else { "" };
+        problems.add(
+            field,
+            format!("is `{VAULT_OF_AWS}`"),
+            format!(
+                "AWS Backup makes a vault of this name by itself, under a key that no other account may use; give it another name{also}"
+            ),
+        );
+    }
+    if sources.make_vault && sources.make_volume_key && sources.volume_key_alias == sources.vault {
+        problems.add(
+            "sources.volume_key_alias",
+            format!("is `{}`, and so is `sources.vault`", sources.vault),
+            "the key of the vault has its name as its alias, and no second key can have it; give one of the two another name",
+        );
+    }
+}
+
 /// What holds between the parts.
 pub(super) fn agree(answers: &Answers, problems: &Problems) {
     let management = &answers.organization.management_account;
@@ -48,6 +134,8 @@ pub(super) fn agree(answers: &Answers, problems: &Problems) {
         problems.add("sources.volumes_use_the_key", "is `true`", remedy);
     }
     below_the_root(answers, problems);
+    roles(answers, problems);
+    vaults(answers, problems);
     let root = &answers.organization.root_id;
     let reached = answers.sources.targets.contains(root);
     for (at, _) in answers.policies.iter().enumerate().filter(|(_, policy)| !reached && policy.targets.contains(root)) {

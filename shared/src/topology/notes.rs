@@ -4,8 +4,10 @@ use super::answers::{Answers, LockMode};
 use super::form::Problem;
 use super::names;
 use super::seen::Seen;
+use super::there::listed;
 use crate::arn::Region;
 use crate::coverage::ResourceType;
+use crate::policy::wildcard_matches;
 
 /// What cannot be, by what was seen.
 pub(super) fn against(answers: &Answers, seen: &Seen) -> Vec<Problem> {
@@ -14,15 +16,63 @@ pub(super) fn against(answers: &Answers, seen: &Seen) -> Vec<Problem> {
     let within = |target: &String| seen.lies_in(backup, std::slice::from_ref(target)) == Some(true);
     for (at, policy) in answers.policies.iter().enumerate() {
         if let Some(target) = policy.targets.iter().find(|target| within(target)).filter(|_| answers.protect.sources) {
+            let (wrong, mend) = if target == backup.as_str() {
+                (format!("has `{target}`, which is `backup.account`"), "leave it out")
+            } else {
+                (format!("has `{target}`, in which the backup account {backup} lies"), "move that account, name other units")
+            };
             problems.push(Problem {
                 field: format!("policies[{at}].targets"),
-                wrong: format!("has `{target}`, in which the backup account {backup} lies"),
-                remedy: "`protect.sources` would bind its break-glass role, too: move that account, name other units, or write `false`"
-                    .to_owned(),
+                wrong,
+                remedy: format!("`protect.sources` would bind its break-glass role, too: {mend}, or write `false`"),
             });
         }
     }
+    problems.extend(both_in_one_account(answers, seen));
+    problems.extend(not_admitted(answers, seen));
     problems
+}
+
+/// What the StackSet of the sources and the stack of the copies both make under one name, where the targets have the backup account among them.
+fn both_in_one_account(answers: &Answers, seen: &Seen) -> Vec<Problem> {
+    let (sources, backup) = (&answers.sources, &answers.backup);
+    let within = sources.targets.contains(&answers.organization.root_id) || seen.lies_in(&backup.account, &sources.targets) == Some(true);
+    let together = answers.central_regions().iter().any(|region| answers.regions.contains(region));
+    let (role, back) = (&sources.role, &backup.copy_back_role);
+    let [vault, alias] = [(sources.make_vault, &sources.vault), (sources.make_volume_key, &sources.volume_key_alias)];
+    let collides = |(made, name): (bool, &String), other: &String| made && together && name == other;
+    let pairs = [
+        (sources.make_role && role.eq_ignore_ascii_case(back), "sources.role", role, "backup.copy_back_role"),
+        (collides(vault, &backup.vault), "sources.vault", vault.1, "backup.vault"),
+        (backup.air_gapped_vault.as_ref().is_some_and(|other| collides(vault, other)), "sources.vault", vault.1, "backup.air_gapped_vault"),
+        // The alias of a key is the name of its vault.
+        (collides(alias, &backup.vault), "sources.volume_key_alias", alias.1, "backup.vault"),
+    ];
+    let found = pairs.into_iter().filter(|(collide, ..)| within && *collide);
+    let problem = |(_, field, name, other): (bool, &str, &String, &str)| Problem {
+        field: field.to_owned(),
+        wrong: format!("is `{name}`, and so is `{other}`"),
+        remedy: format!(
+            "`sources.targets` have the backup account {} among them, where the second stack of the two would fail; give one another name",
+            backup.account
+        ),
+    };
+    found.map(problem).collect()
+}
+
+/// Accounts whose copies the central vault would refuse.
+fn not_admitted(answers: &Answers, seen: &Seen) -> Option<Problem> {
+    let admit = &answers.backup.admit;
+    let kept_out = |path: &String| !admit.is_empty() && !admit.iter().any(|pattern| wildcard_matches(pattern, path));
+    let planned = |account| answers.policies.iter().any(|policy| seen.lies_in(account, &policy.targets) == Some(true));
+    let out = seen.paths.iter().filter(|(account, path)| kept_out(path) && planned(account)).map(|(account, _)| account);
+    let out = out.collect::<Vec<_>>();
+    (!out.is_empty()).then(|| Problem {
+        field: "backup.admit".to_owned(),
+        wrong: format!("does not admit {}, which `policies` back up", listed(&out)),
+        remedy: "every copy of theirs would be refused; name the path of their unit, with `*` for the units below it, or leave `admit` out"
+            .to_owned(),
+    })
 }
 
 /// Targets in which nobody lies, and targets of policies whose accounts get no vault and no role.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::arn::{AccountId, Region};
 
+mod agreed;
 mod told;
 
 const BACKUP: &str = "222222222222";
