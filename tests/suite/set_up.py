@@ -29,6 +29,11 @@ ROLE, VAULT, CENTRAL_VAULT, COPY_BACK_ROLE = "backup-jobs", "local-backups", "ce
 GRACE_DAYS = 14
 
 
+def keeper(lab: Lab) -> str:
+    """Who may break the glass."""
+    return f"arn:aws:iam::{lab.backup}:role/two-people-and-a-safe"
+
+
 def template(name: str) -> Json:
     return yaml_parse((ROOT / "deploy" / f"{name}.yaml").read_text(encoding="utf-8"))
 
@@ -54,7 +59,7 @@ def set_up_estate(lab: Lab, nights: int = 5) -> Estate:
                 lab, lab.backup, region, BACKUP_ACCOUNT,
                 OrganizationId=lab.organization_id, RolesRegion=lab.region, LockMode="compliance", LockGraceDays=str(GRACE_DAYS),
                 LockAcknowledgement="nobody can undo this lock", MinRetentionDays=str(KEPT_DAYS), MaxRetentionDays="365",
-                BreakGlassPrincipalArn=f"arn:aws:iam::{lab.backup}:role/two-people-and-a-safe",
+                BreakGlassPrincipalArn=keeper(lab),
             )  # fmt: skip
             if region == lab.region:
                 estate.central_vault_arn, estate.central_key_arn = made["VaultArn"], made["VaultKeyArn"]
@@ -73,7 +78,7 @@ def set_up_estate(lab: Lab, nights: int = 5) -> Estate:
             TargetIds=unit["Id"], BackupRegions=lab.region, CentralVaultArn=estate.central_vault_arn,
             DailySchedule=f"cron({due.minute} {due.hour} ? * * *)",
             DailyRetentionDays=str(KEPT_DAYS), DailyCopyRetentionDays=str(COPY_KEPT_DAYS),
-            ProtectSources="yes", ProtectBackupAccountId=lab.backup,
+            ProtectSources="yes", ProtectBackupAccountId=lab.backup, BreakGlassPrincipalArn=keeper(lab),
         )  # fmt: skip
         estate.policy_id = made["BackupPolicyId"]
         lab.control("backup-policies", {})

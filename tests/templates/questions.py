@@ -34,6 +34,10 @@ ROLE = [f"iam:{one}" for one in (
     "AttachRolePolicy", "CreateRole", "DeleteRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy",
     "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy",
 )]  # fmt: skip
+USER = [f"iam:{one}" for one in (
+    "AttachUserPolicy", "CreateAccessKey", "CreateLoginProfile", "DeactivateMFADevice", "DeleteUser", "EnableMFADevice",
+    "PutUserPermissionsBoundary", "PutUserPolicy", "UpdateLoginProfile", "UpdateUser",
+)]  # fmt: skip
 RULE = [f"events:{one}" for one in ("DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets")]
 LEAVING = ["account:CloseAccount", "organizations:LeaveOrganization"]
 SERVICE_SIDE = [
@@ -197,6 +201,10 @@ def of_backup_account() -> list[Question]:
         *ask(True, anybody, ["backup:StartCopyJob", "backup:StartRestoreJob"], vault(BACKUP, "central-backups"), by),
         *ask(False, anybody[0], ROLE, roles, by),
         *ask(False, [*anybody, *glass, *deployer], "iam:CreateRole", roles, by),
+        # Whoever may break the glass is taken over by nobody: here a user, and a role below.
+        *ask(False, [*anybody, *deployer, GLASS_KEEPER], USER, GLASS_KEEPER, by),
+        *ask(True, anybody[0], [*USER, "iam:GetUser"], of(BACKUP, "user/alice"), by),
+        *ask(True, GLASS_KEEPER, "iam:GetUser", GLASS_KEEPER, by),
         *ask(False, [*anybody, *deployer], "iam:DeleteServiceLinkedRole", of(BACKUP, SLR), by),
         *ask(True, anybody, "iam:CreateServiceLinkedRole", of(BACKUP, SLR), by),
         *ask(False, anybody[0], ROLE, watching, by),

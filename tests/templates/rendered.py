@@ -25,7 +25,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     },
     "management-account": {
         "AWS::AccountId": MANAGEMENT, "TargetIds": ["ou-ab12-11111111"], "BackupRegions": [REGION], "ProtectSources": "yes",
-        "ProtectBackupAccountId": BACKUP, "CentralVaultArn": f"arn:aws:backup:{REGION}:{BACKUP}:backup-vault:central-backups",
+        "ProtectBackupAccountId": BACKUP, "BreakGlassPrincipalArn": GLASS_KEEPER,
+        "CentralVaultArn": f"arn:aws:backup:{REGION}:{BACKUP}:backup-vault:central-backups",
     },
 }  # fmt: skip
 Document = dict[str, Any]

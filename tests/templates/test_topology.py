@@ -15,9 +15,9 @@ import pytest
 
 from lab.aws.evaluator import ALLOWED
 
-from .questions import questions
+from .questions import ANYBODY, DEPLOYER, ROLE, ask, of, questions
+from .rendered import BACKUP, Rendering, documents, mutants, template
 from .rendered import GIVEN as PARAMETERS
-from .rendered import Rendering, documents, mutants, template
 
 # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 LONGEST_SCP = 5120
@@ -66,6 +66,17 @@ def test_nothing_is_there_for_nothing_and_nothing_could_be_wider(name: str) -> N
     assert [said for said, actions, mutant in mutants(GIVEN[name]) if not noticed(actions, mutant)] == []
 
 
+@pytest.mark.parametrize("keeper", ["", f"arn:aws:iam::{BACKUP}:role/people/two-and-a-safe"])
+def test_a_role_that_breaks_the_glass_is_taken_over_by_nobody(keeper: str) -> None:
+    by = "management-account.BackupAccountPolicy.Content"
+    rendered = Rendering("management-account", BreakGlassPrincipalArn=keeper).documents()
+    given = {**GIVEN, by: rendered["BackupAccountPolicy.Content"]}
+    role = keeper or f"arn:aws:iam::{BACKUP}:role/another"
+    changed = [one.answer(given) for one in ask(True, of(BACKUP, *ANYBODY, DEPLOYER), ROLE, role, by)]
+    # Nobody is protected who is not named.
+    assert set(changed) == ({"denied"} if keeper else {ALLOWED})
+
+
 @pytest.mark.parametrize("name", ROLES)
 def test_a_role_has_the_policies_that_are_written_here_and_no_other(name: str) -> None:
     roles = {key: one for key, one in template(name)["Resources"].items() if one["Type"] == "AWS::IAM::Role"}
@@ -91,7 +102,13 @@ def test_what_backups_need_outlives_its_stack(name: str) -> None:
 @pytest.mark.parametrize("policy", ["SourcePolicy", "BackupAccountPolicy"])
 def test_a_service_control_policy_with_the_longest_names_is_short_enough(policy: str) -> None:
     longest = {name: "x" * 64 for name in ("RoleName", "DeployerRoleName", "BreakGlassRoleName", "CopyBackRoleName")}
-    rendering = Rendering("management-account", **longest, **{"VaultName": "x" * 50, "AWS::Partition": "aws-us-gov"})
+    # A path has at most 512 characters (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+    keeper = f"arn:aws-us-gov:iam::{BACKUP}:role/{'p' * 510}/{'x' * 64}"
+    rendering = Rendering(
+        "management-account",
+        **longest,
+        **{"VaultName": "x" * 50, "AWS::Partition": "aws-us-gov", "BreakGlassPrincipalArn": keeper},
+    )
     content = rendering.documents()[f"{policy}.Content"]
     # With blanks: whether CloudFormation leaves them out its documents do not say.
     assert len(json.dumps(content)) <= LONGEST_SCP

@@ -1,5 +1,7 @@
 //! Do service control policies keep an administrator of an account from doing this?
 
+use std::collections::BTreeSet;
+
 use super::probe::{Bound, Left};
 use super::say::{every, listed, quoted};
 use super::walk::Concern;
@@ -21,7 +23,9 @@ pub(super) fn denied_by_scps(view: &AccountView<'_>, actions: &[(&str, &str)], s
     let words = Words { so, held, elsewhere: "keep the copies in an account of their own" };
     view.in_backup_account(|| {
         let left = |levels: &PolicyLevels| probe::left_by_scps(view, levels, actions);
-        vec![bound(view, view.place().here(), words, Vec::new(), left)]
+        // Who gets into a role that the policies leave alone is told by its trust policy.
+        let gaps = view.account.trusts.gap().cloned().into_iter().collect();
+        vec![bound(view, view.place().here(), words, gaps, left)]
     })
 }
 
@@ -85,7 +89,7 @@ fn bound<'l>(
         return Outcome::unseen(subject, "which account is the management account", &view.organization.organization);
     };
     let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
-    let Left { left, indirectly, becoming, open } = left(levels);
+    let Left { left, indirectly, becoming, through, ajar, open } = left(levels);
     let outcome = if management {
         let seen = format!("account {account} is the management account, which no service control policy binds");
         Outcome::fail(subject, seen, words.elsewhere)
@@ -99,19 +103,32 @@ fn bound<'l>(
             ),
         )
     } else if !indirectly.is_empty() {
-        let becoming = becoming.into_iter().collect::<Vec<_>>();
+        let sorted = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>();
+        let by = through.union(&ajar).map(String::as_str).collect::<Vec<_>>();
+        let by = if by.is_empty() { String::new() } else { format!(" by {}", listed(&by)) };
+        let named = if ajar.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "; and let the trust policy of {} name the one user or role that is meant, and not everybody of the account",
+                every(&sorted(ajar))
+            )
+        };
+        let becoming = sorted(becoming);
+        let changed = becoming.iter().cloned().chain(through).collect::<Vec<_>>();
         Outcome::fail(
             subject,
             format!(
-                "service control policies leave {} alone, and an administrator of account {account} may make himself such a principal: with that he may do {}, so {}",
+                "service control policies leave {} alone, and an administrator of account {account} may make himself such a principal{by}: with that he may do {}, so {}",
                 listed(&becoming),
                 listed(&indirectly),
                 words.so
             ),
             format!(
                 "attach to account {account}, or to its unit, a service control policy that denies to make or change {} (`iam:CreateRole`, \
-                 `iam:UpdateAssumeRolePolicy`, and for users `iam:CreateUser`, `iam:CreateAccessKey`) to everybody but who needs it",
-                every(&becoming)
+                 `iam:UpdateAssumeRolePolicy`, and for users `iam:CreateUser`, `iam:CreateAccessKey`, `iam:CreateLoginProfile`, \
+                 `iam:UpdateLoginProfile`) to everybody but who needs it{named}",
+                every(&changed)
             ),
         )
     } else if let Some((action, on)) = open.first() {

@@ -8,6 +8,7 @@ mod check;
 pub mod checks;
 mod deeds;
 mod engine;
+mod exempt;
 pub mod frameworks;
 mod gaps;
 mod guard;

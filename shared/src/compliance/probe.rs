@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::AccountView;
+use super::exempt::{Exception, TAKES_USER, Way, exceptions, is_made};
 use crate::arn::AccountId;
-use crate::evidence::PolicyLevels;
-use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate, wildcard_matches};
+use crate::evidence::{PolicyLevels, RoleTrust};
+use crate::policy::{Context, Decision, Document, Named, Policies, Principal, Request, evaluate, wildcard_matches};
 
 /// What the engine says of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,8 +140,8 @@ impl<'a> Caller<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) says: Says,
-    /// The exception that he fits himself into. Untrusted text.
-    becoming: Option<String>,
+    /// The exception that he fits himself into, and how. Untrusted text.
+    becoming: Option<(String, Way)>,
 }
 
 impl From<Says> for Said {
@@ -156,6 +157,10 @@ pub(super) struct Left<'l> {
     /// Those that are left to whoever makes himself one of `becoming`.
     pub(super) indirectly: Vec<&'l str>,
     pub(super) becoming: BTreeSet<String>,
+    /// The roles and users by which he does, where it is not by those themselves.
+    pub(super) through: BTreeSet<String>,
+    /// Roles whose trust policy lets him in as he is.
+    pub(super) ajar: BTreeSet<String>,
     pub(super) open: Vec<(&'l str, Vec<String>)>,
 }
 
@@ -163,8 +168,13 @@ impl<'l> Left<'l> {
     /// What is said of one action more; that it is left, or open, is told once.
     pub(super) fn add(&mut self, action: &'l str, said: impl Into<Said>) {
         match said.into() {
-            Said { says: Says::Yes, becoming: Some(exception) } => {
+            Said { says: Says::Yes, becoming: Some((exception, way)) } => {
                 self.becoming.insert(exception);
+                match way {
+                    Way::Through(principal) => drop(self.through.insert(principal)),
+                    Way::Ajar(role) => drop(self.ajar.insert(role)),
+                    Way::None | Way::Itself | Way::Depends(_) => {}
+                }
                 if !self.indirectly.contains(&action) {
                     self.indirectly.push(action);
                 }
@@ -202,49 +212,11 @@ fn any(all: impl IntoIterator<Item = Says>) -> Says {
     open.map_or(Says::No, Says::Depends)
 }
 
-/// A name that a Deny leaves alone, and one that fits it.
-struct Exception {
-    pattern: String,
-    arn: String,
-    /// Whether names fit it that nobody has yet.
-    wild: bool,
-}
-
-/// The roles and users that the Denys of a document leave alone by their ARN. Roles of AWS services and of IAM Identity Center are made by those only.
-fn exceptions(document: &Value, account: &AccountId, partition: &str) -> Vec<Exception> {
-    let mut patterns = BTreeSet::new();
-    let statements = document.get("Statement");
-    let statements =
-        statements.and_then(Value::as_array).map_or_else(|| statements.into_iter().collect(), |list| list.iter().collect::<Vec<_>>());
-    for statement in statements.into_iter().filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Deny")) {
-        for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            let negated = operator.to_ascii_lowercase().contains("not");
-            for (_, values) in
-                keys.as_object().into_iter().flatten().filter(|(key, _)| negated && key.eq_ignore_ascii_case("aws:PrincipalArn"))
-            {
-                strings(values, &mut patterns);
-            }
-        }
-    }
-    let fitting = patterns.into_iter().filter_map(|pattern| {
-        let name = pattern.splitn(6, ':').nth(5)?;
-        let ours = name.starts_with("role/") || name.starts_with("user/");
-        let of_aws = name.starts_with("role/aws-service-role/") || name.starts_with("role/aws-reserved/");
-        let arn = format!("arn:{partition}:iam::{account}:{}", name.replace('*', "anybody").replace('?', "x"));
-        (ours && !of_aws && wildcard_matches(pattern, &arn)).then(|| Exception {
-            pattern: pattern.to_owned(),
-            arn,
-            wild: name.contains(['*', '?']),
-        })
-    });
-    fitting.collect()
-}
-
 /// An administrator of an account, bound by its service control policies and by nothing else.
 pub(super) struct Bound<'a> {
     callers: Vec<Caller<'a>>,
-    /// Whom the policies leave alone although he can make himself one: nobody is denied to make, or to get into, such a role.
-    exceptions: Vec<Exception>,
+    /// Whom the policies leave alone, and whether he makes himself one.
+    exceptions: Vec<(Exception, Way)>,
     account: &'a AccountId,
     partition: &'a str,
     policies: Policies,
@@ -272,15 +244,70 @@ impl<'a> Bound<'a> {
             policies,
         };
         let all = levels.levels.iter().flatten().flat_map(|policy| exceptions(&policy.document, account, partition));
-        let exceptions = all.filter(|exception| bound.becomes(exception)).collect();
+        let exceptions = all.map(|exception| (bound.way(view, &exception), exception)).map(|(way, exception)| (exception, way)).collect();
         Self { exceptions, ..bound }
     }
 
     /// Whether an administrator may make such a role or user, or get into the one that is there.
     fn becomes(&self, exception: &Exception) -> bool {
-        let user = exception.arn.contains(":user/");
-        let ways = if user { ["iam:CreateUser", "iam:CreateAccessKey"] } else { ["iam:CreateRole", "iam:UpdateAssumeRolePolicy"] };
-        ways.into_iter().any(|action| self.by_himself(action, &exception.arn, None, |_| {}) == Says::Yes)
+        let makes = if exception.arn.contains(":user/") { "iam:CreateUser" } else { "iam:CreateRole" };
+        self.by_himself(makes, &exception.arn, None, |_| {}) == Says::Yes || self.takes(&exception.arn)
+    }
+
+    /// Whether he may get into a role or user that is there, by changing it.
+    fn takes(&self, arn: &str) -> bool {
+        let ways: &[&str] = if arn.contains(":user/") { TAKES_USER } else { &["iam:UpdateAssumeRolePolicy"] };
+        ways.iter().any(|action| self.by_himself(action, arn, None, |_| {}) == Says::Yes)
+    }
+
+    /// Likewise by whoever the trust policy of such a role lets in. Of an account that is backed up these are not read.
+    fn way(&self, view: &AccountView<'_>, exception: &Exception) -> Way {
+        if self.becomes(exception) {
+            return Way::Itself;
+        }
+        if !view.keeps_copies() || exception.arn.contains(":user/") {
+            return Way::None;
+        }
+        match view.account.trusts.known() {
+            Some(trusts) => self.through(&exception.pattern, trusts, &mut BTreeSet::new()),
+            None => Way::Depends(format!("who may assume {}", exception.pattern)),
+        }
+    }
+
+    fn through<'t>(&self, pattern: &str, trusts: &'t [RoleTrust], asked: &mut BTreeSet<&'t str>) -> Way {
+        let mut open = Way::None;
+        for trust in trusts.iter().filter(|trust| wildcard_matches(pattern, trust.role_arn.as_str())) {
+            let role = trust.role_arn.as_str();
+            if !asked.insert(role) {
+                continue;
+            }
+            match self.let_in(trust) {
+                Says::Yes => return Way::Ajar(role.to_owned()),
+                Says::Depends(on) => open = Way::Depends(on.join(", ")),
+                Says::No => {}
+            }
+            for principal in Named::read(&trust.document).aws.iter().filter(|principal| is_made(principal, self.account)) {
+                if self.takes(principal) {
+                    return Way::Through(principal.clone());
+                }
+                match self.through(principal, trusts, asked) {
+                    Way::None => {}
+                    Way::Depends(on) => open = Way::Depends(on),
+                    way => return way,
+                }
+            }
+        }
+        open
+    }
+
+    /// Whether the trust policy of a role lets an administrator in as he is. Whoever takes an account over has a second factor of his own.
+    fn let_in(&self, trust: &RoleTrust) -> Says {
+        let policies = Policies { resource: Some(Document::read(&trust.document)), ..self.policies.clone() };
+        any(self.callers.iter().map(|caller| {
+            let mut context = caller.context(None);
+            context.set("aws:MultiFactorAuthPresent", "true");
+            caller.may("sts:AssumeRole", (trust.role_arn.as_str(), self.account.as_str()), context, &policies)
+        }))
     }
 
     fn by_himself(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Says {
@@ -297,15 +324,22 @@ impl<'a> Bound<'a> {
     /// Whether the administrator may, by whatever name, or by making himself whom the policies leave alone; `set` adds what is known of the resource.
     pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Said {
         let says = self.by_himself(action, resource, region, &set);
-        let excepted = |exception: &&Exception| {
+        let excepted = |exception: &Exception| {
             let organization_id = self.callers.first().and_then(|caller| caller.organization_id);
             let caller = Caller { arn: exception.arn.clone(), organization_id, ..Caller::administrator(self.account, self.partition) };
             self.ask(&caller, action, resource, region, &set) == Says::Yes
         };
-        match self.exceptions.iter().find(excepted) {
-            Some(exception) if says != Says::Yes => Said { says: Says::Yes, becoming: Some(exception.pattern.clone()) },
-            _ => says.into(),
+        if says == Says::Yes {
+            return says.into();
         }
+        let mut open = says;
+        for (exception, way) in self.exceptions.iter().filter(|(exception, way)| *way != Way::None && excepted(exception)) {
+            match way {
+                Way::Depends(on) => open = Says::Depends(vec![on.clone()]),
+                way => return Said { says: Says::Yes, becoming: Some((exception.pattern.clone(), way.clone())) },
+            }
+        }
+        open.into()
     }
 }
 

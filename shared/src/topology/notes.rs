@@ -145,6 +145,12 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
             answers.backup.account
         ),
     ]);
+    if !answers.protect.backup_account {
+        notes.push(format!(
+            "No service control policy protects {}, nor the role `{}` that it takes (`protect.backup_account` is `false`): whoever takes account {} over makes himself one of them and opens the vault. `guardian topology verify` tells it (BKC-017, high).",
+            answers.backup.break_glass_principal, answers.backup.break_glass_role, answers.backup.account
+        ));
+    }
     if answers.backup.lock.mode == LockMode::Compliance {
         notes.push(format!(
             "The lock of the central vault is in compliance mode: {} days after its stack was made nobody can take it away any more. See copies arrive before that, and the accounts' bills.",

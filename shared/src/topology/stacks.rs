@@ -147,6 +147,7 @@ pub(super) fn backup_policy(answers: &Answers, at: usize, policy: &BackupPolicy)
             ("ProtectSources", Some(yes(protects_sources))),
             ("ProtectBackupAccountId", protects_copies.then(|| answers.backup.account.to_string())),
             ("BreakGlassRoleName", Some(answers.backup.break_glass_role.clone())),
+            ("BreakGlassPrincipalArn", protects_copies.then(|| answers.backup.break_glass_principal.as_str().to_owned())),
             ("CopyBackRoleName", Some(answers.backup.copy_back_role.clone())),
         ]);
         Some(Stack {

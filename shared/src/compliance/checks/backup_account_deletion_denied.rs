@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         title: "Service control policies deny the backup account to delete recovery points and to weaken vaults",
         severity: Severity::Medium,
         since: "0.1.0",
-        needs: &["organizations:ListPoliciesForTarget", "organizations:DescribePolicy"],
+        needs: &["organizations:ListPoliciesForTarget", "organizations:DescribePolicy", "iam:ListRoles"],
         remedy: Grade::NeedsApproval,
         references: &[
             "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",

@@ -141,6 +141,11 @@ fn what_the_steps_need_of_people_is_told() {
         assert!(told(&plan, what), "{what}: {:?}", plan.notes);
     }
     assert!(!told(&planned(json!({"delegated_administrator": null}), &Seen::default()), "put-resource-policy"));
+    // Whoever takes the account over.
+    let open = "No service control policy protects arn:aws:iam::222222222222:role/two-people-and-a-safe, nor the role `backup-break-glass`";
+    assert!(
+        told(&planned(json!({"protect": {"backup_account": false}}), &Seen::default()), open) && !told(&plan, "No service control policy")
+    );
     let everywhere = planned(json!({"sources": {"targets": ["r-ab12"]}}), &Seen::default());
     assert!(told(&everywhere, "It has no lock"), "{:?}", everywhere.notes);
 }

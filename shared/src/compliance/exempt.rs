@@ -1,0 +1,77 @@
+//! Whom the Denys of a policy leave alone by the ARN of the principal, and on which way an administrator becomes one of those.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::probe::strings;
+use crate::arn::{AccountId, Arn};
+use crate::policy::wildcard_matches;
+
+/// How an administrator becomes whom a policy leaves alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Not at all.
+    None,
+    /// He makes such a role or user, or changes the one that is there.
+    Itself,
+    /// He takes this role or user over, which the trust policy lets in. Untrusted text.
+    Through(String),
+    /// The trust policy of this role lets him in as he is. Untrusted text.
+    Ajar(String),
+    /// It depends on this. Untrusted text.
+    Depends(String),
+}
+
+/// What gets somebody into a user that is there.
+pub(super) const TAKES_USER: &[&str] = &["iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"];
+
+/// A name that a Deny leaves alone, and one that fits it.
+pub(super) struct Exception {
+    pub(super) pattern: String,
+    pub(super) arn: String,
+    /// Whether names fit it that nobody has yet.
+    pub(super) wild: bool,
+}
+
+/// Roles of AWS services and of IAM Identity Center are made and changed by those only.
+fn of_aws(name: &str) -> bool {
+    name.starts_with("role/aws-service-role/") || name.starts_with("role/aws-reserved/")
+}
+
+/// Whether a principal of a trust policy is a role or user that people of the account make.
+pub(super) fn is_made(principal: &str, account: &AccountId) -> bool {
+    Arn::parse(principal).is_ok_and(|arn| {
+        let name = arn.resource();
+        arn.account().as_ref() == Some(account) && (name.starts_with("role/") || name.starts_with("user/")) && !of_aws(name)
+    })
+}
+
+/// The roles and users that the Denys of a document leave alone by their ARN.
+pub(super) fn exceptions(document: &Value, account: &AccountId, partition: &str) -> Vec<Exception> {
+    let mut patterns = BTreeSet::new();
+    let statements = document.get("Statement");
+    let statements =
+        statements.and_then(Value::as_array).map_or_else(|| statements.into_iter().collect(), |list| list.iter().collect::<Vec<_>>());
+    for statement in statements.into_iter().filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Deny")) {
+        for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
+            let negated = operator.to_ascii_lowercase().contains("not");
+            for (_, values) in
+                keys.as_object().into_iter().flatten().filter(|(key, _)| negated && key.eq_ignore_ascii_case("aws:PrincipalArn"))
+            {
+                strings(values, &mut patterns);
+            }
+        }
+    }
+    let fitting = patterns.into_iter().filter_map(|pattern| {
+        let name = pattern.splitn(6, ':').nth(5)?;
+        let ours = name.starts_with("role/") || name.starts_with("user/");
+        let arn = format!("arn:{partition}:iam::{account}:{}", name.replace('*', "anybody").replace('?', "x"));
+        (ours && !of_aws(name) && wildcard_matches(pattern, &arn)).then(|| Exception {
+            pattern: pattern.to_owned(),
+            arn,
+            wild: name.contains(['*', '?']),
+        })
+    });
+    fitting.collect()
+}
