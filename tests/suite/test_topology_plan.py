@@ -571,6 +571,44 @@ def test_a_plan_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "half").rglob("*") if file.is_file()] == []
 
 
+def test_of_two_plans_that_are_written_at_once_one_is_whole_and_the_other_says_so(tmp_path: Path) -> None:
+    names = {number: f"kept-{number}" for number in range(8)}
+    for number, vault in names.items():
+        answers = merged(example(), {"backup": {"vault": vault}})
+        (tmp_path / f"{number}.json").write_text(json.dumps(answers), encoding="utf-8")
+    for attempt in range(10):
+        began = [
+            subprocess.Popen(
+                [BINARY, "topology", "plan", f"{number}.json", "--out", "setup", "--force"],
+                cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for number in names
+        ]  # fmt: skip
+        ended = [(one.communicate(timeout=60)[1], one.returncode) for one in began]
+        assert any(code == FINE for _, code in ended), ended
+        for errors, code in ended:
+            assert code == FINE or (
+                code == USAGE and "has an unfinished plan" in errors and "setup/.unfinished" in errors
+            )
+        texts = [file.read_text(encoding="utf-8") for file in sorted((tmp_path / "setup").rglob("*")) if file.is_file()]
+        assert len({found for text in texts for found in re.findall(r"kept-\d", text)}) == 1, attempt
+        assert not (tmp_path / "setup" / ".unfinished").exists()
+
+
+def test_what_a_plan_that_was_ended_left_behind_is_told_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "setup" / ".unfinished" / "parameters").mkdir(parents=True)
+    (tmp_path / "setup" / ".unfinished" / "plan.md").write_text("half", encoding="utf-8")
+    for arguments in ((), ("--force",)):
+        ended = plan(example(), tmp_path, "--out", "setup", *arguments)
+        assert (ended.code, ended.out) == (USAGE, ""), ended.err
+    assert "has an unfinished plan" in ended.err and "remove `setup/.unfinished`" in ended.err
+    assert [file.name for file in (tmp_path / "setup").rglob("*") if file.is_file()] == ["plan.md"]
+    (tmp_path / "setup" / ".unfinished" / "plan.md").unlink()
+    (tmp_path / "setup" / ".unfinished" / "parameters").rmdir()
+    (tmp_path / "setup" / ".unfinished").rmdir()
+    assert plan(example(), tmp_path, "--out", "setup").code == FINE
+
+
 def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
     plans: list[dict[str, Any]] = []
     for name in ("one", "two"):

@@ -171,6 +171,8 @@ fn summary(plan: &Plan, folder: &str) -> String {
 /// The folder of the plan: all of it or nothing.
 struct Out {
     folder: PathBuf,
+    /// Whether it may have other files.
+    force: bool,
 }
 
 /// Beside the files, until all of them are whole.
@@ -193,25 +195,58 @@ impl Out {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => bail!("the folder {} {}", input::name(folder), input::why(&error)),
         }
-        Ok(Self { folder: folder.to_owned() })
+        let out = Self { folder: folder.to_owned(), force };
+        if out.unfinished().exists() {
+            bail!(out.taken());
+        }
+        Ok(out)
+    }
+
+    fn unfinished(&self) -> PathBuf {
+        self.folder.join(UNFINISHED)
+    }
+
+    /// Two that write at once would leave the files of one beside those of the other.
+    fn taken(&self) -> String {
+        format!(
+            "the folder {} has an unfinished plan: another `guardian topology plan` is writing into it, or one was ended before it was whole. Wait \
+             for the one; after the other remove {}, and nothing but that",
+            input::name(&self.folder),
+            input::name(&self.unfinished())
+        )
+    }
+
+    /// Makes the folder for what is unfinished, which only one can.
+    fn claim(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        match std::fs::create_dir(self.unfinished()) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(self.taken()),
+            made => Ok(made?),
+        }
     }
 
     /// Writes every file under another name first, so that a full disk leaves no half of a plan.
     fn write(&self, files: &[(String, String)]) -> anyhow::Result<()> {
+        let context = || format!("the plan cannot be written into {}; nothing was changed there", input::name(&self.folder));
         let fresh = !self.folder.exists();
+        self.claim().with_context(context)?;
         let written = self.whole(files);
         if written.is_err() {
-            let _ = std::fs::remove_dir_all(self.folder.join(UNFINISHED));
+            let _ = std::fs::remove_dir_all(self.unfinished());
             if fresh {
                 // Only what is empty goes.
                 let _ = std::fs::remove_dir(&self.folder);
             }
         }
-        written.with_context(|| format!("the plan cannot be written into {}; nothing was changed there", input::name(&self.folder)))
+        written.with_context(context)
     }
 
-    fn whole(&self, files: &[(String, String)]) -> std::io::Result<()> {
-        let unfinished = self.folder.join(UNFINISHED);
+    fn whole(&self, files: &[(String, String)]) -> anyhow::Result<()> {
+        let unfinished = self.unfinished();
+        // Somebody else may have been done meanwhile.
+        if !self.force && std::fs::read_dir(&self.folder)?.count() > 1 {
+            bail!("another plan was written there meanwhile: name another folder, or write into it with `--force`");
+        }
         for (name, text) in files {
             let file = unfinished.join(name);
             std::fs::create_dir_all(file.parent().unwrap_or(&unfinished))?;
@@ -220,11 +255,11 @@ impl Out {
         std::fs::create_dir_all(self.folder.join("parameters"))?;
         // Before the first file takes its place.
         if files.iter().any(|(name, _)| self.folder.join(name).is_dir()) {
-            return Err(ErrorKind::IsADirectory.into());
+            return Err(std::io::Error::from(ErrorKind::IsADirectory).into());
         }
         for (name, _) in files {
             std::fs::rename(unfinished.join(name), self.folder.join(name))?;
         }
-        std::fs::remove_dir_all(unfinished)
+        Ok(std::fs::remove_dir_all(unfinished)?)
     }
 }
