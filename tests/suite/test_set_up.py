@@ -66,12 +66,17 @@ STATEMENTS: dict[str, dict[str, Without]] = {
         "VaultsAndKeys": without("backup-account-key-deletion-denied"),
         # Without it anybody is the break-glass role, whom the other statement leaves alone.
         "Roles": without("backup-account-key-deletion-denied"),
+        "Watching": without("guardian-silencing-denied"),
     },
     "backups-protect-sources": {
         "Backups": without("source-backup-deletion-denied"),
+        "Settings": without("backup-settings-change-denied"),
+        # Without it anybody has the role whom the other statement leaves alone.
+        "Setters": without("backup-settings-change-denied"),
         "Keys": without("source-vault-key-deletion-denied"),
         "Grants": without("source-vault-key-deletion-denied"),
         "Roles": without("backup-role-change-denied"),
+        "Watching": without("guardian-silencing-denied"),
         "Membership": without("source-backup-deletion-denied"),
     },
 }
@@ -88,20 +93,21 @@ WRITTEN = {
 # No check asks about these and no copy depends on them: what each of them lets happen is asked in tests/templates/test_topology.py, where the answers
 # change without any one of them.
 ASKED_ELSEWHERE = {
-    ("management-account.BackupAccountPolicy.Content", "Watching"),
-    *(("management-account.SourcePolicy.Content", sid) for sid in ("Settings", "Setters", "Watching")),
     ("backup-account.AirGappedVault.AccessPolicy", "OrganizationCopiesIn"),
     ("backup-account.NotificationKey.KeyPolicy", "AccountDecidesByIam"),
     ("backup-account.NotificationKey.KeyPolicy", "BackupPublishes"),
     ("backup-account.NotificationTopicPolicy.PolicyDocument", "BackupPublishes"),
-    ("backup-account.CopyBackRole.AssumeRolePolicyDocument", None),
     ("backup-account.BreakGlassRole.AssumeRolePolicyDocument", None),
     *(("backup-account.BreakGlassRole.Policies.0.PolicyDocument", sid) for sid in ("Vaults", "Settings", "Keys")),
-    ("source-backup.JobRole.AssumeRolePolicyDocument", None),
     ("source-backup.VolumeDefaultRole.AssumeRolePolicyDocument", None),
     ("source-backup.TablesRole.AssumeRolePolicyDocument", None),
     ("source-backup.TablesRole.Policies.0.PolicyDocument", "Settings"),
     *(("source-backup.VolumeDefaultRole.Policies.0.PolicyDocument", sid) for sid in ("DefaultEncryption", "TheKey")),
+}
+# The trust policies of the roles with which AWS Backup works: without theirs it gets into neither.
+TRUSTS: dict[str, Without] = {
+    "backup-account.CopyBackRole.AssumeRolePolicyDocument": without("copy-back-role-permitted", BACK, TABLE_BACK),
+    "source-backup.JobRole.AssumeRolePolicyDocument": without("backup-role-trusted-by-service", OUT, TABLE_OUT),
 }
 MANAGED = "arn:aws:iam::aws:policy"
 BACKS_UP = f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForBackup"
@@ -305,6 +311,7 @@ def test_without_any_one_statement_its_way_breaks_and_a_check_says_so(
 def test_every_statement_of_the_templates_is_taken_away_here_or_asked_about_elsewhere() -> None:
     written = {(path, one.get("Sid")) for path, document in documents().items() for one in document["Statement"]}
     here = {(WRITTEN[name], sid) for name, statements in STATEMENTS.items() for sid in statements}
+    here |= {(path, None) for path in TRUSTS}
     assert not here & ASKED_ELSEWHERE
     assert written == here | ASKED_ELSEWHERE
     assert {(name, one.get("Sid")) for name in asked() for one in documents()[name]["Statement"]} >= ASKED_ELSEWHERE
@@ -335,6 +342,37 @@ def test_without_its_policy_for_backups_the_role_that_copies_back_does_not(estat
             new = failing(estate, folder) - before
             assert ("copy-back-role-permitted", topology.lab.backup, None) in new
         assert failing(estate, folder) == before
+
+
+@contextmanager
+def trusting_another(iam: Any, role: str) -> Iterator[None]:
+    """IAM takes no trust policy without a statement, so it names a service that has nothing to do with it."""
+    trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = trust["Statement"]
+    other = {**trust, "Statement": [{**statement, "Principal": {"Service": "ec2.amazonaws.com"}}]}
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(other))
+    try:
+        yield
+    finally:
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
+
+
+def test_a_role_that_aws_backup_does_not_get_into_carries_nothing_and_a_check_says_so(
+    estate: Estate, folder: Path, subtests: pytest.Subtests
+) -> None:
+    topology = Topology(estate)
+    for (path, noticed), (account, role) in zip(
+        TRUSTS.items(), [(topology.lab.backup, COPY_BACK_ROLE), (topology.source.account, ROLE)], strict=True
+    ):
+        iam = topology.lab.client(account, "iam")
+        # The console makes this role, and it could carry copies back as well.
+        with detached(topology.lab.client(topology.lab.backup, "iam"), JOB_ROLE.rpartition("/")[2], BACKS_UP):
+            before = failing(estate, folder)
+            with subtests.test(path=path), trusting_another(iam, role):
+                assert topology.broken() == noticed.ways
+                new = failing(estate, folder) - before
+                assert noticed.check in {check for check, where, _ in new if where == account}, new
+            assert failing(estate, folder) == before
 
 
 def test_without_any_one_of_its_policies_the_role_of_the_jobs_does_less_and_a_check_says_so(

@@ -17,11 +17,18 @@ pub(super) enum Way {
     Itself,
     /// He takes this role or user over, which the trust policy lets in. Untrusted text.
     Through(String),
+    /// He hands this role to a function, or changes the function that has it. Untrusted text.
+    Passed(String),
     /// The trust policy of this role lets him in as he is. Untrusted text.
     Ajar(String),
     /// It depends on this. Untrusted text.
     Depends(String),
 }
+
+/// The role of the function that sets the features for tables (`deploy/source-backup.yaml`), and the function. Lambda is let in by its trust policy, which
+/// in an account that is backed up is not read.
+pub(super) const TABLES_ROLE: &str = "role/backup-guardian-tables-";
+pub(super) const TABLES_FUNCTION: &str = "backup-guardian-tables";
 
 /// What gets somebody into a user that is there.
 pub(super) const TAKES_USER: &[&str] = &["iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"];

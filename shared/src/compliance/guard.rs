@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::probe::{Bound, Left};
 use super::say::{every, listed, quoted};
 use super::walk::Concern;
-use super::{AccountView, Outcome, Subject, probe};
+use super::{AccountView, Outcome, Subject, holders, probe};
 use crate::evidence::{Gap, PolicyLevels};
 
 /// What is said of an answer: what follows where an action is left, what it means that all are denied, and where the account should be if no policy
@@ -13,6 +13,8 @@ use crate::evidence::{Gap, PolicyLevels};
 #[derive(Clone, Copy)]
 pub(super) struct Words<'w> {
     pub(super) so: &'w str,
+    /// What of the account the calls must be denied on: ` on …`; empty: on everything.
+    pub(super) on: &'w str,
     pub(super) held: &'w str,
     pub(super) elsewhere: &'w str,
 }
@@ -20,13 +22,20 @@ pub(super) struct Words<'w> {
 /// Of an account that keeps copies: whether each action is denied to its administrator. `so` says what follows where one is not, `held` what it
 /// means that all are.
 pub(super) fn denied_by_scps(view: &AccountView<'_>, actions: &[(&str, &str)], so: &str, held: &str) -> Vec<Outcome> {
-    let words = Words { so, held, elsewhere: "keep the copies in an account of their own" };
+    let words = Words { so, on: "", held, elsewhere: "keep the copies in an account of their own" };
     view.in_backup_account(|| {
         let left = |levels: &PolicyLevels| probe::left_by_scps(view, levels, actions);
         // Who gets into a role that the policies leave alone is told by its trust policy.
         let gaps = view.account.trusts.gap().cloned().into_iter().collect();
         vec![bound(view, view.place().here(), words, gaps, left)]
     })
+}
+
+/// Of every account that has backups or keeps copies: likewise.
+pub(super) fn denied_where_backups_are(view: &AccountView<'_>, actions: &[(&str, &str)], words: Words<'_>) -> Vec<Outcome> {
+    let gaps = view.account.trusts.gap().cloned().into_iter().collect();
+    let left = |levels: &PolicyLevels| probe::left_by_scps(view, levels, actions);
+    vec![holders::concern(view).then(view.place().here(), |subject| bound(view, subject, words, gaps, left))]
 }
 
 /// What of an account is to be protected: whether there is anything, and what of it could not be seen.
@@ -89,7 +98,7 @@ fn bound<'l>(
         return Outcome::unseen(subject, "which account is the management account", &view.organization.organization);
     };
     let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
-    let Left { left, indirectly, becoming, through, ajar, open } = left(levels);
+    let Left { left, indirectly, becoming, through, ajar, passed, open } = left(levels);
     let outcome = if management {
         let seen = format!("account {account} is the management account, which no service control policy binds");
         Outcome::fail(subject, seen, words.elsewhere)
@@ -98,22 +107,29 @@ fn bound<'l>(
             subject,
             format!("no service control policy denies an administrator of account {account} {}, so {}", listed(&left), words.so),
             format!(
-                "attach to account {account}, or to its unit, a service control policy that denies {} to everybody but the role that needs it",
-                every(&left)
+                "attach to account {account}, or to its unit, a service control policy that denies {}{} to everybody but the role that needs it",
+                every(&left),
+                words.on
             ),
         )
     } else if !indirectly.is_empty() {
         let sorted = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>();
         let by = through.union(&ajar).map(String::as_str).collect::<Vec<_>>();
         let by = if by.is_empty() { String::new() } else { format!(" by {}", listed(&by)) };
-        let named = if ajar.is_empty() {
-            String::new()
-        } else {
-            format!(
+        let by = if passed.is_empty() { by } else { format!("{by} by a function that has it") };
+        let mut named = String::new();
+        if !passed.is_empty() {
+            named.push_str(&format!(
+                "; and deny `iam:PassRole` on {}, and `lambda:UpdateFunctionCode` and `lambda:UpdateFunctionConfiguration` on the function that has it",
+                every(&sorted(passed))
+            ));
+        }
+        if !ajar.is_empty() {
+            named.push_str(&format!(
                 "; and let the trust policy of {} name the one user or role that is meant, and not everybody of the account",
                 every(&sorted(ajar))
-            )
-        };
+            ));
+        }
         let becoming = sorted(becoming);
         let changed = becoming.iter().cloned().chain(through).collect::<Vec<_>>();
         Outcome::fail(

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::AccountView;
-use super::exempt::{Exception, TAKES_USER, Way, exceptions, is_made};
+use super::exempt::{Exception, TABLES_FUNCTION, TABLES_ROLE, TAKES_USER, Way, exceptions, is_made};
 use crate::arn::AccountId;
 use crate::evidence::{PolicyLevels, RoleTrust};
 use crate::policy::{Context, Decision, Document, Named, Policies, Principal, Request, evaluate, wildcard_matches};
@@ -161,6 +161,8 @@ pub(super) struct Left<'l> {
     pub(super) through: BTreeSet<String>,
     /// Roles whose trust policy lets him in as he is.
     pub(super) ajar: BTreeSet<String>,
+    /// Roles that he hands to a function.
+    pub(super) passed: BTreeSet<String>,
     pub(super) open: Vec<(&'l str, Vec<String>)>,
 }
 
@@ -173,6 +175,7 @@ impl<'l> Left<'l> {
                 match way {
                     Way::Through(principal) => drop(self.through.insert(principal)),
                     Way::Ajar(role) => drop(self.ajar.insert(role)),
+                    Way::Passed(role) => drop(self.passed.insert(role)),
                     Way::None | Way::Itself | Way::Depends(_) => {}
                 }
                 if !self.indirectly.contains(&action) {
@@ -219,6 +222,7 @@ pub(super) struct Bound<'a> {
     exceptions: Vec<(Exception, Way)>,
     account: &'a AccountId,
     partition: &'a str,
+    region: &'a str,
     policies: Policies,
     /// Likewise of a key, which must let its own account in besides; the usual policy does.
     of_keys: Policies,
@@ -227,7 +231,8 @@ pub(super) struct Bound<'a> {
 impl<'a> Bound<'a> {
     pub(super) fn new(view: &'a AccountView<'_>, levels: &PolicyLevels) -> Self {
         let account = &view.account.account_id;
-        let partition = view.account.regions.keys().next().map_or("aws", |region| region.partition());
+        let region = view.account.regions.keys().next();
+        let partition = region.map_or("aws", |region| region.partition());
         let organization = view.organization.organization.known();
         let policies = Policies {
             identity: vec![everything()],
@@ -240,6 +245,7 @@ impl<'a> Bound<'a> {
             exceptions: Vec::new(),
             account,
             partition,
+            region: region.map_or("", |region| region.as_str()),
             of_keys: Policies { resource: Some(home_key(partition, account)), ..policies.clone() },
             policies,
         };
@@ -260,10 +266,20 @@ impl<'a> Bound<'a> {
         ways.iter().any(|action| self.by_himself(action, arn, None, |_| {}) == Says::Yes)
     }
 
+    /// Whether he may give a role to a function of his own, or put code of his own into the one that has it.
+    fn passes(&self, arn: &str) -> bool {
+        let function = format!("arn:{}:lambda:{}:{}:function:{TABLES_FUNCTION}", self.partition, self.region, self.account);
+        let ways = [("iam:PassRole", arn), ("lambda:UpdateFunctionCode", &function), ("lambda:UpdateFunctionConfiguration", &function)];
+        ways.into_iter().any(|(action, resource)| self.by_himself(action, resource, None, |_| {}) == Says::Yes)
+    }
+
     /// Likewise by whoever the trust policy of such a role lets in. Of an account that is backed up these are not read.
     fn way(&self, view: &AccountView<'_>, exception: &Exception) -> Way {
         if self.becomes(exception) {
             return Way::Itself;
+        }
+        if exception.arn.contains(&format!(":{TABLES_ROLE}")) && self.passes(&exception.arn) {
+            return Way::Passed(exception.pattern.clone());
         }
         if !view.keeps_copies() || exception.arn.contains(":user/") {
             return Way::None;

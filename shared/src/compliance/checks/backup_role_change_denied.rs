@@ -39,6 +39,7 @@ const ACTIONS: &[&str] = &[
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     let words = Words {
         so: "whoever takes it over can end its backups without touching a plan",
+        on: " on these roles",
         held: "service control policies deny an administrator of the account to change the roles that carry its backups",
         elsewhere: "run no workloads in the management account",
     };

@@ -99,6 +99,8 @@ checks! {
     copy_back_role_permitted,
     backup_role_backs_up,
     backup_role_restores,
+    guardian_silencing_denied,
+    backup_settings_change_denied,
 }
 
 /// The check of a code or a name.

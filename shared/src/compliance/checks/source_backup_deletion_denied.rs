@@ -38,6 +38,7 @@ const LEAVING: &[&str] = &["organizations:LeaveOrganization", "account:CloseAcco
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     let words = Words {
         so: "whoever takes it over can delete its backups, and only the copies are left",
+        on: "",
         held: "service control policies deny an administrator of the account to delete recovery points, to change vaults and to leave",
         elsewhere: "run no workloads in the management account",
     };

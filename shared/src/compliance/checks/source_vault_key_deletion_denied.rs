@@ -44,6 +44,7 @@ const TAGS: &[&str] = &["kms:TagResource", "kms:UntagResource"];
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     let words = Words {
         so: "whoever takes it over makes its backups unreadable without deleting one",
+        on: "",
         held: "service control policies deny an administrator of the account to delete, disable or lock up the keys of its vaults",
         elsewhere: "run no workloads in the management account",
     };
