@@ -9,6 +9,7 @@ use super::*;
 use crate::arn::{AccountId, Region};
 
 mod agreed;
+mod mapped;
 mod told;
 
 const BACKUP: &str = "222222222222";
