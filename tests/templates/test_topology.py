@@ -114,6 +114,15 @@ def test_a_service_control_policy_with_the_longest_names_is_short_enough(policy:
     assert len(json.dumps(content)) <= LONGEST_SCP
 
 
+@pytest.mark.parametrize("policy", ["SourcePolicy", "BackupAccountPolicy"])
+def test_the_roles_of_the_guardian_are_protected_by_the_names_that_they_have_by_default(policy: str) -> None:
+    given = template("agent-global")["Parameters"]
+    names = {f"role/{given[name]['Default']}" for name in ("ReaderRoleName", "ForwarderRoleName")}
+    statements = GIVEN[f"management-account.{policy}.Content"]["Statement"]
+    denied = [one for one in statements if "iam:UpdateAssumeRolePolicy" in one["Action"]]
+    assert names <= {arn.rpartition(":")[2] for one in denied for arn in one["Resource"]}
+
+
 def test_who_is_left_alone_has_a_name_that_not_everybody_has() -> None:
     pattern = template("management-account")["Parameters"]["DeployerRoleName"]["AllowedPattern"]
     for name, taken in {
