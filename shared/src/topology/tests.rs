@@ -217,7 +217,7 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
         (json!({"guardian": {"account": "333333333333"}}), "guardian.account", "management account"),
         (json!({"guardian": {"alert_email": "on call"}}), "guardian.alert_email", "e-mail"),
         // They go into samconfig.toml as they are.
-        (json!({"guardian": {"alert_email": "\"on call\"@example.com"}}), "guardian.alert_email", "e-mail"),
+        (json!({"guardian": {"alert_email": "\"on-call\"@example.com"}}), "guardian.alert_email", "e-mail"),
         (json!({"guardian": {"operations_email": "a\\b@example.com"}}), "guardian.operations_email", "e-mail"),
         (json!({"backup": {"notification_email": "a\u{7f}@example.com"}}), "backup.notification_email", "e-mail"),
         (json!({"guardian": {"region": "us-gov-west-1"}}), "regions", "one partition"),

@@ -222,6 +222,16 @@ fn what_is_decided_of_a_policy_stands_in_its_stack() {
 }
 
 #[test]
+fn accounts_of_two_policies_are_protected_once() {
+    let plan = planned(
+        json!({"policies": [{"name": "one"}, {"name": "two"}, {"name": "other", "targets": ["ou-ab12-22222222"]}]}),
+        &Seen::default(),
+    );
+    let protects = |name: &str| parameters(&plan, &format!("backup-policy-{name}"))["ProtectSources"];
+    assert_eq!(["one", "two", "other"].map(protects), ["yes", "no", "yes"]);
+}
+
+#[test]
 fn what_is_switched_on_is_switched_on_in_every_region_before_the_backup_account_is_made() {
     let on = |region: &str| {
         format!(
