@@ -90,7 +90,7 @@ RESOURCES: dict[str, dict[str, Resource]] = {
         **dict.fromkeys(("GetRestoreTestingPlan", "ListRestoreTestingSelections"), _restore_plan),
     },
     "ec2": dict.fromkeys(
-        ("GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "GetAllowedImagesSettings"), _any
+        ("GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId", "GetAllowedImagesSettings", "DescribeVolumes"), _any
     ),
     "tagging": {"GetResources": _any},
     "account": {"ListRegions": _account},

@@ -160,6 +160,13 @@ def _start_copy(asked: Asked) -> Iterator[Need]:
     yield "iam:PassRole", str(asked.params.get("IamRoleArn", ""))
 
 
+def _start_restore(asked: Asked) -> Iterator[Need]:
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html
+    yield "backup:StartRestoreJob", str(asked.params.get("RecoveryPointArn", ""))
+    if asked.params.get("IamRoleArn"):
+        yield "iam:PassRole", str(asked.params["IamRoleArn"])
+
+
 # By signing name, and where only some operations are answered here, by operation.
 OF_SERVICES: dict[str, Callable[[Asked], Iterator[Need]]] = {
     "sqs": _sqs,
@@ -172,7 +179,9 @@ OF_OPERATIONS: dict[tuple[str, str], Callable[[Asked], Iterator[Need]]] = {
     ("events", "DescribeRule"): _events,
     ("events", "ListTargetsByRule"): _events,
     ("backup", "DescribeRecoveryPoint"): _recovery_point,
+    ("backup", "GetRecoveryPointRestoreMetadata"): _recovery_point,
     ("backup", "StartCopyJob"): _start_copy,
+    ("backup", "StartRestoreJob"): _start_restore,
 }
 
 

@@ -159,7 +159,17 @@ def would_copy(
 @operation("StartRestoreJob")
 def start_restore_job(call: Call) -> Job:
     role_arn = _role_or_refuse(call) if call.params.get("IamRoleArn") else ""
-    return begin_restore(call.account_id, call.region, {**call.params, "IamRoleArn": role_arn})
+    token = str(call.params.get("IdempotencyToken") or "")
+    with store.lock:
+        region = store.of(call.account_id, call.region)
+        # "Retrying a successful request with the same idempotency token results in a success message with no action taken."
+        # https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html
+        if token in region.restore_tokens:
+            return region.restore_jobs[region.restore_tokens[token]]
+        job = begin_restore(call.account_id, call.region, {**call.params, "IamRoleArn": role_arn})
+        if token:
+            region.restore_tokens[token] = job["RestoreJobId"]
+    return job
 
 
 def begin_restore(account_id: str, region_name: str, params: dict[str, Any], created_by: Job | None = None) -> Job:

@@ -9,7 +9,7 @@ from lab import clock
 
 from .. import kms
 from ..errors import ApiError
-from . import store
+from . import restores, store
 from .store import Vault
 from .wire import Call, operation, page
 
@@ -112,6 +112,21 @@ def list_by_resource(call: Call) -> dict[str, Any]:
         ]
     found.sort(key=lambda point: point["CreationDate"], reverse=True)
     return page(found, call.params, "RecoveryPoints")
+
+
+@operation("GetRecoveryPointRestoreMetadata")
+def restore_metadata(call: Call) -> dict[str, Any]:
+    _own(call)
+    with store.lock:
+        point = store.of(call.account_id, call.region).point(
+            call.params["BackupVaultName"], call.params["RecoveryPointArn"]
+        )
+        return {
+            "BackupVaultArn": point["BackupVaultArn"],
+            "RecoveryPointArn": point["RecoveryPointArn"],
+            "ResourceType": point["ResourceType"],
+            "RestoreMetadata": restores.settings_of(point),
+        }
 
 
 @operation("DeleteRecoveryPoint")

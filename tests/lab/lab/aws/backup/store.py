@@ -51,6 +51,7 @@ class RegionStore:
     copy_jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     # From the token of a call to the id of its job.
     copy_tokens: dict[str, str] = field(default_factory=dict)
+    restore_tokens: dict[str, str] = field(default_factory=dict)
     restore_jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     selections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
