@@ -25,7 +25,7 @@ use crate::readers::{Fold, PointsPage, unreadable};
 use crate::session::Cloud;
 use capture::Pages;
 pub(crate) use capture::{MOST_PAGES, circle};
-pub(crate) use signed::{Senders, Service, always_enabled, endpoint, import_findings, look_in};
+pub(crate) use signed::{Senders, Service, always_enabled, endpoint, import_findings, look_in, volume_is_there};
 
 /// One read of an AWS API.
 #[derive(Clone, Debug, PartialEq, Eq)]

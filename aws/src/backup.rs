@@ -84,6 +84,7 @@ async fn copy_job(clients: &Clients, job: &Job, id: &str) -> Fact<JobDescription
             is_parent: Some(copy.is_parent()),
             number_of_child_jobs: copy.number_of_child_jobs(),
             delete_after_days: copy.destination_recovery_point_lifecycle().and_then(|lifecycle| lifecycle.delete_after_days()),
+            created_resource_arn: None,
         },
         ACTION,
     )
@@ -105,6 +106,7 @@ async fn restore_job(clients: &Clients, job: &Job, id: &str) -> Fact<JobDescript
             completed_at: timestamp(answer.completion_date()),
             parent_job_id: answer.parent_job_id().map(|id| JobId::from(id.to_owned())),
             is_parent: Some(answer.is_parent()),
+            created_resource_arn: arn(answer.created_resource_arn()),
             ..JobDescription::default()
         },
         ACTION,

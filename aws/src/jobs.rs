@@ -8,7 +8,7 @@ use aws_smithy_types::DateTime;
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::event::{Job, JobId, JobState, JobType, PlanRef};
 use guardian_core::evidence::{Gap, GapReason};
-use guardian_core::ports::{CopyLists, JobLists, JobPage, Slice, Whose};
+use guardian_core::ports::{CopyLists, JobLists, JobPage, RestoreLists, Slice, Whose};
 
 use crate::classify::reason_of;
 use crate::convert::{arn, date_time, gap, text, timestamp};
@@ -244,5 +244,24 @@ impl CopyLists for Cloud {
             copies.extend(page.copy_jobs().iter().filter_map(|listed| copy_job(&whose, region, listed)));
         }
         Ok(copies)
+    }
+}
+
+impl RestoreLists for Cloud {
+    async fn restores(&self, account: &AccountId, region: &Region, point: &Arn) -> Result<Vec<Job>, Gap> {
+        let whose = Whose::Account(account.clone());
+        let client = self.clients(account, region).await?.backup;
+        // AWS cannot list them by recovery point, and restores are few.
+        let mut pages = client.list_restore_jobs().max_results(PAGE).into_paginator().send();
+        let mut restores = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| {
+                let (reason, detail) = reason_of(&error);
+                gap("backup:ListRestoreJobs", account, region, reason, detail)
+            })?;
+            let listed = page.restore_jobs().iter().filter_map(|listed| restore_job(&whose, region, listed));
+            restores.extend(listed.filter(|job| job.recovery_point_arn.as_ref() == Some(point)));
+        }
+        Ok(restores)
     }
 }

@@ -47,6 +47,8 @@ pub struct Item {
     pub body: Vec<u8>,
     /// Name of the queue, as SQS wrote it into the batch; nothing in a message can change it. Absent for a bare event.
     pub queue: Option<String>,
+    /// Id of the message, the same however often SQS brings it. Absent for a bare event.
+    pub message_id: Option<String>,
 }
 
 /// The same for a function that hears several queues, whose senders are not to be trusted with the same things.
@@ -59,7 +61,7 @@ where
 {
     let batch = payload.get("Records").is_some_and(Value::is_array);
     if !batch {
-        let item = Item { body: payload.to_string().into_bytes(), queue: None };
+        let item = Item { body: payload.to_string().into_bytes(), queue: None, message_id: None };
         let outcome = run(item, &work).await.map_err(InvocationError::Event)?;
         return Ok(json!({"outcome": outcome}));
     }
@@ -71,7 +73,8 @@ where
             Err("no time left in this invocation".to_owned())
         } else {
             let queue = message.event_source_arn.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
-            run(Item { body: message.body.unwrap_or_default().into_bytes(), queue }, &work).await
+            let item = Item { body: message.body.unwrap_or_default().into_bytes(), queue, message_id: Some(id.clone()) };
+            run(item, &work).await
         };
         match outcome {
             Ok(outcome) => tracing::info!(message_id = %id, outcome, "message done"),

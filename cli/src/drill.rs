@@ -1,7 +1,9 @@
-//! Copies on demand: what is asked for, and how it is told. The function `run-drill` has what they share.
+//! Copies and restores on demand: what is asked for, and how it is told. The function `run-drill` has what they share.
 
 pub(crate) mod backfill;
 mod copy;
+mod list;
+mod restore;
 mod tell;
 
 use anyhow::{Context as _, bail};
@@ -15,22 +17,24 @@ use crate::output::{Exit, Output};
 const VAULTS: &str = "GUARDIAN_DRILL_VAULTS";
 const ROLE: &str = "GUARDIAN_DRILL_ROLE_NAME";
 
-/// See a copy work, out or back, before it is needed.
+/// See a copy work, out or back, or a restore, before it is needed.
 ///
-/// It starts a real copy job, with a lifecycle, and deletes nothing. An incident of the same route ends by the job as by any other, and a job
-/// that fails is an alert like any other.
+/// It starts a real job. A copy has a lifecycle; a table that a restore made is deleted again, and a volume is told until somebody deletes it. An
+/// incident of the same route ends by the job as by any other, and a job that fails is an alert like any other.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   guardian drill copy VAULT_ARN RESOURCE_ARN
   guardian drill copy-back VAULT_ARN RESOURCE_ARN --to VAULT_ARN \\
       --role arn:aws:iam::222222222222:role/backup-copy-back --retention-days 7
+  guardian drill restore VAULT_ARN RESOURCE_ARN --yes --wait
+  guardian drill list
 
-Copies are started through the role backup-guardian-drill, which is only in
+Jobs are started through the role backup-guardian-drill, which is only in
 accounts where drills were switched on (EnableDrills of
-deploy/agent-global.yaml), and only into vaults of the list. Restores are
-tested by AWS Backup's own restore testing: docs/restore.md has the commands.
+deploy/agent-global.yaml, for restores EnableRestoreDrills, too), and only
+into and from vaults of the list.
 
-Exit codes: 0 the copy is on its way, 1 it cannot be made, and why, 2 wrong
+Exit codes: 0 the job is on its way, 1 it cannot be made, and why, 2 wrong
 usage or nobody said yes, 3 something could not be seen or started.")]
 pub(crate) struct Drill {
     /// The guardian's table.
@@ -44,6 +48,8 @@ pub(crate) struct Drill {
 enum Command {
     Copy(copy::Out),
     CopyBack(copy::Back),
+    Restore(restore::Restore),
+    List(list::List),
 }
 
 impl Drill {
@@ -51,18 +57,20 @@ impl Drill {
         match self.command {
             Command::Copy(out) => copy::run(out.into(), self.table.as_ref(), output).await,
             Command::CopyBack(back) => copy::run(back.into(), self.table.as_ref(), output).await,
+            Command::Restore(restore) => restore::run(restore, self.table.as_ref(), output).await,
+            Command::List(list) => list::run(list, self.table.as_ref(), output).await,
         }
     }
 }
 
-/// Where copies may go, and through which role they are started.
+/// The vaults of drills, and the role through which jobs are started.
 #[derive(Debug, Args)]
 pub(crate) struct Permit {
-    /// ARN of a vault into which copies may be started, with `*` where it stands for several (repeatable). Default: GUARDIAN_DRILL_VAULTS, with
-    /// commas.
+    /// ARN of a vault into which copies may be started, and from which may be restored, with `*` where it stands for several (repeatable).
+    /// Default: GUARDIAN_DRILL_VAULTS, with commas.
     #[arg(long = "allow-vault", value_name = "ARN")]
     vaults: Vec<String>,
-    /// Name of the role that starts copies in the accounts. Default: GUARDIAN_DRILL_ROLE_NAME, or backup-guardian-drill.
+    /// Name of the role that starts drills in the accounts. Default: GUARDIAN_DRILL_ROLE_NAME, or backup-guardian-drill.
     #[arg(long, value_name = "NAME")]
     drill_role: Option<String>,
 }

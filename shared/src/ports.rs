@@ -2,7 +2,7 @@
 //!
 //! Reads answer with a [`Fact`]: a failed read is a gap, never an error. Only writes can fail, and they say whether a retry may help.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::alarm_path::facts::{Rule, SmsAccount, Subscription, TopicSettings};
 use crate::arn::{AccountId, Arn, Region};
 use crate::copy::{Leg, LegFacts};
 use crate::drill::record::Record;
-use crate::drill::{CopyOrder, retest};
+use crate::drill::restore::Removal;
+use crate::drill::retest;
 use crate::event::{Job, JobId, JobKey, JobType};
 use crate::evidence::{
     BackupPlan, Bound, Change, Denial, Fact, Gap, JobDescription, Key, KeyGrants, KeyPolicy, Organization, PolicyLevels, RecoveryPoint,
@@ -465,10 +466,46 @@ pub trait PointLists: Send + Sync {
     fn points_of(&self, vault: &Arn, resource: &Arn) -> impl Future<Output = Result<Vec<retest::Held>, Gap>> + Send;
 }
 
-/// Starts copies in the accounts where drills were switched on. The only port that changes anything outside the guardian's own account.
-pub trait CopyStarter: Send + Sync {
-    /// Starts a copy. The same token again is the same job. A gap says why it may not have been started.
-    fn start(&self, order: &CopyOrder, token: &str) -> impl Future<Output = Result<JobId, Gap>> + Send;
+/// Lists restores in the account that starts them.
+pub trait RestoreLists: Send + Sync {
+    /// Every restore job of a recovery point that AWS still lists, whatever its state.
+    fn restores(&self, account: &AccountId, region: &Region, point: &Arn) -> impl Future<Output = Result<Vec<Job>, Gap>> + Send;
+}
+
+/// Starts the jobs of drills in the accounts where they were switched on. With [`Remover`] the only port that changes anything outside the
+/// guardian's own account.
+pub trait DrillStarter: Send + Sync {
+    /// Starts the job of an attempt, under its token: the same again is the same job. A gap says why it may not have been started.
+    fn start(&self, record: &Record) -> impl Future<Output = Result<JobId, Gap>> + Send;
+}
+
+/// Says how a recovery point would be restored as it was.
+pub trait RestoreSettings: Send + Sync {
+    /// The settings that AWS Backup keeps with a recovery point.
+    fn restore_settings(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        vault: &Arn,
+        point: &Arn,
+    ) -> impl Future<Output = Result<BTreeMap<String, String>, Gap>> + Send;
+}
+
+/// Whether something that a drill made is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remains {
+    /// It is gone.
+    Gone,
+    /// It is being deleted.
+    OnItsWay,
+    /// It is there until a person deletes it.
+    There,
+}
+
+/// Removes what drills made.
+pub trait Remover: Send + Sync {
+    /// Deletes it where it is ours, and else looks whether somebody did. Asked again, it says how far that came.
+    fn remove(&self, account: &AccountId, region: &Region, removal: &Removal) -> impl Future<Output = Result<Remains, Gap>> + Send;
 }
 
 /// Keeps drills.

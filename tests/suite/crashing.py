@@ -16,8 +16,9 @@ BEFORE, AFTER = "before", "after"
 
 
 def changes(headers: Any, method: str, path: str) -> bool:
-    """Whether a call of the command changes something: it writes a drill, or starts a copy."""
-    return headers.get("x-amz-target", "").endswith(".PutItem") or (method == "PUT" and path.endswith("copy-jobs"))
+    """Whether a call of the command changes something: it writes a drill, starts a job, or deletes a table."""
+    writes = headers.get("x-amz-target", "").endswith((".PutItem", ".DeleteTable"))
+    return writes or (method == "PUT" and path.endswith(("copy-jobs", "restore-jobs")))
 
 
 def killed(lab: Lab, arguments: list[str | Path], when: str, number: int) -> int:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from lab.aws.evaluator import Policies, Request, evaluate
 
-from .guardian import CHECK, CHECK_RULE, RECONCILE, RECONCILE_RULE, WATCH, Guardian
+from .guardian import CHECK, CHECK_RULE, DRILL_RULE, RECONCILE, RECONCILE_RULE, WATCH, Guardian
 from .organization import Inbox, Json, Lab, Operations, failing_route
 from .removals import dead_letter_queues, named
 from .test_quiet import Vault, happen, make_plan
@@ -132,6 +132,9 @@ class Watched:
             before = self._beats(function)
             if self._moment(rule) and self._beats(function) > before:
                 found.add(schedule)
+        self.operations.drain()
+        if self._moment(DRILL_RULE) and any("vol-scheduled" in body for body in self.operations.drain()):
+            found.add("DrillScheduleRule")
         states, machine = self.lab.client(self.lab.guardian, "stepfunctions"), self.names["SweepStateMachine"]
         if self._moment(SWEEP_RULE, wait=False):
             begun = states.list_executions(stateMachineArn=machine)["executions"]
@@ -208,7 +211,7 @@ class Watched:
             self.lab, "ProcessBackupPlanSelection", {"backupPlanArn": plan, "selectionId": "weekly"}, "It cannot be."
         )
         self.endanger()
-        for rule in (RECONCILE_RULE, CHECK_RULE, SWEEP_RULE):
+        for rule in (RECONCILE_RULE, CHECK_RULE, SWEEP_RULE, DRILL_RULE):
             self._moment(rule)
         self.lab.idle()
         url, rules = self.url("UndeliveredEventsQueue"), set()

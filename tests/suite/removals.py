@@ -218,7 +218,7 @@ def _statements(name: str, path: Path, statements: list[Json]) -> Iterator[Remov
         yield Removal("refusal" if statement["Effect"] == "Deny" else "permission", name, statement["Sid"], by_sid)
         arns = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn")
         for arn in arns if isinstance(arns, list) else []:
-            (source,) = named(arn)
+            (source,) = named(arn) - {"AWS::NoValue"}
             place = (*path, number, "Condition", "ArnEquals", "aws:SourceArn")
             yield Removal("permission of a rule", name, source, _entry(name, place, arn))
 

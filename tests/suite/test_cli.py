@@ -37,6 +37,8 @@ LEVELS = [
     ["drill"],
     ["drill", "copy"],
     ["drill", "copy-back"],
+    ["drill", "restore"],
+    ["drill", "list"],
     ["collect"],
     ["replay"],
     ["sweep"],

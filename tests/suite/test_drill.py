@@ -147,13 +147,18 @@ def test_a_copy_without_an_end_and_a_vault_outside_the_list_are_refused(lab: Lab
     assert wrong.code == USAGE and "the ARN of a vault is expected" in wrong.err
 
 
-def test_a_copy_comes_back(lab: Lab, planned: Route) -> None:
-    slr = SLR.format(account=planned.source)
-    back = key_policy(planned.destination, use_statement(slr), grant_statement(slr))
-    planned.put_key_policy(back, planned.destination_key_arn)
-    lab.client(planned.source, "backup", planned.source_region).put_backup_vault_access_policy(
-        BackupVaultName=planned.vault, Policy=json.dumps(vault_policy(lab.organization_id))
+def open_the_way_back(route: Route) -> None:
+    slr = SLR.format(account=route.source)
+    route.put_key_policy(
+        key_policy(route.destination, use_statement(slr), grant_statement(slr)), route.destination_key_arn
     )
+    route.lab.client(route.source, "backup", route.source_region).put_backup_vault_access_policy(
+        BackupVaultName=route.vault, Policy=json.dumps(vault_policy(route.lab.organization_id))
+    )
+
+
+def test_a_copy_comes_back(lab: Lab, planned: Route) -> None:
+    open_the_way_back(planned)
     (copied,) = landed(planned)
     role = JOB_ROLE.format(account=planned.destination)
     ended = drill(

@@ -28,7 +28,10 @@ SHOULD_BE_EMPTY = [
     for name, body in resources("guardian", "AWS::SQS::Queue").items()
     if "RedrivePolicy" not in body["Properties"]
 ]
-HUB_RULES = list(resources("guardian", "AWS::Events::Rule"))
+HUB_RULES = [
+    f"{body['Condition']}: {rule}" if "Condition" in body else rule
+    for rule, body in resources("guardian", "AWS::Events::Rule").items()
+]
 TOPICS = ("OperationsTopic", "HasChatTopic: AlertTopic, AlertChatTopic")
 TOPIC_READS = ("GetTopicAttributes", "ListSubscriptionsByTopic")
 
@@ -184,6 +187,23 @@ DRILLS = {
     ("iam:PassRole", "DrillJobRoleArns"),
 }
 
+# With restores: their kinds of recovery points, and the tables that drills made.
+RESTORED = {
+    "arn:${AWS::Partition}:backup:*:${AWS::AccountId}:recovery-point:*",
+    "arn:${AWS::Partition}:ec2:*::snapshot/*",
+    "arn:${AWS::Partition}:dynamodb:*:${AWS::AccountId}:table/*/backup/*",
+}
+RESTORES = {
+    *(
+        (f"backup:{verb}", point)
+        for verb in ("StartRestoreJob", "GetRecoveryPointRestoreMetadata")
+        for point in RESTORED
+    ),
+    ("backup:GetRecoveryPointRestoreMetadata", "arn:${AWS::Partition}:backup:*:${AWS::AccountId}:backup-vault:*"),
+    ("dynamodb:DeleteTable", "arn:${AWS::Partition}:dynamodb:*:${AWS::AccountId}:table/backup-guardian-drill-*"),
+    ("ec2:DescribeVolumes", "*"),
+}
+
 # AWS defines no resource for these: their rows in the service authorization reference have no resource type. Of each service the page.
 REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/"
 PAGES = {
@@ -211,6 +231,7 @@ UNSCOPABLE = {
     "backup:ListScanJobs",
     "cloudtrail:DescribeTrails",
     "cloudtrail:LookupEvents",
+    "ec2:DescribeVolumes",
     "ec2:GetAllowedImagesSettings",
     "ec2:GetEbsDefaultKmsKeyId",
     "ec2:GetEbsEncryptionByDefault",
@@ -344,7 +365,7 @@ def test_no_action_has_a_wildcard() -> None:
 
 
 def test_the_reader_reads_the_organization_in_the_management_account_only() -> None:
-    (policy,) = resources("agent-global", "AWS::IAM::Policy").values()
+    policy = resources("agent-global", "AWS::IAM::Policy")["ReadOrganizationPolicy"]
     assert policy["Condition"] == "ReadsOrganization"
     assert load("agent-global")["Parameters"]["ReadOrganization"]["Default"] == "no"
     inline = {
@@ -387,7 +408,12 @@ def test_drills_are_off_and_their_role_starts_copies_into_the_vaults_that_are_na
     assert ":000000000000:" in load("agent-global")["Parameters"]["DrillJobRoleArns"]["Default"]
     assert resources("agent-global", "AWS::IAM::Role")["DrillRole"]["Condition"] == "DrillsEnabled"
     assert resources("guardian", "AWS::IAM::Policy")["DrillPolicy"]["Condition"] == "DrillsEnabled"
-    assert grants("agent-global", "DrillRole") == DRILLS
+    assert grants("agent-global", "DrillRole") == DRILLS | RESTORES
+    policy = resources("agent-global", "AWS::IAM::Policy")["RestoreDrillPolicy"]
+    assert policy["Condition"] == "RestoreDrillsEnabled", "who switches copies on does not switch restores on"
+    assert load("agent-global")["Parameters"]["EnableRestoreDrills"]["Default"] == "no"
+    mark = (ROOT / "shared" / "src" / "drill" / "restore.rs").read_text(encoding="utf-8")
+    assert 'pub const MARK: &str = "backup-guardian-drill-";' in mark, "drills make tables of another name"
     by_sid = {each["Sid"]: each for each in role_statements("agent-global", "DrillRole")}
     assert by_sid["CopyToAllowedVaults"]["Condition"] == {"ArnLike": {"backup:CopyTargets": {"Ref": "DrillVaultArns"}}}
     assert by_sid["PassJobRoles"]["Condition"] == {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}

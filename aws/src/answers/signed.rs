@@ -21,7 +21,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use futures_util::future::join_all;
-use guardian_core::arn::Region;
+use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::GapReason;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -200,6 +200,18 @@ async fn send(
 /// Findings go into Security Hub of our own account: the one call that changes something, and nothing of the accounts that are read.
 pub(crate) async fn import_findings(cloud: &Cloud, region: &Region, body: String) -> Result<Value, Failure> {
     json_of(&exchange(cloud, cloud.base(), &SECURITY_HUB, region, ("POST", "/findings/import"), &[JSON], body).await?)
+}
+
+/// Whether a volume is still there. Asked with a role that may ask, which is not the reader's.
+pub(crate) async fn volume_is_there(cloud: &Cloud, account: &AccountId, region: &Region, id: &str) -> Result<bool, Failure> {
+    let (config, _) = cloud.config_in(account, region).await?;
+    let body = format!("Action=DescribeVolumes&Version=2016-11-15&VolumeId.1={}", encoded(id));
+    match exchange(cloud, &config, &EC2, region, ("POST", "/"), &[FORM], body).await {
+        Ok(answer) if String::from_utf8_lossy(&answer).contains(&format!("<volumeId>{id}</volumeId>")) => Ok(true),
+        Ok(_) => Err(Failure::new(GapReason::Unreadable, "the answer is not what EC2 documents")),
+        Err(failure) if failure.code == "InvalidVolume.NotFound" => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// One signed request with the credentials of a configuration.

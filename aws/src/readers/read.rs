@@ -82,6 +82,7 @@ pub(super) fn job(job_type: JobType, response: &Value) -> JobDescription {
         is_parent: job.get("IsParent").and_then(Value::as_bool),
         number_of_child_jobs: job.get("NumberOfChildJobs").and_then(Value::as_i64),
         delete_after_days: lifecycle.and_then(|lifecycle| lifecycle.get("DeleteAfterDays")).and_then(Value::as_i64),
+        created_resource_arn: arn(job, "CreatedResourceArn"),
     }
 }
 

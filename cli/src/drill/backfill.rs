@@ -101,7 +101,7 @@ pub(crate) async fn run(
         let wish = Wish { now: Timestamp::now(), allowed: allowed.clone(), retention_days: arguments.retention_days };
         let mut started = false;
         for planned in done.take(plan(&gather(cloud, jobs.clone()).await, &wish)) {
-            let outcome = if arguments.yes { Some(start(&table, &drills, &purpose, &planned).await) } else { None };
+            let outcome = if arguments.yes { Some(start(&table, &drills, &planned.drill(&purpose), &planned.copies).await) } else { None };
             started |= matches!(outcome, Some(Outcome::Started(_)));
             done.copies.push((planned, outcome));
         }
@@ -153,7 +153,8 @@ impl Done<'_> {
     }
 
     fn exit(&self) -> Exit {
-        let not_started = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Refused(_) | Outcome::NotKept(_)));
+        let not_started =
+            |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Refused(_) | Outcome::LeftOver(_) | Outcome::NotKept(_)));
         let missing = |outcome: &Option<Outcome>| matches!(outcome, None | Some(Outcome::Failed(_)));
         let any = |is: &dyn Fn(&Option<Outcome>) -> bool| self.copies.iter().any(|(_, outcome)| is(outcome));
         if any(&not_started) || self.left.iter().any(|left| matches!(left.why, Why::NotSeen(_))) {

@@ -38,7 +38,7 @@ pub(super) fn copy_json(planned: &Planned, outcome: Option<&Outcome>) -> Value {
             Some(Outcome::Started(_)) => "started",
             Some(Outcome::Landed(_)) => "landed",
             Some(Outcome::Failed(_)) => "failed",
-            Some(Outcome::Refused(_) | Outcome::NotKept(_)) => "not-started",
+            Some(Outcome::Refused(_) | Outcome::LeftOver(_) | Outcome::NotKept(_)) => "not-started",
         },
     });
     let mut more = |name: &str, value: Option<Value>| {
@@ -64,7 +64,7 @@ fn job_of_outcome(outcome: Option<&Outcome>) -> Option<&JobId> {
 }
 
 /// Why a copy was not started, and what helps. It may carry text of AWS.
-fn reason(outcome: &Outcome) -> Option<String> {
+pub(super) fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Started(_) | Outcome::Landed(_) => None,
         Outcome::Failed(job) => Some(format!(
@@ -73,6 +73,9 @@ fn reason(outcome: &Outcome) -> Option<String> {
         )),
         Outcome::NotKept(error) => Some(format!("not started, because it could not be written down: {error}; ask again")),
         Outcome::Refused(gap) => Some(refused(gap)),
+        Outcome::LeftOver(made) => {
+            Some(format!("{made} of the drill before is there still: `guardian drill list --remove` deletes it or says how"))
+        }
     }
 }
 
@@ -80,7 +83,7 @@ fn refused(gap: &Gap) -> String {
     let said = gap.detail.as_deref().unwrap_or_else(|| gap.reason.as_str());
     match gap.reason {
         GapReason::RoleNotAssumable => format!(
-            "account {} lets nobody start copies: {said}; switch drills on there (EnableDrills of deploy/agent-global.yaml)",
+            "account {} lets nobody start drills: {said}; switch them on there (EnableDrills of deploy/agent-global.yaml)",
             gap.account_id
         ),
         reason if reason.may_pass() => format!("AWS gave no clear answer ({said}): ask again, which starts nothing twice"),

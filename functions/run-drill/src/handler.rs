@@ -1,4 +1,4 @@
-//! The handler: what is missing is started, what is on its way is looked at again, and the end is told.
+//! The handler: what is asked for or missing is started, what is on its way is looked at again, and the end is told.
 //!
 //! The next look is put into the queue before the message of this one goes, so that a crash ends no backfill; a message that comes twice finds
 //! everything started.
@@ -7,13 +7,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use guardian_aws::lambda::{InvocationError, count, each};
+use guardian_aws::lambda::{InvocationError, count, each_of};
 use guardian_core::drill::backfill::{Left, Wish, plan};
-use guardian_core::drill::record::{Purpose, State, id};
+use guardian_core::drill::record::{Purpose, State};
 use guardian_core::drill::{AllowedVaults, Planned, Why};
 use guardian_core::event::JobId;
+use guardian_core::evidence::Gap;
 use guardian_core::incident::{Incident, IncidentId};
-use guardian_core::ports::{BackupReader, CopyLists, CopyStarter, DrillStore, IncidentKeeper, Operations, Outbox, PlanReader, PortError};
+use guardian_core::ports::{
+    BackupReader, CopyLists, DrillStarter, DrillStore, IncidentKeeper, Operations, Outbox, PlanReader, PointLists, PortError, Remover,
+    RestoreLists, RestoreSettings,
+};
 use guardian_core::report::inert_text;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,9 +34,9 @@ const NEEDED: Duration = Duration::from_secs(60);
 /// What one copy may take, and telling the end: no copy is started with less time left.
 const FOR_ONE: Duration = Duration::from_secs(20);
 /// When it is looked again: the longest delay of a queue.
-const LATER: Duration = Duration::from_secs(900);
-/// Looks at one backfill. A copy that takes more than two days is told as not ended.
-const MOST_ROUNDS: u32 = 192;
+pub(crate) const LATER: Duration = Duration::from_secs(900);
+/// Looks at one drill. A job that takes more than two days is told as not ended.
+pub(crate) const MOST_ROUNDS: u32 = 192;
 /// Lines of a message to operations.
 const MOST_LINES: usize = 50;
 
@@ -44,7 +48,7 @@ pub struct Ports<R, I, D, C, Q, T> {
     pub incidents: I,
     /// Drills.
     pub drills: D,
-    /// Starts copies.
+    /// Starts jobs, and removes what restores made.
     pub starter: C,
     /// Our own queue.
     pub own: Q,
@@ -59,12 +63,12 @@ pub struct Ports<R, I, D, C, Q, T> {
 /// A message that is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// So many copies were started; it is looked again.
+    /// So many jobs were started; it is looked again.
     GoesOn {
-        /// Copies.
+        /// Jobs.
         started: usize,
     },
-    /// Everything has landed or cannot, and it was told.
+    /// Everything has ended or cannot, and it was told.
     Ended,
 }
 
@@ -86,12 +90,15 @@ pub enum ItemError {
     /// The table could not be read, or the next look or the end not be told.
     #[error("not accepted: {0}")]
     NotSent(#[from] PortError),
+    /// AWS gave no clear answer.
+    #[error("{} of account {} gave no clear answer ({})", .0.action, .0.account_id, .0.reason.as_str())]
+    Unanswered(Box<Gap>),
 }
 
 /// The function.
 pub struct Handler<R, I, D, C, Q, T> {
-    ports: Ports<R, I, D, C, Q, T>,
-    allowed: AllowedVaults,
+    pub(crate) ports: Ports<R, I, D, C, Q, T>,
+    pub(crate) allowed: AllowedVaults,
 }
 
 impl Seen {
@@ -117,10 +124,10 @@ struct Seen {
 
 impl<R, I, D, C, Q, T> Handler<R, I, D, C, Q, T>
 where
-    R: BackupReader + CopyLists + PlanReader + 'static,
+    R: BackupReader + CopyLists + PlanReader + PointLists + RestoreLists + 'static,
     I: IncidentKeeper + 'static,
     D: DrillStore + 'static,
-    C: CopyStarter + 'static,
+    C: DrillStarter + Remover + RestoreSettings + 'static,
     Q: Outbox + 'static,
     T: Operations + 'static,
 {
@@ -131,17 +138,21 @@ where
 
     /// One invocation: a batch of SQS, or one bare message.
     pub async fn handle(self: Arc<Self>, payload: Value, deadline: Instant) -> Result<Value, InvocationError> {
-        each(payload, deadline, NEEDED, |body| {
+        each_of(payload, deadline, NEEDED, |item| {
             let handler = Arc::clone(&self);
-            async move { handler.message(&body, deadline).await }
+            async move { handler.message(&item.body, item.message_id.as_deref(), deadline).await }
         })
         .await
     }
 
-    /// One message.
-    pub async fn message(&self, body: &[u8], deadline: Instant) -> Result<Outcome, ItemError> {
+    /// One message, and the id under which it comes again.
+    pub async fn message(&self, body: &[u8], id: Option<&str>, deadline: Instant) -> Result<Outcome, ItemError> {
         match Work::read(body) {
             Some(Work::Backfill(backfill)) => self.backfill(backfill, deadline).await,
+            Some(Work::Copy(copy)) => self.copy(Purpose::Copy, copy, id).await,
+            Some(Work::CopyBack(copy)) => self.copy(Purpose::CopyBack, copy, id).await,
+            Some(Work::Restore(restore)) => self.restore(restore, id).await,
+            Some(Work::Look(look)) => self.look_at(look).await,
             None => {
                 self.count("quarantined", "unknown-message");
                 Err(ItemError::Unknown)
@@ -149,7 +160,7 @@ where
         }
     }
 
-    fn count(&self, metric: &str, reason: &str) {
+    pub(crate) fn count(&self, metric: &str, reason: &str) {
         (self.ports.metrics)(&count(FUNCTION, metric, reason, (self.ports.now)()));
     }
 
@@ -162,9 +173,7 @@ where
         let begun_at = backfill.begun_at.unwrap_or_else(|| (self.ports.now)());
         let seen = self.look(&incident, &backfill, begun_at, deadline).await?;
         if seen.moves() && backfill.round < MOST_ROUNDS {
-            let next = Work::Backfill(Backfill { begun_at: Some(begun_at), round: backfill.round + 1, ..backfill });
-            let unwritable = |_| PortError { operation: "sqs:SendMessage", code: "unwritable".to_owned(), retryable: false };
-            self.ports.own.put(&[serde_json::to_string(&next).map_err(unwritable)?], LATER).await?;
+            self.later(&Work::Backfill(Backfill { begun_at: Some(begun_at), round: backfill.round + 1, ..backfill })).await?;
             return Ok(Outcome::GoesOn { started: seen.started });
         }
         let mut lines = vec![format!("Landed: {}", seen.landed)];
@@ -175,6 +184,12 @@ where
         lines.extend(seen.left);
         self.tell(incident.id.as_str(), "has ended", &lines).await?;
         Ok(Outcome::Ended)
+    }
+
+    /// Puts work into our own queue, to be taken up at the next look.
+    pub(crate) async fn later(&self, next: &Work) -> Result<(), ItemError> {
+        let unwritable = |_| PortError { operation: "sqs:SendMessage", code: "unwritable".to_owned(), retryable: false };
+        Ok(self.ports.own.put(&[serde_json::to_string(next).map_err(unwritable)?], LATER).await?)
     }
 
     /// Starts what is missing and can be started now.
@@ -216,7 +231,8 @@ where
 
     async fn start(&self, purpose: &Purpose, planned: &Planned, begun_at: Timestamp, seen: &mut Seen) -> Result<(), ItemError> {
         let point = &planned.order.point;
-        let kept = self.ports.drills.drill(&id(purpose, &planned.order)).await?;
+        let drill = planned.drill(purpose);
+        let kept = self.ports.drills.drill(&drill.id).await?;
         // One that failed since this backfill began is not tried again by it: its alert says what must change first.
         let failed = kept.and_then(|record| match record.state {
             State::Started { job_id, at } if at >= begun_at => Some(job_id),
@@ -226,7 +242,7 @@ where
             seen.left.push(format!("- {point}: copy job {} ended without a copy", job.as_str()));
             return Ok(());
         }
-        match act::start(&self.ports.drills, &self.ports.starter, purpose, planned).await {
+        match act::start(&self.ports.drills, &self.ports.starter, &drill, &planned.copies).await {
             act::Outcome::Refused(gap) if gap.reason.may_pass() => seen.put_off += 1,
             act::Outcome::Refused(gap) => {
                 self.count("refused", gap.reason.as_str());

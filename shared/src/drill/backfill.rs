@@ -92,8 +92,8 @@ pub fn newest_landed(copies: &[Job]) -> Option<&Job> {
     made.max_by_key(|job| (job.created_at, job.job_id.clone()))
 }
 
-/// Whether a copy may still become one: AWS keeps one that met an error of its own in CREATED while it tries again.
-pub(super) fn is_under_way(job: &Job) -> bool {
+/// Whether a job may still come to its end well. Of a copy: AWS keeps one that met an error of its own in CREATED while it tries again.
+pub fn is_under_way(job: &Job) -> bool {
     matches!(job.state, JobState::Created | JobState::Pending | JobState::Running | JobState::Completing)
 }
 

@@ -10,15 +10,18 @@
 pub mod backfill;
 mod order;
 pub mod record;
+pub mod restore;
 pub mod retest;
 mod why;
 
 pub use order::{Origin, Planned};
+pub use restore::RestoreOrder;
 pub use why::Why;
 
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Arn, Region};
+use crate::event::JobType;
 use crate::policy::wildcard_matches;
 
 /// How long a copy is kept.
@@ -67,7 +70,75 @@ pub struct CopyOrder {
     pub retention: Retention,
 }
 
-/// The vaults into which copies may be started: an explicit list, empty by default.
+/// What a drill starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Order {
+    /// A copy.
+    Copy(CopyOrder),
+    /// A restore.
+    Restore(RestoreOrder),
+}
+
+impl Order {
+    /// Account that owns the recovery point, and starts the job.
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Copy(copy) => &copy.account,
+            Self::Restore(restore) => &restore.account,
+        }
+    }
+
+    /// Its Region.
+    pub fn region(&self) -> &Region {
+        match self {
+            Self::Copy(copy) => &copy.region,
+            Self::Restore(restore) => &restore.region,
+        }
+    }
+
+    /// Vault that holds the recovery point.
+    pub fn source_vault(&self) -> &Arn {
+        match self {
+            Self::Copy(copy) => &copy.source_vault,
+            Self::Restore(restore) => &restore.vault,
+        }
+    }
+
+    /// The recovery point.
+    pub fn point(&self) -> &Arn {
+        match self {
+            Self::Copy(copy) => &copy.point,
+            Self::Restore(restore) => &restore.point,
+        }
+    }
+
+    /// Role of the job.
+    pub fn role(&self) -> &Arn {
+        match self {
+            Self::Copy(copy) => &copy.role,
+            Self::Restore(restore) => &restore.role,
+        }
+    }
+
+    /// Vault that is to hold the copy; a restore has none.
+    pub fn destination_vault(&self) -> Option<&Arn> {
+        match self {
+            Self::Copy(copy) => Some(&copy.destination_vault),
+            Self::Restore(_) => None,
+        }
+    }
+
+    /// Kind of its job.
+    pub fn job_type(&self) -> JobType {
+        match self {
+            Self::Copy(_) => JobType::Copy,
+            Self::Restore(_) => JobType::Restore,
+        }
+    }
+}
+
+/// The vaults of drills, into which copies may be started and from which may be restored: an explicit list, empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowedVaults(Vec<String>);
 
@@ -94,6 +165,7 @@ impl AllowedVaults {
 #[cfg(test)]
 mod tests {
     mod missed;
+    mod restores;
 
     use super::*;
 

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::backfill::Wish;
-use super::{CopyOrder, Retention, Why};
+use super::record::{Drill, Purpose, id};
+use super::{CopyOrder, Order, Retention, Why};
 use crate::arn::{AccountId, Arn, Region};
 use crate::copy::{Obstacle, Route, VaultKind, is_continuous, obstacles};
 use crate::event::Job;
@@ -60,6 +61,14 @@ pub struct Planned {
     pub expires_at: Option<Timestamp>,
     /// Copy jobs of it into that vault which AWS lists.
     pub copies: Vec<Job>,
+}
+
+impl Planned {
+    /// What a person asks for at a terminal.
+    pub fn drill(&self, purpose: &Purpose) -> Drill {
+        let order = Order::Copy(self.order.clone());
+        Drill { id: id(purpose, &order), purpose: purpose.clone(), order, resource: self.resource.clone() }
+    }
 }
 
 impl Way {
@@ -142,7 +151,7 @@ pub(super) fn actions<'p>(plan: &'p BackupPlan, rule_id: &str) -> impl Iterator<
 }
 
 /// Whether a recovery point can be copied as it is.
-fn usable(point: &RecoveryPoint, now: Timestamp) -> Result<(), Why> {
+pub(super) fn usable(point: &RecoveryPoint, now: Timestamp) -> Result<(), Why> {
     if let Some(at) = point.delete_at.filter(|at| *at <= now) {
         return Err(Why::Expired(at));
     }

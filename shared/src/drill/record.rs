@@ -1,4 +1,4 @@
-//! A drill as it is kept: asked → started → ended.
+//! A drill as it is kept: asked → started → ended, and of a restore: removed.
 //!
 //! It is written before anything is started, on the condition that nobody else wrote it meanwhile, so that whoever comes after a crash finds what was
 //! begun. Two things keep it from being started twice: the token, which AWS takes for one call however often it comes, and the list of copy jobs,
@@ -7,9 +7,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::CopyOrder;
+use super::Order;
 use super::backfill::is_under_way;
-use crate::event::{Job, JobId};
+use crate::arn::Arn;
+use crate::event::{Job, JobId, JobState};
 use crate::incident::{IncidentId, digest};
 
 /// Clocks of AWS and ours differ by less.
@@ -31,6 +32,33 @@ pub enum Purpose {
     Copy,
     /// To see that a copy comes back.
     CopyBack,
+    /// To see that what was backed up can be had again, and how long that takes.
+    Restore,
+}
+
+impl Purpose {
+    /// A word for machines and people.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Backfill { .. } => "backfill",
+            Self::Copy => "copy",
+            Self::CopyBack => "copy-back",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+/// What is to be done, under the name by which it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drill {
+    /// Its name: see [`id`] and [`id_of_message`].
+    pub id: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// What is started.
+    pub order: Order,
+    /// What was backed up.
+    pub resource: Option<Arn>,
 }
 
 /// How far it came.
@@ -49,22 +77,51 @@ pub enum State {
         /// When it was noted.
         at: Timestamp,
     },
+    /// Its job came to its end, whichever.
+    Ended(Ended),
 }
 
-/// A drill.
+/// How the job of a drill ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The job.
+    pub job_id: JobId,
+    /// When it was noted.
+    pub at: Timestamp,
+    /// Its state, as AWS has it. `state` is how far the drill came.
+    #[serde(rename = "job_state")]
+    pub state: JobState,
+    /// Seconds from its creation to its end, as AWS has them: the recovery time of a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_seconds: Option<i64>,
+    /// What AWS says beside the state. Untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_message: Option<String>,
+    /// What a restore made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Arn>,
+    /// When it was seen to be gone again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<Timestamp>,
+}
+
+/// A drill, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its name: of the same purpose, recovery point and destination it is the same.
+    /// Its name: of the same purpose, recovery point and destination it is the same, or of the same message that asked for it.
     pub id: String,
     /// What for.
     pub purpose: Purpose,
     /// What is started.
-    pub order: CopyOrder,
-    /// Counts the copies that were started for it: one that failed is followed by another, under a token of its own.
+    pub order: Order,
+    /// What was backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Arn>,
+    /// Counts the jobs that were started for it: one that failed is followed by another, under a token of its own.
     pub attempt: u32,
     /// How far it came.
     pub state: State,
-    /// The copy jobs that AWS listed when this attempt was written: none of them is of this attempt.
+    /// The jobs that AWS listed when this attempt was written: none of them is of this attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<JobId>,
     /// Counts the writes: the condition of the next one.
@@ -78,30 +135,73 @@ pub enum Step {
     Write(Record),
     /// Start it under its token, then write what [`started`] makes of it.
     Start(Record),
-    /// Its copy is on its way.
+    /// Its job is on its way.
     UnderWay(JobId),
+    /// What an attempt before made is there still: first that one goes.
+    LeftOver(Arn),
 }
 
-/// Name of a drill.
-pub fn id(purpose: &Purpose, order: &CopyOrder) -> String {
-    let (kind, of) = match purpose {
-        Purpose::Backfill { incident } => ("backfill", incident.to_string()),
-        Purpose::Copy => ("copy", String::new()),
-        Purpose::CopyBack => ("copy-back", String::new()),
+const NAMES: &str = "backup-guardian/drill/v1";
+
+/// Name of a drill that a person asks for at a terminal: asked again, it is the same drill, tried again.
+pub fn id(purpose: &Purpose, order: &Order) -> String {
+    let of = match purpose {
+        Purpose::Backfill { incident } => incident.to_string(),
+        _ => String::new(),
     };
-    let vault = order.source_vault.as_str();
-    format!("dr-{}", digest("backup-guardian/drill/v1", &[kind, &of, vault, order.point.as_str(), order.destination_vault.as_str()]))
+    let to = order.destination_vault().map_or("", Arn::as_str);
+    format!("dr-{}", digest(NAMES, &[purpose.as_str(), &of, order.source_vault().as_str(), order.point().as_str(), to]))
+}
+
+/// Name of a drill that a message asks for: the message may come again, and by then there may be a newer recovery point.
+pub fn id_of_message(purpose: &Purpose, message_id: &str) -> String {
+    format!("dr-{}", digest(NAMES, &["message", purpose.as_str(), message_id]))
 }
 
 impl Record {
+    /// What it is, to be started again where it was not yet.
+    pub fn drill(&self) -> Drill {
+        Drill { id: self.id.clone(), purpose: self.purpose.clone(), order: self.order.clone(), resource: self.resource.clone() }
+    }
+
+    /// Its job, once AWS named it.
+    pub fn job_id(&self) -> Option<&JobId> {
+        match &self.state {
+            State::Asked { .. } => None,
+            State::Started { job_id, .. } => Some(job_id),
+            State::Ended(ended) => Some(&ended.job_id),
+        }
+    }
+
+    /// What it made and nobody saw go.
+    pub fn left_over(&self) -> Option<&Arn> {
+        match &self.state {
+            State::Ended(ended) if ended.gone_at.is_none() => ended.made.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The record after its job ended.
+    pub fn ended(&self, ended: Ended) -> Self {
+        Self { state: State::Ended(ended), revision: self.revision.saturating_add(1), ..self.clone() }
+    }
+
+    /// The record after what it made was seen to be gone.
+    pub fn gone(&self, now: Timestamp) -> Self {
+        match &self.state {
+            State::Ended(ended) => self.ended(Ended { gone_at: Some(now), ..ended.clone() }),
+            _ => self.clone(),
+        }
+    }
+
     /// The token under which this attempt is started. Another attempt is another call.
     pub fn token(&self) -> String {
         format!("backup-guardian-{}-{}", self.id, self.attempt)
     }
 
-    fn again(&self, order: &CopyOrder, copies: &[Job], now: Timestamp) -> Self {
+    fn again(&self, order: &Order, jobs: &[Job], now: Timestamp) -> Self {
         let mut next = self.clone();
-        next.earlier = ids(copies);
+        next.earlier = ids(jobs);
         next.order = order.clone();
         next.attempt = self.attempt.saturating_add(1);
         next.state = State::Asked { at: now };
@@ -110,53 +210,61 @@ impl Record {
     }
 }
 
-/// What comes next for an order that was found to be missing: neither landed nor on its way, as far as `copies` tells, which are the copy jobs of
-/// its recovery point into its vault that AWS lists.
-pub fn next(purpose: &Purpose, order: &CopyOrder, kept: Option<&Record>, copies: &[Job], now: Timestamp) -> Step {
+/// What comes next for a drill of which nothing is on its way, as far as `jobs` tells, which are the jobs of its recovery point that AWS lists:
+/// of a copy those into its vault.
+pub fn next(drill: &Drill, kept: Option<&Record>, jobs: &[Job], now: Timestamp) -> Step {
     let Some(record) = kept else {
         return Step::Write(Record {
-            id: id(purpose, order),
-            purpose: purpose.clone(),
-            order: order.clone(),
+            id: drill.id.clone(),
+            purpose: drill.purpose.clone(),
+            order: drill.order.clone(),
+            resource: drill.resource.clone(),
             attempt: 1,
             state: State::Asked { at: now },
-            earlier: ids(copies),
+            earlier: ids(jobs),
             revision: 1,
         });
     };
+    let order = &drill.order;
     match &record.state {
-        State::Asked { at } => match begun(record, copies, *at) {
+        State::Asked { at } => match begun(record, jobs, *at) {
             // Somebody started it and could not write it down.
             Some(job_id) => Step::Write(started(record, job_id, now)),
             // What was asked for then may have been another retention; AWS would refuse another call under the same token, or take it for the old.
-            None if record.order != *order => Step::Write(record.again(order, copies, now)),
+            None if record.order != *order => Step::Write(record.again(order, jobs, now)),
             None => Step::Start(record.clone()),
         },
-        State::Started { job_id, at } => match copies.iter().find(|job| job.job_id.as_ref() == Some(job_id)) {
+        State::Started { job_id, at } => match jobs.iter().find(|job| job.job_id.as_ref() == Some(job_id)) {
             Some(job) if is_under_way(job) => Step::UnderWay(job_id.clone()),
+            // Nobody looked yet at what it made, and another attempt would forget its job.
+            Some(job) if matches!(record.order, Order::Restore(_)) && job.state == JobState::Completed => Step::UnderWay(job_id.clone()),
             // It failed, or its copy is gone since.
-            Some(_) => Step::Write(record.again(order, copies, now)),
-            None if now.duration_since(*at) > FORGOTTEN_AFTER => Step::Write(record.again(order, copies, now)),
+            Some(_) => Step::Write(record.again(order, jobs, now)),
+            None if now.duration_since(*at) > FORGOTTEN_AFTER => Step::Write(record.again(order, jobs, now)),
             None => Step::UnderWay(job_id.clone()),
+        },
+        State::Ended(_) => match record.left_over() {
+            Some(made) => Step::LeftOver(made.clone()),
+            None => Step::Write(record.again(order, jobs, now)),
         },
     }
 }
 
-fn ids(copies: &[Job]) -> Vec<JobId> {
-    let mut ids = copies.iter().filter_map(|job| job.job_id.clone()).collect::<Vec<_>>();
+fn ids(jobs: &[Job]) -> Vec<JobId> {
+    let mut ids = jobs.iter().filter_map(|job| job.job_id.clone()).collect::<Vec<_>>();
     ids.sort();
     ids
 }
 
 /// The job that an attempt began, as the list shows it.
-fn begun(record: &Record, copies: &[Job], asked_at: Timestamp) -> Option<JobId> {
+fn begun(record: &Record, jobs: &[Job], asked_at: Timestamp) -> Option<JobId> {
     let since = asked_at.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
     let its = |job: &&Job| {
-        job.role_arn.as_ref() == Some(&record.order.role)
+        job.role_arn.as_ref() == Some(record.order.role())
             && job.created_at.is_some_and(|at| at >= since)
             && job.job_id.as_ref().is_some_and(|id| !record.earlier.contains(id))
     };
-    copies.iter().filter(its).min_by_key(|job| (job.created_at, job.job_id.clone()))?.job_id.clone()
+    jobs.iter().filter(its).min_by_key(|job| (job.created_at, job.job_id.clone()))?.job_id.clone()
 }
 
 /// The record after AWS named the job.

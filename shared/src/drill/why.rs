@@ -45,6 +45,26 @@ pub enum Why {
     },
     /// As many copies as AWS takes at a time are on their way.
     Later,
+    /// Its type, or where it lies, is not restored as a test.
+    NotRestored {
+        /// The type. Untrusted.
+        resource_type: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// It is larger than may be restored, or of unknown size.
+    TooLarge {
+        /// Its bytes, where AWS says them.
+        bytes: Option<u64>,
+        /// Most that may be restored.
+        most: u64,
+    },
+    /// Its role is of another account, and cannot restore here.
+    ForeignRole(Arn),
+    /// The account lets nobody restore for drills.
+    NotSwitchedOn(Box<Gap>),
+    /// In which Availability Zone a volume is to be made is not known.
+    NoZone,
     /// What decides it could not be read.
     NotSeen(Box<Gap>),
 }
@@ -67,6 +87,11 @@ impl Why {
             Self::NoLifecycle => "no-lifecycle",
             Self::OutsideLock { .. } => "outside-lock",
             Self::Later => "later",
+            Self::NotRestored { .. } => "cannot-be-restored",
+            Self::TooLarge { .. } => "too-large",
+            Self::ForeignRole(_) => "foreign-role",
+            Self::NotSwitchedOn(_) => "not-switched-on",
+            Self::NoZone => "no-zone",
             Self::NotSeen(_) => "not-seen",
         }
     }
@@ -89,7 +114,7 @@ impl Why {
             Self::NoCopy => "the job made no recovery point that could be copied: the next run of its plan makes one".to_owned(),
             Self::PartOfComposite => "it is a part of a composite recovery point: copy that one, and it comes along".to_owned(),
             Self::OutsideAllowList(vault) => {
-                format!("its vault {vault} is not on the list of vaults into which copies may be started (GUARDIAN_DRILL_VAULTS)")
+                format!("its vault {vault} is not on the list of vaults for drills (GUARDIAN_DRILL_VAULTS)")
             }
             Self::Gone => "the recovery point is gone: it cannot be copied any more".to_owned(),
             Self::Expired(at) => {
@@ -113,8 +138,32 @@ impl Why {
                 )
             }
             Self::Later => "as many copies as AWS takes at a time are on their way: ask again when they have landed".to_owned(),
+            Self::NotRestored { resource_type, reason } => format!(
+                "recovery points of {resource_type} are not restored by a drill: {reason}; a restore testing plan of AWS Backup tests it and \
+                 cleans up, where AWS offers one for it (docs/restore.md)"
+            ),
+            Self::TooLarge { bytes: Some(bytes), most } => {
+                format!("it has {bytes} bytes, and at most {most} are restored: say --most-gib, or most_bytes in the message")
+            }
+            Self::TooLarge { bytes: None, most } => {
+                format!("AWS does not say how large it is, and at most {most} bytes are restored")
+            }
+            Self::ForeignRole(role) => {
+                format!("its role {role} is of another account and cannot restore here: name one with --role, or role_arn in the message")
+            }
+            Self::NotSwitchedOn(gap) => format!(
+                "account {} lets nobody restore for drills ({} failed: {}): switch it on there (EnableDrills and EnableRestoreDrills of \
+                 deploy/agent-global.yaml)",
+                gap.account_id,
+                gap.action,
+                gap.detail.as_deref().unwrap_or_else(|| gap.reason.as_str())
+            ),
+            Self::NoZone => {
+                "in which Availability Zone the volume is to be made is not known: say --availability-zone, or availability_zone in the message"
+                    .to_owned()
+            }
             Self::NotSeen(gap) => format!(
-                "{} in account {} failed ({}{}): whether it can be copied is not known",
+                "{} in account {} failed ({}{}): whether it can be done is not known",
                 gap.action,
                 gap.account_id,
                 gap.reason.as_str(),

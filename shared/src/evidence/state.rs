@@ -31,6 +31,9 @@ pub struct JobDescription {
     pub number_of_child_jobs: Option<i64>,
     /// Retention of the copy in days, where the copy has a lifecycle.
     pub delete_after_days: Option<i64>,
+    /// What a restore made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_resource_arn: Option<Arn>,
 }
 
 /// `DescribeRecoveryPoint`.

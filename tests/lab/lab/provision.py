@@ -52,8 +52,19 @@ PARAMETERS = {
     "GuardianAccountId": accounts.GUARDIAN,
     "HubRegion": HOME_REGION,
     "EnableDrills": "yes",
+    "EnableRestoreDrills": "yes",
     "DrillVaultArns": "arn:aws:backup:*:*:backup-vault:*-vault-*",
     "DrillJobRoleArns": "arn:aws:iam::*:role/service-role/AWSBackupDefaultServiceRole",
+    "DrillSchedule": "rate(7 days)",
+    "ScheduledDrill": json.dumps(
+        {
+            "drill": "copy",
+            "vault_arn": f"arn:aws:backup:{HOME_REGION}:{accounts.SOURCES[0]}:backup-vault:drill-vault-scheduled",
+            "resource_arn": f"arn:aws:ec2:{HOME_REGION}:{accounts.SOURCES[0]}:volume/vol-scheduled",
+            "destination_vault_arn": f"arn:aws:backup:{HOME_REGION}:{accounts.BACKUP}:backup-vault:drill-vault-scheduled",
+            "retention_days": 3,
+        }
+    ),
     "OrganizationRoleArn": f"arn:aws:iam::{accounts.MANAGEMENT}:role/{accounts.READER_ROLE_NAME}",
 }
 

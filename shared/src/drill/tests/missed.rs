@@ -4,9 +4,9 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::copy::Obstacle;
 use crate::drill::Origin;
 use crate::drill::backfill::{Backfill, Missed, Wish, plan};
-use crate::drill::record::{Purpose, Step, next, started};
+use crate::drill::record::{Drill, Ended, Purpose, State, Step, id_of_message, next, started};
 use crate::drill::retest::{self, Ask, Held, destinations, newest};
-use crate::drill::{AllowedVaults, CopyOrder, Why};
+use crate::drill::{AllowedVaults, CopyOrder, Order, Why};
 use crate::event::{Job, JobId, JobState, JobType, PlanRef};
 use crate::evidence::{BackupPlan, CopyAction, Fact, Gap, GapReason, JobDescription, Lifecycle, PlanRule, RecoveryPoint, RuleTimes, Vault};
 use crate::incident::IncidentId;
@@ -303,8 +303,15 @@ fn purpose() -> Purpose {
     Purpose::Backfill { incident: IncidentId::from_kept("bg-1") }
 }
 
-fn order() -> CopyOrder {
-    one(missed(1)).copies.remove(0).order
+fn drill() -> Drill {
+    one(missed(1)).copies.remove(0).drill(&purpose())
+}
+
+fn copied(order: &Order) -> &CopyOrder {
+    match order {
+        Order::Copy(order) => order,
+        Order::Restore(order) => panic!("{order:?}"),
+    }
 }
 
 fn failed() -> Vec<Job> {
@@ -320,26 +327,26 @@ fn written(step: Step) -> crate::drill::record::Record {
 
 #[test]
 fn a_drill_is_written_before_it_is_started_and_started_once() {
-    let asked = written(next(&purpose(), &order(), None, &failed(), now()));
-    let Step::Start(start) = next(&purpose(), &order(), Some(&asked), &failed(), now()) else { panic!("it is not started") };
+    let asked = written(next(&drill(), None, &failed(), now()));
+    let Step::Start(start) = next(&drill(), Some(&asked), &failed(), now()) else { panic!("it is not started") };
     assert_eq!(start, asked);
     let running = started(&asked, id(7), now());
     assert!(running.revision > asked.revision);
-    assert_eq!(next(&purpose(), &order(), Some(&running), &failed(), now()), Step::UnderWay(id(7)), "not listed yet");
+    assert_eq!(next(&drill(), Some(&running), &failed(), now()), Step::UnderWay(id(7)), "not listed yet");
     let mut listed = failed();
     listed.push(copy(7, 1, JobState::Running, "2026-11-10T12:00:01Z"));
-    assert_eq!(next(&purpose(), &order(), Some(&running), &listed, now()), Step::UnderWay(id(7)));
+    assert_eq!(next(&drill(), Some(&running), &listed, now()), Step::UnderWay(id(7)));
 }
 
 #[test]
 fn after_a_crash_the_job_that_was_started_is_found_and_else_the_same_token_is_used() {
-    let asked = written(next(&purpose(), &order(), None, &failed(), now()));
+    let asked = written(next(&drill(), None, &failed(), now()));
     let later = now() + SignedDuration::from_mins(10);
-    let Step::Start(again) = next(&purpose(), &order(), Some(&asked), &failed(), later) else { panic!("it is started anew") };
+    let Step::Start(again) = next(&drill(), Some(&asked), &failed(), later) else { panic!("it is started anew") };
     assert_eq!(again.token(), asked.token());
     let mut listed = failed();
     listed.push(copy(7, 1, JobState::Failed, "2026-11-10T12:00:01Z"));
-    let found = written(next(&purpose(), &order(), Some(&asked), &listed, later));
+    let found = written(next(&drill(), Some(&asked), &listed, later));
     assert_eq!(found, started(&asked, id(7), later));
 }
 
@@ -348,30 +355,31 @@ fn a_copy_of_before_is_never_taken_for_the_one_that_was_started() {
     // It failed a minute before it was asked for: within what clocks may differ.
     let mut before = failed();
     before.push(copy(6, 1, JobState::Failed, "2026-11-10T11:59:00Z"));
-    let asked = written(next(&purpose(), &order(), None, &before, now()));
-    assert!(matches!(next(&purpose(), &order(), Some(&asked), &before, now()), Step::Start(_)));
+    let asked = written(next(&drill(), None, &before, now()));
+    assert!(matches!(next(&drill(), Some(&asked), &before, now()), Step::Start(_)));
 }
 
 #[test]
 fn a_copy_that_failed_is_followed_by_another_call_and_never_twice() {
-    let first = started(&written(next(&purpose(), &order(), None, &failed(), now())), id(7), now());
+    let first = started(&written(next(&drill(), None, &failed(), now())), id(7), now());
     let mut listed = failed();
     listed.push(copy(7, 1, JobState::Failed, "2026-11-10T12:00:01Z"));
-    let second = written(next(&purpose(), &order(), Some(&first), &listed, now()));
+    let second = written(next(&drill(), Some(&first), &listed, now()));
     assert_eq!(second.attempt, 2);
     assert_ne!(second.token(), first.token());
-    assert!(matches!(next(&purpose(), &order(), Some(&second), &listed, now()), Step::Start(_)), "job 7 is of the first attempt");
-    assert_eq!(next(&purpose(), &order(), Some(&first), &failed(), now() + SignedDuration::from_hours(24)), Step::UnderWay(id(7)));
-    assert!(matches!(next(&purpose(), &order(), Some(&first), &failed(), now() + SignedDuration::from_hours(24 * 30)), Step::Write(_)));
+    assert!(matches!(next(&drill(), Some(&second), &listed, now()), Step::Start(_)), "job 7 is of the first attempt");
+    assert_eq!(next(&drill(), Some(&first), &failed(), now() + SignedDuration::from_hours(24)), Step::UnderWay(id(7)));
+    assert!(matches!(next(&drill(), Some(&first), &failed(), now() + SignedDuration::from_hours(24 * 30)), Step::Write(_)));
 }
 
 #[test]
 fn another_retention_is_another_call() {
-    let asked = written(next(&purpose(), &order(), None, &failed(), now()));
-    let mut longer = order();
-    longer.retention = crate::drill::Retention::of(70, None).unwrap();
-    let changed = written(next(&purpose(), &longer, Some(&asked), &failed(), now()));
-    assert_eq!((changed.id.as_str(), changed.order.retention.days()), (asked.id.as_str(), 70));
+    let asked = written(next(&drill(), None, &failed(), now()));
+    let mut longer = drill();
+    let order = CopyOrder { retention: crate::drill::Retention::of(70, None).unwrap(), ..copied(&longer.order).clone() };
+    longer.order = Order::Copy(order);
+    let changed = written(next(&longer, Some(&asked), &failed(), now()));
+    assert_eq!((changed.id.as_str(), copied(&changed.order).retention.days()), (asked.id.as_str(), 70));
     assert_ne!(changed.token(), asked.token());
 }
 
@@ -437,11 +445,35 @@ fn a_drill_is_refused_without_an_end_outside_the_list_and_of_what_cannot_be_copi
 
 #[test]
 fn a_drill_may_be_repeated_when_the_last_one_ended() {
-    let purpose = Purpose::Copy;
-    let first = started(&written(next(&purpose, &order(), None, &[], now())), id(7), now());
+    let drill = one(missed(1)).copies.remove(0).drill(&Purpose::Copy);
+    let first = started(&written(next(&drill, None, &[], now())), id(7), now());
     let listed = |state| vec![copy(7, 1, state, "2026-11-10T12:00:01Z")];
-    assert_eq!(next(&purpose, &order(), Some(&first), &listed(JobState::Running), now()), Step::UnderWay(id(7)));
-    let second = written(next(&purpose, &order(), Some(&first), &listed(JobState::Completed), now()));
+    assert_eq!(next(&drill, Some(&first), &listed(JobState::Running), now()), Step::UnderWay(id(7)));
+    let second = written(next(&drill, Some(&first), &listed(JobState::Completed), now()));
     assert_eq!((second.attempt, second.id.as_str()), (2, first.id.as_str()));
-    assert_ne!(crate::drill::record::id(&Purpose::CopyBack, &order()), first.id);
+    let noted = first.ended(Ended {
+        job_id: id(7),
+        at: now(),
+        state: JobState::Completed,
+        took_seconds: Some(90),
+        status_message: None,
+        made: None,
+        gone_at: None,
+    });
+    assert_eq!(written(next(&drill, Some(&noted), &listed(JobState::Completed), now())).attempt, 2);
+    assert_ne!(crate::drill::record::id(&Purpose::CopyBack, &drill.order), first.id);
+    assert_ne!(id_of_message(&Purpose::Copy, "m-1"), id_of_message(&Purpose::Copy, "m-2"));
+    assert_ne!(id_of_message(&Purpose::Copy, "m-1"), id_of_message(&Purpose::CopyBack, "m-1"));
+}
+
+#[test]
+fn a_record_of_an_earlier_release_is_read() {
+    let kept = r#"{"id":"dr-1","purpose":{"purpose":"copy-back"},"order":{"account":"111111111111","region":"eu-central-1",
+        "source_vault":"arn:aws:backup:eu-central-1:111111111111:backup-vault:local-backups","point":"arn:aws:ec2:eu-central-1::snapshot/snap-1",
+        "destination_vault":"arn:aws:backup:eu-central-1:222222222222:backup-vault:central-backups",
+        "role":"arn:aws:iam::111111111111:role/backup-jobs","retention":{"delete_after_days":7}},
+        "attempt":1,"state":{"state":"started","job_id":"j","at":"2026-11-10T12:00:00Z"},"revision":2}"#;
+    let record = serde_json::from_str::<crate::drill::record::Record>(kept).unwrap();
+    assert_eq!((copied(&record.order).retention.days(), record.job_id()), (7, Some(&JobId::from("j".to_owned()))));
+    assert!(matches!(record.state, State::Started { .. }) && record.left_over().is_none());
 }
