@@ -49,6 +49,7 @@ pub async fn start<S: DrillStore, C: DrillStarter>(store: &S, starter: &C, drill
             }
             Step::UnderWay(job_id) => return Outcome::Started(job_id),
             Step::LeftOver(made) => return Outcome::LeftOver(made),
+            Step::Busy => break,
             Step::Start(record) => {
                 let job_id = match starter.start(&record).await {
                     Ok(job_id) => job_id,

@@ -103,6 +103,12 @@ pub(crate) struct Look {
     pub(crate) told_slow: bool,
 }
 
+/// Ids are ours, and stand in commands that people paste.
+fn is_id(text: &str, prefix: &str) -> bool {
+    let digest = text.strip_prefix(prefix).unwrap_or_default();
+    !digest.is_empty() && digest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
 fn is_vault(arn: &Arn) -> bool {
     arn.service() == "backup" && arn.resource().starts_with("backup-vault:") && arn.account().is_some() && arn.region().is_some()
 }
@@ -132,14 +138,14 @@ impl Work {
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let work = serde_json::from_slice::<Self>(body).ok()?;
         let sensible = match &work {
-            Self::Backfill(backfill) => !backfill.incident_id.trim().is_empty() && is_retention(backfill.retention_days),
+            Self::Backfill(backfill) => is_id(&backfill.incident_id, "bg-") && is_retention(backfill.retention_days),
             Self::Copy(copy) => copy.is_sensible(),
             Self::CopyBack(copy) => copy.is_sensible() && copy.is_whole(),
             Self::Restore(restore) => {
                 let key = restore.kms_key_arn.as_ref().is_none_or(Arn::is_kms_key);
                 is_vault(&restore.vault_arn) && is_role(restore.role_arn.as_ref()) && key && restore.most_minutes > 0
             }
-            Self::Look(look) => !look.drill_id.trim().is_empty(),
+            Self::Look(look) => is_id(&look.drill_id, "dr-"),
         };
         sensible.then_some(work)
     }
@@ -162,6 +168,7 @@ mod tests {
             r#"{"drill":"restore","incident_id":"bg-1"}"#,
             r#"{"drill":"backfill"}"#,
             r#"{"drill":"backfill","incident_id":" "}"#,
+            r#"{"drill":"backfill","incident_id":"bg-1 ; sh #"}"#,
             r#"{"drill":"backfill","incident_id":"bg-1","retention_days":0}"#,
         ] {
             assert_eq!(Work::read(wrong.as_bytes()), None, "{wrong}");

@@ -131,10 +131,12 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             return Ok(Foreseen::Elsewhere);
         }
         let mut foreseen = Foreseen::NoRoute;
-        for (object, accounts) in self.decided(&touches).await? {
-            foreseen = foreseen.max(self.object(&object, &accounts, write, teller, now()).await?);
+        let (decided, left_out) = self.decided(&touches).await?;
+        for (object, accounts) in decided {
+            foreseen = foreseen.max(self.object(&object, &accounts, left_out, write, teller, now()).await?);
         }
-        Ok(foreseen)
+        // That nothing turned in some accounts says nothing of the others.
+        Ok(if left_out > 0 { foreseen.max(Foreseen::CannotTell) } else { foreseen })
     }
 
     /// Whether a copy is known to hang on something that is written to.
@@ -149,19 +151,13 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
         Ok(false)
     }
 
-    /// The objects that are touched, each with the accounts whose copies it decides.
-    async fn decided(&self, touches: &[Touch]) -> Result<Vec<(ObjectId, BTreeSet<AccountId>)>, PortError> {
-        let mut decided = Vec::new();
+    /// The objects that are touched, each with the accounts whose copies it decides, and how many accounts are left out.
+    async fn decided(&self, touches: &[Touch]) -> Result<(Vec<(ObjectId, BTreeSet<AccountId>)>, usize), PortError> {
+        let (mut decided, mut left_out) = (Vec::new(), 0);
         for touch in touches {
             let Touch::Place(place) = touch else {
                 let accounts = self.memory.accounts().await?;
-                if accounts.len() > MOST_ACCOUNTS {
-                    tracing::warn!(
-                        accounts = accounts.len(),
-                        judged = MOST_ACCOUNTS,
-                        "a change above more accounts than are judged at once"
-                    );
-                }
+                left_out += accounts.len().saturating_sub(MOST_ACCOUNTS);
                 for account in accounts.into_iter().take(MOST_ACCOUNTS).map(ObjectId::Account) {
                     let (_, accounts) = self.memory.at(&account.place()).await?;
                     decided.push((account, accounts));
@@ -169,6 +165,7 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
                 continue;
             };
             let (objects, accounts) = self.memory.at(place).await?;
+            left_out += objects.len().saturating_sub(MOST_ACCOUNTS);
             for object in objects.into_iter().take(MOST_ACCOUNTS) {
                 let accounts = match &object {
                     ObjectId::Organization => self.memory.accounts().await?,
@@ -181,7 +178,10 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
         }
         decided.retain(|(_, accounts)| !accounts.is_empty());
         decided.dedup_by(|one, other| one.0 == other.0);
-        Ok(decided)
+        if left_out > 0 {
+            tracing::warn!(left_out, judged = MOST_ACCOUNTS, "a change above more accounts than are judged at once");
+        }
+        Ok((decided, left_out))
     }
 
     /// The copies of some accounts that an object decides.
@@ -209,6 +209,7 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
         &self,
         object: &ObjectId,
         accounts: &BTreeSet<AccountId>,
+        left_out: usize,
         write: &Occurrence<'_>,
         teller: &T,
         now: Timestamp,
@@ -234,7 +235,7 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             (before, after) = self.read_again(object, kept, &told, after).await;
             told = shifts(&legs, &before, &after, organization);
         }
-        let unjudged = accounts.len().saturating_sub(MOST_JUDGED);
+        let unjudged = accounts.len().saturating_sub(MOST_JUDGED) + left_out;
         if unjudged > 0 {
             tracing::warn!(object = object.name(), unjudged, "a change that concerns more accounts than are judged at once");
         }

@@ -199,6 +199,10 @@ fn landed(missed: &Missed, copies: &[Job]) -> Result<(), Why> {
 
 /// The lifecycle of the plan; that of the failed job where no plan tells; that asked for where neither says when the copy ends.
 fn retention(missed: &Missed, described: &JobDescription, destination: &Arn, wish: &Wish) -> Result<(Retention, Origin), Why> {
+    // What could not be read is not copied: a copy that is kept too long can, under a lock, never be taken back.
+    if let Fact::Gap(gap) = &missed.plan {
+        return Err(Why::NotSeen(Box::new(gap.clone())));
+    }
     let wished = || wish.retention_days.and_then(|days| Retention::of(days, None)).map(|kept| (kept, Origin::Wish));
     let planned = missed.plan.known().and_then(Option::as_ref).and_then(|plan| action(missed, plan, destination));
     let found = match planned {

@@ -165,8 +165,11 @@ pub(super) fn usable(point: &RecoveryPoint, now: Timestamp) -> Result<(), Why> {
     if point.storage_class.as_deref() == Some("COLD") { Err(Why::Cold) } else { Ok(()) }
 }
 
-/// A vault that could not be read refuses by itself, with a job that fails and is told.
+/// A vault that could not be read may have a lock under which no mistake can be taken back.
 fn fits_lock(retention: Retention, destination: &Fact<Vault>) -> Result<(), Why> {
+    if let Fact::Gap(gap) = destination {
+        return Err(Why::NotSeen(Box::new(gap.clone())));
+    }
     let Some(vault) = destination.known().filter(|vault| vault.locked == Some(true)) else { return Ok(()) };
     let (days, min, max) = (retention.days(), vault.min_retention_days, vault.max_retention_days);
     let fits = min.is_none_or(|min| days >= min) && max.is_none_or(|max| days <= max);

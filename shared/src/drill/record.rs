@@ -15,6 +15,8 @@ use crate::incident::{IncidentId, digest};
 
 /// Clocks of AWS and ours differ by less.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// Who asked so long ago has started it, or is dead: longer than every call with its tries.
+const ON_THE_WIRE: SignedDuration = SignedDuration::from_mins(5);
 /// A job that is not listed so long after it was started is forgotten, not late
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListCopyJobs.html>: about 30 days).
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 29);
@@ -137,6 +139,8 @@ pub enum Step {
     Start(Record),
     /// Its job is on its way.
     UnderWay(JobId),
+    /// Another run asked for it moments ago, with another lifecycle, and may be starting it.
+    Busy,
     /// What an attempt before made is there still: first that one goes.
     LeftOver(Arn),
 }
@@ -230,6 +234,8 @@ pub fn next(drill: &Drill, kept: Option<&Record>, jobs: &[Job], now: Timestamp) 
         State::Asked { at } => match begun(record, jobs, *at) {
             // Somebody started it and could not write it down.
             Some(job_id) => Step::Write(started(record, job_id, now)),
+            // On the wire, perhaps: a second one under another token would be a second copy.
+            None if record.order != *order && now.duration_since(*at) < ON_THE_WIRE => Step::Busy,
             // What was asked for then may have been another retention; AWS would refuse another call under the same token, or take it for the old.
             None if record.order != *order => Step::Write(record.again(order, jobs, now)),
             None => Step::Start(record.clone()),
