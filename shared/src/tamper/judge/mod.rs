@@ -3,6 +3,7 @@
 mod announced;
 mod backup;
 mod documents;
+mod inside;
 mod keys;
 mod organization;
 mod roles;

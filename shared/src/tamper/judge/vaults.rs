@@ -6,7 +6,7 @@ use super::super::deed::command;
 use super::super::write::member;
 use super::backup::named;
 use super::documents::{Part, list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account, inside};
 
 /// What a Deny in the policy of a vault protects from.
 const PROTECTED: [&str; 7] = [
@@ -80,7 +80,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     if before.is_some() {
         closed.extend(lost(&denies, &denied).into_iter().filter(|part| part.is_about(&COPY)));
     }
-    let opened = lost(&allows, &allowed).into_iter().filter(|part| is_outside(part, write, scene)).collect::<Vec<_>>();
+    let opened = lost(&inside::open(&document, write, scene), &allowed);
     let texts = |parts: &[Part]| (!parts.is_empty()).then(|| list(parts, MOST));
     if let Some(text) = texts(&opened) {
         return Deed::of(
@@ -92,7 +92,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         .changed(before.map(|_| "not let in".to_owned()), Some(text))
         .endangers("Whoever it is may use the vault; backups can be copied out of it or filled with others' data.")
         .undo(
-            "Put the older policy back. An account counts as inside where the condition aws:PrincipalOrgID names this organization.",
+            "Put the older policy back. Inside is who is in this organization by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
             None,
         )
         .judged();
@@ -117,21 +117,6 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         return Err(Silence::NoBefore);
     }
     Err(Silence::OnlyWidens)
-}
-
-/// Whether it lets somebody in of whom the policy does not say that they belong to the organization.
-fn is_outside(part: &Part, write: &Write, scene: &Scene<'_>) -> bool {
-    let bound = ["aws:principalorgid", "aws:principalorgpaths", "aws:sourceorgid", "aws:sourceaccount", "aws:principalaccount"];
-    let condition = part.condition.to_lowercase();
-    let names_ours = scene.organization_id.is_none_or(|id| condition.contains(id) || !condition.contains("orgid"));
-    if bound.iter().any(|key| condition.contains(key)) && names_ours {
-        return false;
-    }
-    match part.account() {
-        Some(account) => account != write.account.as_str() && !scene.backup_accounts.iter().any(|known| known.as_str() == account),
-        // A service of AWS acts for whoever calls it.
-        None => part.principal == "*" || part.principal.starts_with("everybody but"),
-    }
 }
 
 fn lock_removed(write: &Write, scene: &Scene<'_>) -> Judged {
