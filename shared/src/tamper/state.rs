@@ -48,6 +48,11 @@ pub fn state(write: &Write) -> Option<State> {
         ("backup", "UpdateGlobalSettings") => state("global-settings", write.part("globalSettings")?.clone()),
         ("iam", "UpdateAssumeRolePolicy") => state("trust", write.document("policyDocument")?),
         ("iam", "CreateRole") => state("trust", write.document("assumeRolePolicyDocument")?),
+        ("cloudtrail", "PutEventSelectors") => state(
+            "event-selectors",
+            json!({"eventSelectors": part("eventSelectors"), "advancedEventSelectors": part("advancedEventSelectors")}),
+        ),
+        ("cloudtrail", "UpdateTrail") => state("bucket", Value::String(write.text("s3BucketName")?)),
         ("organizations", "CreatePolicy" | "UpdatePolicy") => state("policy", write.document("content")?),
         _ => None,
     }

@@ -7,6 +7,7 @@ mod inside;
 mod keys;
 mod organization;
 mod roles;
+mod trail;
 mod vaults;
 
 pub use announced::announced;
@@ -29,7 +30,7 @@ pub fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
         "iam" => roles::judge(write, scene),
         "organizations" => organization::judge(write, scene),
         "ec2" => keys::ebs(write),
-        "cloudtrail" => organization::trail(write),
+        "cloudtrail" => trail::judge(write, scene),
         _ => Err(Silence::Harmless),
     }
 }

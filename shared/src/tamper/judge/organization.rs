@@ -1,4 +1,4 @@
-//! The organization, its policies and administrators; and the trails that tell of all this.
+//! The organization, its policies and administrators.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::super::deed::command;
 use super::super::write::member;
 use super::backup::named;
 use super::documents::{list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, trail};
 
 /// Actions that a service control policy protects backups by.
 const PROTECTED: [&str; 7] = [
@@ -107,6 +107,9 @@ fn is_backup_policy(write: &Write) -> bool {
 
 fn administrator(write: &Write) -> Judged {
     let service = named(write, "servicePrincipal");
+    if service == "cloudtrail.amazonaws.com" && write.event_name == "DisableAWSServiceAccess" {
+        return trail::without_access(write);
+    }
     if service != "backup.amazonaws.com" {
         return Err(Silence::NotOfBackups);
     }
@@ -147,30 +150,5 @@ fn account(write: &Write, scene: &Scene<'_>) -> Judged {
     Deed::of(write, DeedKind::AccountMoved, if keeps { Severity::Critical } else { Severity::High }, what)
         .endangers("Copies between it and the organization are refused, and no policy of the organization binds it any more.")
         .undo("Invite it again, or ask AWS Support for a closed one.", None)
-        .judged()
-}
-
-/// Trails: what is not recorded is neither told nor diagnosed.
-pub(super) fn trail(write: &Write) -> Judged {
-    let name = write.text("name").or_else(|| write.text("trailName")).unwrap_or_else(|| "that the record does not name".to_owned());
-    let text = write.request.to_string().to_lowercase();
-    let (what, severity) = match write.event_name.as_str() {
-        "StopLogging" => (format!("stopped the trail {name}"), Severity::High),
-        "DeleteTrail" => (format!("deleted the trail {name}"), Severity::High),
-        "UpdateTrail" if write.text("isMultiRegionTrail").as_deref() == Some("false") => {
-            (format!("left the trail {name} with one Region"), Severity::Medium)
-        }
-        "PutEventSelectors" if text.contains("kms.amazonaws.com") && !text.contains("\"excludemanagementeventsources\":[]") => {
-            (format!("left calls of AWS KMS out of the trail {name}"), Severity::Medium)
-        }
-        "PutEventSelectors" if text.contains("\"includemanagementevents\":false") => {
-            (format!("left management calls out of the trail {name}"), Severity::High)
-        }
-        _ => return Err(Silence::Harmless),
-    };
-    let start = command("aws cloudtrail start-logging --name {} --region {}", &[&name, write.region.as_str()]);
-    Deed::of(write, DeedKind::TrailStopped, severity, what)
-        .endangers("Calls that are not recorded reach nobody: neither who deletes backups is told, nor why a copy fails.")
-        .undo("Record them again.", start.filter(|_| write.event_name == "StopLogging"))
         .judged()
 }
