@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::super::deed::command;
 use super::super::write::member;
 use super::documents::sorted;
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account, is_aws_backup, is_linked_role, vaults};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account, is_aws_backup, is_linked_role, plans, vaults};
 
 /// What is kept for fewer days than this endangers something even where nobody knows what it was before: a monthly backup is older.
 const SHORT: f64 = 35.0;
+/// Differences that one message lists.
+const MOST: usize = 6;
 
 pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     // The end of a lifecycle, a point that goes after its copy (`DELETE_AFTER_COPY`), the inside of an air-gapped vault, the organization's
@@ -78,7 +80,7 @@ fn days(lifecycle: &Value) -> Option<f64> {
     (days >= 0.0).then_some(days)
 }
 
-fn in_days(days: Option<f64>) -> String {
+pub(super) fn in_days(days: Option<f64>) -> String {
     days.map_or_else(|| "kept for ever".to_owned(), |days| format!("deleted after {days} days"))
 }
 
@@ -124,52 +126,39 @@ fn plan_deleted(write: &Write) -> Judged {
         .judged()
 }
 
-/// The rules of a plan by name, each with where it copies to and how long it keeps.
-fn rules(plan: &Value) -> Vec<(String, BTreeSet<String>, Option<f64>)> {
-    let text = |value: &Value, name: &str| member(value, name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let list = |value: &Value, name: &str| member(value, name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let copies = |rule: &Value| list(rule, "copyActions").iter().map(|copy| text(copy, "destinationBackupVaultArn")).collect();
-    list(plan, "rules").iter().map(|rule| (text(rule, "ruleName"), copies(rule), member(rule, "lifecycle").and_then(days))).collect()
-}
-
-/// What a plan loses, in words.
-fn losses(before: &Value, after: &Value) -> Vec<String> {
-    let after = rules(after);
-    let mut lost = Vec::new();
-    for (name, copies, kept) in rules(before) {
-        let Some((_, copies_now, kept_now)) = after.iter().find(|(now, ..)| *now == name) else {
-            lost.push(format!("the rule {name}"));
-            continue;
-        };
-        lost.extend(copies.difference(copies_now).map(|vault| format!("the copy action of the rule {name} to {vault}")));
-        if let (was, Some(now)) = (kept, *kept_now)
-            && was.is_none_or(|was| now < was)
-        {
-            lost.push(format!("retention of the rule {name}: {}, now {}", in_days(was), in_days(Some(now))));
-        }
-    }
-    lost
-}
-
 fn plan_changed(write: &Write, scene: &Scene<'_>) -> Judged {
     let Some(plan) = write.part("backupPlan") else { return Err(Silence::NoBefore) };
-    let lost = match scene.before {
+    let id = named(write, "backupPlanId");
+    let versions = command("aws backup list-backup-plan-versions --backup-plan-id {} --region {}", &[&id, write.region.as_str()]);
+    let told = |severity, what: String, endangers: &str| {
+        Deed::of(write, DeedKind::PlanWeakened, severity, what)
+            .endangers(endangers)
+            .undo("Put the older version of the plan back; AWS Backup keeps them.", versions)
+            .judged()
+    };
+    let endangers = "From the next run on this is not made or kept any more, and no job fails: nothing else tells of it.";
+    let mut found = match scene.before {
         Some(before) if sorted(&before.value) == sorted(plan) => return Err(Silence::Unchanged),
-        Some(before) => losses(&before.value, plan),
-        None if rules(plan).is_empty() => vec!["every rule: it has none".to_owned()],
+        Some(before) => plans::of_plan(&before.value, plan, write.at),
+        None if !plans::has_rules(plan) => {
+            return told(Severity::High, format!("took from the backup plan {id}: every rule: it has none"), endangers);
+        }
         None => return Err(Silence::NoBefore),
     };
-    if lost.is_empty() {
+    if found.is_empty() {
         return Err(Silence::OnlyWidens);
     }
-    let id = named(write, "backupPlanId");
-    let copies = lost.iter().any(|what| what.starts_with("the copy action") || what.starts_with("the rule") || what.starts_with("every"));
-    let severity = if copies { Severity::High } else { Severity::Medium };
-    let versions = command("aws backup list-backup-plan-versions --backup-plan-id {} --region {}", &[&id, write.region.as_str()]);
-    Deed::of(write, DeedKind::PlanWeakened, severity, format!("took from the backup plan {id}: {}", lost.join("; ")))
-        .endangers("From the next run on this is not made any more, and no job fails: nothing else tells of it.")
-        .undo("Put the older version of the plan back; AWS Backup keeps them.", versions)
-        .judged()
+    let severity = if found.iter().any(|difference| difference.is_grave) { Severity::High } else { Severity::Medium };
+    let is_loss = found.iter().any(|difference| difference.is_loss);
+    let list = plans::list(&mut found, MOST);
+    if is_loss {
+        return told(severity, format!("took from the backup plan {id}: {list}"), endangers);
+    }
+    told(
+        severity,
+        format!("changed the backup plan {id}: {list}"),
+        "Backups or copies may be made elsewhere, end early or not be made; no job need fail.",
+    )
 }
 
 fn opt_in(write: &Write, scene: &Scene<'_>) -> Judged {

@@ -6,6 +6,7 @@ mod documents;
 mod inside;
 mod keys;
 mod organization;
+mod plans;
 mod roles;
 mod trail;
 mod vaults;

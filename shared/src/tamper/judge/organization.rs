@@ -6,7 +6,7 @@ use super::super::deed::command;
 use super::super::write::member;
 use super::backup::named;
 use super::documents::{list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, trail};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, plans, trail};
 
 /// Actions that a service control policy protects backups by.
 const PROTECTED: [&str; 7] = [
@@ -52,21 +52,6 @@ fn weakened(write: &Write, severity: Severity, what: String, endangers: &str, un
     Deed::of(write, DeedKind::OrganizationPolicyWeakened, severity, what).endangers(endangers).undo(undo, command).judged()
 }
 
-/// Every ARN of a vault that a backup policy copies to, and the names of its plans.
-fn copies(policy: &Value) -> Vec<String> {
-    let plans = policy.get("plans").and_then(Value::as_object).into_iter().flatten();
-    let mut found = Vec::new();
-    for (name, plan) in plans {
-        found.push(format!("the plan {name}"));
-        for (rule, body) in plan.get("rules").and_then(Value::as_object).into_iter().flatten() {
-            found.push(format!("the rule {rule} of the plan {name}"));
-            let targets = body.get("copy_actions").and_then(Value::as_object).into_iter().flatten();
-            found.extend(targets.map(|(vault, _)| format!("the copy action of the rule {rule} of the plan {name} to {vault}")));
-        }
-    }
-    found
-}
-
 fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     let Some(content) = write.document("content") else { return Err(Silence::Unchanged) };
     let id = named(write, "policyId");
@@ -75,7 +60,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     let show = command("aws organizations describe-policy --policy-id {}", &[&id]);
     let Some(before) = scene.before else {
         let of_backups = content.get("plans").is_some() || is_backup_policy(write);
-        if of_backups && !copies(&content).iter().any(|what| what.starts_with("the copy action")) {
+        if of_backups && !plans::copies(&content) {
             let what = format!("left the backup policy {id} without any copy action");
             return weakened(write, Severity::Medium, what, endangers, undo, show);
         }
@@ -84,11 +69,15 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     if sorted(&before.value) == sorted(&content) {
         return Err(Silence::Unchanged);
     }
-    let now = copies(&content);
-    let gone = copies(&before.value).into_iter().filter(|what| !now.contains(what)).collect::<Vec<_>>();
-    if !gone.is_empty() {
-        let what = format!("took from the backup policy {id}: {}", gone.iter().take(MOST).cloned().collect::<Vec<_>>().join("; "));
-        return weakened(write, Severity::High, what, endangers, undo, show);
+    if [&before.value, &content].iter().any(|policy| policy.get("plans").is_some()) {
+        let mut found = plans::of_policy(&before.value, &content, write.at);
+        if found.is_empty() {
+            return Err(Silence::OnlyWidens);
+        }
+        let is_loss = found.iter().any(|difference| difference.is_loss);
+        let (severity, done) = if is_loss { (Severity::High, "took from") } else { (Severity::Medium, "changed") };
+        let what = format!("{done} the backup policy {id}: {}", plans::list(&mut found, MOST));
+        return weakened(write, severity, what, endangers, undo, show);
     }
     let denies = |value: &Value| parts(value, "Deny");
     let mut open = lost(&denies(&before.value), &denies(&content));
