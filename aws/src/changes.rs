@@ -103,7 +103,7 @@ impl ChangeLog for ChangeTable {
     }
 
     async fn before(&self, write: &Write) -> Result<Option<Before>, PortError> {
-        let (Some(state), Some(name)) = (tamper::state(write), tamper::log_names(write).into_iter().next()) else { return Ok(None) };
+        let (Some(aspect), Some(name)) = (tamper::aspect(write), tamper::log_names(write).into_iter().next()) else { return Ok(None) };
         let own = sort_key(write.at, &write.event_id);
         let mut next = None;
         for _ in 0..MAX_PAGES {
@@ -117,7 +117,7 @@ impl ChangeLog for ChangeTable {
                 .filter_expression("aspect = :aspect")
                 .expression_attribute_values(":pk", string(partition(&name)))
                 .expression_attribute_values(":this", string(sort_key(write.at, AFTER_EVERY_ID)))
-                .expression_attribute_values(":aspect", string(state.aspect))
+                .expression_attribute_values(":aspect", string(aspect))
                 .set_exclusive_start_key(next)
                 .send()
                 .await

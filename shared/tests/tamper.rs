@@ -89,7 +89,7 @@ fn judged(case: &Value) -> (Write, tamper::Judged) {
     let now = write(&event(case, case["event_name"].as_str().unwrap(), &case["request"], "2026-11-02T05:00:00Z", "newer"));
     let before = before.map(|(names, state)| {
         assert_eq!(names.first(), tamper::log_names(&now).first(), "{}: both are kept under one name", case["id"]);
-        assert_eq!(Some(state.aspect), tamper::state(&now).map(|state| state.aspect), "{}: both are of one side", case["id"]);
+        assert_eq!(Some(state.aspect), tamper::aspect(&now), "{}: both are of one side", case["id"]);
         Before { value: state.value }
     });
     let judged = judge(&now, before.as_ref());
@@ -152,6 +152,23 @@ fn a_value_that_would_need_quoting_is_in_no_command() {
     }
     let deed = judged(&case).1.unwrap();
     assert!(deed.what.contains("x; rm -rf") && deed.undo.command.is_none());
+}
+
+/// The command of a case that undoes it.
+fn undo(id: &str) -> Option<String> {
+    judged(CASES.iter().find(|case| case["id"] == id).unwrap()).1.unwrap().undo.command
+}
+
+#[test]
+fn what_undoes_a_deed_gives_back_all_of_the_older_and_nothing_that_was_not_there() {
+    let lifecycle = undo("lifecycle-from-a-year-to-a-month").unwrap();
+    assert!(lifecycle.contains("--lifecycle MoveToColdStorageAfterDays=30,DeleteAfterDays=365 "), "{lifecycle}");
+    assert!(undo("lifecycle-of-a-month-without-a-before").unwrap().starts_with("aws backup describe-recovery-point "));
+    let trail = undo("trail-into-another-bucket").unwrap();
+    assert!(trail.ends_with(" --s3-bucket-name records"), "{trail}");
+    let trail = undo("trail-of-one-account").unwrap();
+    assert!(trail.ends_with(" --is-organization-trail --include-global-service-events"), "{trail}");
+    assert!(undo("trail-into-a-bucket").unwrap().starts_with("aws cloudtrail get-trail "));
 }
 
 // -- announcements -----------------------------------------------------------------------------------------------------

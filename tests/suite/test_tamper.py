@@ -80,7 +80,7 @@ def own_names(case: Json, number: int) -> Json:
     text = json.dumps(case)
     for name in NAMES:
         text = text.replace(
-            name, f"{name[:-2]}{number:02}" if name[0].isdigit() or name[1].isdigit() else f"{name}{number}"
+            name, f"{name[:-3]}{number:03}" if name[0].isdigit() or name[1].isdigit() else f"{name}{number}"
         )
     return json.loads(text)
 

@@ -193,7 +193,7 @@ where
 
     /// What was there before, of a write that leaves something to compare with.
     async fn before(&self, write: &Write, deadline: Instant) -> Result<Option<Before>, PortError> {
-        if tamper::state(write).is_none() {
+        if tamper::aspect(write).is_none() {
             return Ok(None);
         }
         let before = within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.before(write)).await;

@@ -12,5 +12,5 @@ mod write;
 pub use burst::{Burst, MOST_KEPT, Pattern, actor_of, done};
 pub use deed::{Deed, DeedKind, Judged, Scene, Silence, Undo};
 pub use judge::{announced, judge};
-pub use state::{Before, State, state};
+pub use state::{Before, State, aspect, state};
 pub use write::{Actor, Incoming, Write, announced_name, log_name, log_names, read};

@@ -20,6 +20,15 @@ pub struct Before {
     pub value: Value,
 }
 
+/// The side of its object that a write is compared with, also where it leaves none of it, or leaves it as it was.
+pub fn aspect(write: &Write) -> Option<&'static str> {
+    match (write.service.as_str(), write.event_name.as_str()) {
+        _ if write.was_refused() => None,
+        ("organizations", "AttachPolicy" | "DetachPolicy" | "DeletePolicy") => Some("policy"),
+        _ => state(write).map(|state| state.aspect),
+    }
+}
+
 /// The state that a write leaves its object in; `None` where it leaves none that is compared, and where it was refused.
 pub fn state(write: &Write) -> Option<State> {
     if write.was_refused() {

@@ -343,7 +343,7 @@ fn who_asks_for_another_lifecycle_while_a_call_may_be_on_the_wire_waits() {
     let asked = written(next(&drill(), None, &failed(), now()));
     let mut other = drill();
     if let super::super::Order::Copy(order) = &mut other.order {
-        order.retention = Retention::of(9, None).unwrap();
+        order.retention = super::super::Retention::of(9, None).unwrap();
     }
     assert_ne!(other.order, asked.order);
     assert_eq!(next(&other, Some(&asked), &failed(), now() + SignedDuration::from_mins(4)), Step::Busy);

@@ -91,23 +91,51 @@ fn lifecycle(write: &Write, scene: &Scene<'_>) -> Judged {
     match before {
         Some(Some(was)) if was == now => return Err(Silence::Unchanged),
         Some(Some(was)) if was < now => return Err(Silence::OnlyWidens),
-        None if now >= SHORT => return Err(Silence::NoBefore),
         Some(_) | None => {}
     }
+    let (vault, point) = (named(write, "backupVaultName"), named(write, "recoveryPointArn"));
+    let show = || {
+        let pattern = "aws backup describe-recovery-point --backup-vault-name {} --recovery-point-arn {} --region {}";
+        command(pattern, &[&vault, &point, write.region.as_str()])
+    };
+    // The lifecycle that a plan gave it is in no record of a write, and nobody changes those of single points as a routine.
+    if before.is_none() && now >= SHORT {
+        let what = format!("set the life of the recovery point {point}: it is {}; what it was before is not known", in_days(after));
+        return Deed::of(write, DeedKind::RetentionShortened, Severity::Medium, what)
+            .changed(Some("not known".to_owned()), Some(in_days(after)))
+            .endangers("If it was to be kept for longer, AWS Backup deletes it earlier, and it looks like the end of any lifecycle.")
+            .undo("Compare it with the lifecycle in its plan, and give it back what it lost; this shows what it has now.", show())
+            .judged();
+    }
     let severity = by_account(write, scene, Severity::High, Severity::Medium);
-    let what = format!("gave the recovery point {} a shorter life: it is {}", named(write, "recoveryPointArn"), in_days(after));
-    let undo = match (before, write.text("backupVaultName"), write.text("recoveryPointArn")) {
-        (Some(Some(was)), Some(vault), Some(point)) => command(
-            "aws backup update-recovery-point-lifecycle --backup-vault-name {} --recovery-point-arn {} --lifecycle DeleteAfterDays={} --region {}",
-            &[&vault, &point, &was.to_string(), write.region.as_str()],
-        ),
-        _ => None,
+    let what = format!("gave the recovery point {point} a shorter life: it is {}", in_days(after));
+    let (how, undo) = match scene.before.and_then(|before| older_lifecycle(&before.value)) {
+        Some(older) => {
+            let pattern =
+                "aws backup update-recovery-point-lifecycle --backup-vault-name {} --recovery-point-arn {} --lifecycle {} --region {}";
+            ("Give it its old lifecycle back before that time.", command(pattern, &[&vault, &point, &older, write.region.as_str()]))
+        }
+        None => ("Give it its old lifecycle back before that time; this shows what it has now.", show()),
     };
     Deed::of(write, DeedKind::RetentionShortened, severity, what)
         .changed(Some(before.map_or_else(|| "not known".to_owned(), in_days)), Some(in_days(after)))
         .endangers("AWS Backup deletes it at that time, and it looks like the end of any lifecycle.")
-        .undo("Give it its old lifecycle back before that time.", undo)
+        .undo(how, undo)
         .judged()
+}
+
+/// A lifecycle as the command takes it, where it has an end and nothing but days.
+fn older_lifecycle(lifecycle: &Value) -> Option<String> {
+    const NAMES: [&str; 2] = ["MoveToColdStorageAfterDays", "DeleteAfterDays"];
+    let of = lifecycle.as_object()?;
+    let has_others = of.iter().any(|(name, value)| !value.is_null() && !NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    let [cold, end] = NAMES.map(|name| member(lifecycle, name).map(|days| days.as_u64().map(|days| format!("{name}={days}"))));
+    let end = end??;
+    match cold {
+        _ if has_others => None,
+        None => Some(end),
+        Some(cold) => Some(format!("{},{end}", cold?)),
+    }
 }
 
 fn plan_deleted(write: &Write) -> Judged {

@@ -8,6 +8,7 @@ mod keys;
 mod organization;
 mod plans;
 mod roles;
+mod scp;
 mod trail;
 mod vaults;
 

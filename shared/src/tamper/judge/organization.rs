@@ -1,39 +1,26 @@
 //! The organization, its policies and administrators.
 
-use serde_json::Value;
-
 use super::super::deed::command;
 use super::super::write::member;
 use super::backup::named;
-use super::documents::{list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, plans, trail};
+use super::documents::sorted;
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, plans, scp, trail};
 
-/// Actions that a service control policy protects backups by.
-const PROTECTED: [&str; 7] = [
-    "backup:DeleteRecoveryPoint",
-    "backup:DeleteBackupVault",
-    "backup:UpdateRecoveryPointLifecycle",
-    "backup:PutBackupVaultAccessPolicy",
-    "kms:ScheduleKeyDeletion",
-    "kms:DisableKey",
-    "organizations:LeaveOrganization",
-];
 /// Permissions that one message lists.
 const MOST: usize = 6;
 
 pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     match write.event_name.as_str() {
         "UpdatePolicy" => policy(write, scene),
+        "AttachPolicy" => attached(write, scene),
         "DetachPolicy" => {
-            let what = format!("detached the policy {} from {}", named(write, "policyId"), named(write, "targetId"));
-            weakened(write, Severity::Medium, what, "What the policy backed up or protected there is not any more.", "Attach it again.", {
-                let values = (write.text("policyId").unwrap_or_default(), write.text("targetId").unwrap_or_default());
-                command("aws organizations attach-policy --policy-id {} --target-id {}", &[&values.0, &values.1])
-            })
+            let (policy, target) = (named(write, "policyId"), named(write, "targetId"));
+            let attach = command("aws organizations attach-policy --policy-id {} --target-id {}", &[&policy, &target]);
+            taken_away(write, scene, &format!("detached the policy {policy} from {target}"), "Attach it again.", attach)
         }
         "DeletePolicy" => {
             let what = format!("deleted the policy {} of the organization", named(write, "policyId"));
-            weakened(write, Severity::Medium, what, "It cannot be attached again.", "Make it again from its source.", None)
+            taken_away(write, scene, &what, "It cannot be attached again: make it anew from its source.", None)
         }
         "DisablePolicyType" => {
             let kind = named(write, "policyType");
@@ -79,14 +66,47 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         let what = format!("{done} the backup policy {id}: {}", plans::list(&mut found, MOST));
         return weakened(write, severity, what, endangers, undo, show);
     }
-    let denies = |value: &Value| parts(value, "Deny");
-    let mut open = lost(&denies(&before.value), &denies(&content));
-    open.retain(|part| part.is_about(&PROTECTED));
-    if !open.is_empty() {
-        let what = format!("took from the policy {id} of the organization what it denied: {}", list(&open, MOST));
-        return weakened(write, Severity::High, what, endangers, undo, show);
+    match scp::worst(&before.value, &content) {
+        None => Err(Silence::NotOfBackups),
+        Some((severity, what)) => {
+            weakened(write, severity, format!("changed the policy {id} of the organization: {what}"), endangers, undo, show)
+        }
     }
-    Err(Silence::NotOfBackups)
+}
+
+/// An attachment takes something only where the policy refuses what backups need.
+fn attached(write: &Write, scene: &Scene<'_>) -> Judged {
+    let Some((severity, what)) = scene.before.and_then(|before| scp::refused(&before.value)) else { return Err(Silence::Harmless) };
+    let (policy, target) = (named(write, "policyId"), named(write, "targetId"));
+    let detach = command("aws organizations detach-policy --policy-id {} --target-id {}", &[&policy, &target]);
+    let what = format!("attached the policy {policy} to {target}: {what}");
+    weakened(
+        write,
+        severity,
+        what,
+        "It holds in every account below at once.",
+        "Look whether it spares backups; if not, detach it.",
+        detach,
+    )
+}
+
+/// A policy that holds no more: by what it said, where the log knows that.
+fn taken_away(write: &Write, scene: &Scene<'_>, what: &str, undo: &str, command: Option<String>) -> Judged {
+    let Some(content) = scene.before.map(|before| &before.value) else {
+        let endangers = "What it said is not known: what it backed up, protected or allowed there is not any more.";
+        return weakened(write, Severity::Medium, what.to_owned(), endangers, undo, command);
+    };
+    if content.get("plans").is_some() {
+        return weakened(write, Severity::High, what.to_owned(), "What it had backed up there is not backed up any more.", undo, command);
+    }
+    match scp::protected(content) {
+        None if scp::allows(content) => {
+            let endangers = "What it allowed backups, and no other policy there does, is refused.";
+            weakened(write, Severity::Medium, what.to_owned(), endangers, undo, command)
+        }
+        None => Err(Silence::NotOfBackups),
+        Some((severity, list)) => weakened(write, severity, what.to_owned(), &format!("There is allowed again: {list}."), undo, command),
+    }
 }
 
 fn is_backup_policy(write: &Write) -> bool {
