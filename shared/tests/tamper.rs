@@ -168,6 +168,11 @@ fn what_undoes_a_deed_gives_back_all_of_the_older_and_nothing_that_was_not_there
     assert!(trail.ends_with(" --s3-bucket-name records"), "{trail}");
     let trail = undo("trail-of-one-account").unwrap();
     assert!(trail.ends_with(" --is-organization-trail --include-global-service-events"), "{trail}");
+    let lock = undo("lock-with-a-clock").unwrap();
+    let at = "--backup-vault-name central-vault --region eu-central-1";
+    let (remove, put) = ("aws backup delete-backup-vault-lock-configuration", "aws backup put-backup-vault-lock-configuration");
+    assert_eq!(lock, format!("{remove} {at} && {put} {at} --min-retention-days 7 --max-retention-days 400"));
+    assert_eq!(undo("lock-that-is-final-in-days"), Some(format!("{remove} --backup-vault-name central-vault --region eu-central-1")));
     assert!(undo("trail-into-a-bucket").unwrap().starts_with("aws cloudtrail get-trail "));
 }
 

@@ -48,6 +48,8 @@ kinds! {
     VaultLockRemoved = "vault-lock-removed",
     /// The lock of a vault keeps less than before.
     VaultLockLoosened = "vault-lock-loosened",
+    /// The lock of a vault refuses more, or will be final.
+    VaultLockSharpened = "vault-lock-sharpened",
     /// A vault needs no approval of several people any more.
     ApprovalRemoved = "approval-removed",
     /// Notifications, frameworks, reports or restore tests were removed.

@@ -10,7 +10,7 @@ use super::documents::sorted;
 use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account, is_aws_backup, is_linked_role, plans, vaults};
 
 /// What is kept for fewer days than this endangers something even where nobody knows what it was before: a monthly backup is older.
-const SHORT: f64 = 35.0;
+pub(super) const SHORT: f64 = 35.0;
 /// Differences that one message lists.
 const MOST: usize = 6;
 

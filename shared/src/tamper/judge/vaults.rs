@@ -1,10 +1,11 @@
 //! Vaults, their policies and their locks.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::super::deed::command;
 use super::super::write::member;
-use super::backup::named;
+use super::backup::{SHORT, named};
 use super::documents::{Part, list, lost, parts, sorted};
 use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account, inside};
 
@@ -20,6 +21,8 @@ const PROTECTED: [&str; 7] = [
 ];
 /// What lets copies in.
 const COPY: [&str; 1] = ["backup:CopyIntoBackupVault"];
+/// A lock that demands more days than this refuses the monthly copies of `deploy/management-account.yaml`.
+const LONG: f64 = 400.0;
 /// Permissions that one message lists.
 const MOST: usize = 6;
 
@@ -119,24 +122,35 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     Err(Silence::OnlyWidens)
 }
 
+/// The lock that a vault had, put again; the date from which a lock is final is for people to set anew.
+fn put_again(write: &Write, lock: &Value) -> Option<String> {
+    let vault = named(write, "backupVaultName");
+    let days = |name: &str| member(lock, name).and_then(Value::as_u64).map(|days| days.to_string());
+    let (least, most) = (days("minRetentionDays"), days("maxRetentionDays"));
+    let mut pattern = "aws backup put-backup-vault-lock-configuration --backup-vault-name {} --region {}".to_owned();
+    let mut values = vec![vault.as_str(), write.region.as_str()];
+    for (option, days) in [(" --min-retention-days {}", &least), (" --max-retention-days {}", &most)] {
+        if let Some(days) = days {
+            pattern.push_str(option);
+            values.push(days);
+        }
+    }
+    command(&pattern, &values).filter(|_| least.is_some() || most.is_some())
+}
+
+fn show(write: &Write) -> Option<String> {
+    let vault = named(write, "backupVaultName");
+    command("aws backup describe-backup-vault --backup-vault-name {} --region {}", &[&vault, write.region.as_str()])
+}
+
 fn lock_removed(write: &Write, scene: &Scene<'_>) -> Judged {
     let severity = by_account(write, scene, Severity::Critical, Severity::High);
-    let vault = named(write, "backupVaultName");
-    // What it was put with: a lock of governance mode.
-    let least = scene.before.and_then(|before| member(&before.value, "minRetentionDays")).and_then(Value::as_u64);
-    let undo = match least {
-        Some(least) => command(
-            "aws backup put-backup-vault-lock-configuration --backup-vault-name {} --min-retention-days {} --region {}",
-            &[&vault, &least.to_string(), write.region.as_str()],
-        ),
-        None => command("aws backup describe-backup-vault --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]),
+    // What it was put with: a lock of governance mode, or one that was not final yet.
+    let (how, undo) = match scene.before.and_then(|before| put_again(write, &before.value)) {
+        Some(again) => ("Lock it again, with the retention that it had.", Some(again)),
+        None => ("Lock it again; this shows the vault as it is now.", show(write)),
     };
-    let how = if least.is_some() {
-        "Lock it again, with the retention that it had."
-    } else {
-        "Lock it again; this shows the vault as it is now."
-    };
-    Deed::of(write, DeedKind::VaultLockRemoved, severity, format!("removed the lock of the vault {vault}"))
+    Deed::of(write, DeedKind::VaultLockRemoved, severity, format!("removed the lock of the vault {}", named(write, "backupVaultName")))
         .changed(scene.before.map(|before| sorted(&before.value)), Some("no lock".to_owned()))
         .endangers("Recovery points of this vault can be deleted at once; a deletion often follows.")
         .undo(how, undo)
@@ -148,24 +162,79 @@ fn lock(write: &Write, scene: &Scene<'_>) -> Judged {
         let value = member(value, name)?;
         value.as_f64().or_else(|| value.as_str()?.parse().ok())
     };
-    let Some(before) = scene.before.filter(|before| !before.value.is_null()) else { return Err(Silence::NoBefore) };
-    let of_both = |name: &str| (number(&before.value, name), number(&write.request, name));
+    let vault = named(write, "backupVaultName");
+    let before = scene.before.map(|before| &before.value);
+    let of_both = |name: &str| (before.and_then(|before| number(before, name)), number(&write.request, name));
     let ((least, least_now), (most, most_now)) = (of_both("minRetentionDays"), of_both("maxRetentionDays"));
+    let (clock, clock_now) = of_both("changeableForDays");
+    let or = |days: Option<f64>, none: &str| days.map_or_else(|| none.to_owned(), |days| days.to_string());
+
     let mut lost = Vec::new();
     if let Some(least) = least.filter(|least| least_now.is_none_or(|now| now < *least)) {
-        lost.push(format!("at least {least} days, now {}", least_now.map_or_else(|| "no least".to_owned(), |now| now.to_string())));
+        lost.push(format!("at least {least} days, now {}", or(least_now, "no least")));
     }
-    if let Some(now) = most_now.filter(|now| most.is_none_or(|most| *now < most)) {
-        lost.push(format!("at most {now} days, before {}", most.map_or_else(|| "no most".to_owned(), |most| most.to_string())));
+    let older = before.filter(|before| !before.is_null());
+    if let Some(now) = most_now.filter(|now| older.is_some() && most.is_none_or(|most| *now < most)) {
+        lost.push(format!("at most {now} days, before {}", or(most, "no most")));
     }
-    if lost.is_empty() {
-        return Err(if (least, most) == (least_now, most_now) { Silence::Unchanged } else { Silence::OnlyWidens });
+    if let Some(clock) = clock.filter(|_| clock_now.is_none()) {
+        lost.push(format!("final after {clock} days, now never"));
     }
-    let severity = by_account(write, scene, Severity::High, Severity::Medium);
-    let what = format!("loosened the lock of the vault {}: {}", named(write, "backupVaultName"), lost.join("; "));
-    Deed::of(write, DeedKind::VaultLockLoosened, severity, what)
-        .changed(Some(sorted(&before.value)), Some(lost.join("; ")))
-        .endangers("Recovery points may be kept for a shorter time than the lock demanded, or copies that are kept longer are refused.")
-        .undo("Give the lock its old retention back.", None)
+
+    let final_at = clock_now.filter(|now| clock != Some(*now)).map(|days| {
+        let at = SignedDuration::try_from_secs_f64(days * 86_400.0).ok().and_then(|days| write.at.checked_add(days).ok());
+        (days, at.map_or_else(|| "then".to_owned(), |at| format!("{at:.0}")))
+    });
+    let mut sharper = Vec::new();
+    if let Some((days, at)) = &final_at {
+        sharper.push(format!("it is final in {days} days, at {at}"));
+    }
+    if let Some(now) = least_now.filter(|now| *now > LONG && least.is_none_or(|least| least < *now)) {
+        sharper.push(format!("it refuses whatever is kept for fewer than {now} days"));
+    }
+    if let Some(now) = most_now.filter(|now| *now < SHORT && most.is_none_or(|most| *now < most)) {
+        sharper.push(format!("it refuses whatever is kept for more than {now} days"));
+    }
+
+    if lost.is_empty() && sharper.is_empty() {
+        let is_same = (least, most, clock) == (least_now, most_now, clock_now);
+        return Err(match older {
+            None => Silence::NoBefore,
+            Some(_) if is_same => Silence::Unchanged,
+            Some(_) => Silence::OnlyWidens,
+        });
+    }
+    let texts = [lost.clone(), sharper.clone()].concat().join("; ");
+    let again = older.and_then(|older| put_again(write, older));
+    let (how, undo) = match (&final_at, again) {
+        (Some((_, at)), again) => {
+            let remove = "aws backup delete-backup-vault-lock-configuration --backup-vault-name {} --region {}";
+            let remove = command(remove, &[&vault, write.region.as_str()]);
+            let both = remove.map(|remove| again.map_or_else(|| remove.clone(), |again| format!("{remove} && {again}")));
+            let older = if older.is_some() { ", and puts the older one" } else { "" };
+            (
+                format!(
+                    "Look at what it demands, and whether every plan keeps to it. Until {at} this takes the lock away{older}; then nobody can."
+                ),
+                both,
+            )
+        }
+        (None, Some(again)) => ("Give the lock its old retention back.".to_owned(), Some(again)),
+        (None, None) => ("Give the lock a retention that every plan keeps to; this shows the vault as it is now.".to_owned(), show(write)),
+    };
+    let (kind, verb) = match lost.is_empty() {
+        true => (DeedKind::VaultLockSharpened, "sharpened"),
+        false => (DeedKind::VaultLockLoosened, "loosened"),
+    };
+    let severity = if sharper.is_empty() { by_account(write, scene, Severity::High, Severity::Medium) } else { Severity::High };
+    let endangers = if lost.is_empty() {
+        "A backup or copy that does not keep to it fails, what it admits is kept that long, and once it is final nobody can change it."
+    } else {
+        "Recovery points may be kept for a shorter time than the lock demanded, or copies that are kept longer are refused."
+    };
+    Deed::of(write, kind, severity, format!("{verb} the lock of the vault {vault}: {texts}"))
+        .changed(before.map(sorted), Some(texts))
+        .endangers(endangers)
+        .undo(how, undo)
         .judged()
 }
