@@ -83,7 +83,8 @@ fn judged(case: &Value) -> (Write, tamper::Judged) {
         // An older write that succeeded, whatever becomes of the newer one.
         let clean =
             json!({"service": case["service"], "account": case["account"], "region": case["region"], "event_name": "", "before": before});
-        let older = write(&event(&clean, before["event_name"].as_str().unwrap(), &before["request"], "2026-11-01T05:00:00Z", "older"));
+        let at = before["at"].as_str().unwrap_or("2026-11-01T05:00:00Z");
+        let older = write(&event(&clean, before["event_name"].as_str().unwrap(), &before["request"], at, "older"));
         (tamper::log_names(&older), tamper::state(&older).unwrap())
     });
     let now = write(&event(case, case["event_name"].as_str().unwrap(), &case["request"], "2026-11-02T05:00:00Z", "newer"));
@@ -173,6 +174,13 @@ fn what_undoes_a_deed_gives_back_all_of_the_older_and_nothing_that_was_not_there
     let (remove, put) = ("aws backup delete-backup-vault-lock-configuration", "aws backup put-backup-vault-lock-configuration");
     assert_eq!(lock, format!("{remove} {at} && {put} {at} --min-retention-days 7 --max-retention-days 400"));
     assert_eq!(undo("lock-that-is-final-in-days"), Some(format!("{remove} --backup-vault-name central-vault --region eu-central-1")));
+    let off = undo("settings-written-whole-and-one-off").unwrap();
+    assert!(off.ends_with(" --resource-type-opt-in-preference EBS=true"), "{off}");
+    assert!(undo("settings-written-whole").unwrap().starts_with("aws backup describe-region-settings "));
+    assert!(undo("management-off").unwrap().ends_with(" --resource-type-management-preference DynamoDB=true"));
+    assert_eq!(undo("settings-of-the-organization-written-whole"), Some("aws backup describe-global-settings".to_owned()));
+    let both = undo("copies-and-approvals-off").unwrap();
+    assert!(both.ends_with(" --global-settings isCrossAccountBackupEnabled=true,isMpaEnabled=true"), "{both}");
     assert!(undo("trail-into-a-bucket").unwrap().starts_with("aws cloudtrail get-trail "));
 }
 

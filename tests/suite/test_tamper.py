@@ -44,7 +44,7 @@ def event(case: Json, number: int, name: str, request: Any, *, older: bool = Fal
     }
     if by := case.get("invoked_by"):
         identity["invokedBy"] = by
-    at = "2026-11-01T05:00:00Z" if older else "2026-11-02T05:00:00Z"
+    at = case["before"].get("at", "2026-11-01T05:00:00Z") if older else "2026-11-02T05:00:00Z"
     detail: Json = {
         "eventVersion": "1.11",
         "userIdentity": identity,

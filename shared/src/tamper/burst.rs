@@ -124,7 +124,11 @@ impl Burst {
             let count = self.counts.entry(deed.kind).or_default();
             *count = count.saturating_add(1);
             match deed.kind {
-                DeedKind::VaultLockRemoved | DeedKind::VaultLockLoosened | DeedKind::VaultPolicyWeakened | DeedKind::ApprovalRemoved => {
+                DeedKind::VaultLockRemoved
+                | DeedKind::VaultLockLoosened
+                | DeedKind::VaultPolicyWeakened
+                | DeedKind::ApprovalRemoved
+                | DeedKind::LegalHoldCancelled => {
                     self.unprotected_at = [self.unprotected_at, Some(deed.at)].into_iter().flatten().min();
                 }
                 DeedKind::PointDeleted | DeedKind::VaultDeleted | DeedKind::RetentionShortened => {

@@ -50,6 +50,8 @@ kinds! {
     VaultLockLoosened = "vault-lock-loosened",
     /// The lock of a vault refuses more, or will be final.
     VaultLockSharpened = "vault-lock-sharpened",
+    /// A legal hold keeps its recovery points no more.
+    LegalHoldCancelled = "legal-hold-cancelled",
     /// A vault needs no approval of several people any more.
     ApprovalRemoved = "approval-removed",
     /// Notifications, frameworks, reports or restore tests were removed.

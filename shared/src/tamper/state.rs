@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Write;
+use super::write::member;
 
 /// A state of an object, as its write gave it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,7 @@ pub struct Before {
 pub fn aspect(write: &Write) -> Option<&'static str> {
     match (write.service.as_str(), write.event_name.as_str()) {
         _ if write.was_refused() => None,
+        ("backup", "DeleteBackupSelection") => Some("selection"),
         ("organizations", "AttachPolicy" | "DetachPolicy" | "DeletePolicy") => Some("policy"),
         _ => state(write).map(|state| state.aspect),
     }
@@ -53,7 +55,22 @@ pub fn state(write: &Write) -> Option<State> {
         ("backup", "DeleteBackupVaultNotifications") => state("notifications", Value::Null),
         ("backup", "CreateBackupPlan" | "UpdateBackupPlan") => state("plan", write.part("backupPlan")?.clone()),
         ("backup", "UpdateRecoveryPointLifecycle") => state("lifecycle", write.part("lifecycle")?.clone()),
-        ("backup", "UpdateRegionSettings") => state("opt-in", write.part("resourceTypeOptInPreference")?.clone()),
+        // One map may be written without the other, which stays as it is.
+        ("backup", "UpdateRegionSettings") => {
+            let maps = ["resourceTypeOptInPreference", "resourceTypeManagementPreference"];
+            let [opt_in, management] = maps.map(|name| write.part(name));
+            let aspect = if opt_in.is_some() { "opt-in" } else { "management" };
+            opt_in.or(management)?;
+            state(aspect, json!({"resourceTypeOptInPreference": opt_in, "resourceTypeManagementPreference": management}))
+        }
+        ("backup", "CreateBackupSelection") => state(
+            "selection",
+            json!({
+                "selectionId": member(&write.response, "selectionId"),
+                "backupSelection": write.part("backupSelection"),
+                "at": write.at.to_string(),
+            }),
+        ),
         ("backup", "UpdateGlobalSettings") => state("global-settings", write.part("globalSettings")?.clone()),
         ("iam", "UpdateAssumeRolePolicy") => state("trust", write.document("policyDocument")?),
         ("iam", "CreateRole") => state("trust", write.document("assumeRolePolicyDocument")?),

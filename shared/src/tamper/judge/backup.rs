@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::super::deed::command;
@@ -11,6 +12,8 @@ use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account,
 
 /// What is kept for fewer days than this endangers something even where nobody knows what it was before: a monthly backup is older.
 pub(super) const SHORT: f64 = 35.0;
+/// A stack takes the older selection away when all else is done.
+const REPLACED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// Differences that one message lists.
 const MOST: usize = 6;
 
@@ -25,9 +28,10 @@ pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
         "DeleteRecoveryPoint" => point_deleted(write, scene),
         "DisassociateRecoveryPoint" | "DisassociateRecoveryPointFromParent" => point_disassociated(write),
         "UpdateRecoveryPointLifecycle" => lifecycle(write, scene),
-        "DeleteBackupPlan" | "DeleteBackupSelection" => plan_deleted(write),
+        "DeleteBackupPlan" | "DeleteBackupSelection" => plan_deleted(write, scene),
+        "CancelLegalHold" => hold_cancelled(write),
         "UpdateBackupPlan" => plan_changed(write, scene),
-        "UpdateRegionSettings" => opt_in(write, scene),
+        "UpdateRegionSettings" => region_settings(write, scene),
         "UpdateGlobalSettings" => global_settings(write, scene),
         "StopBackupJob" => {
             Deed::of(write, DeedKind::JobStopped, Severity::Low, format!("stopped the backup job {}", named(write, "backupJobId")))
@@ -138,19 +142,57 @@ fn older_lifecycle(lifecycle: &Value) -> Option<String> {
     }
 }
 
-fn plan_deleted(write: &Write) -> Judged {
+fn plan_deleted(write: &Write, scene: &Scene<'_>) -> Judged {
     let id = named(write, "backupPlanId");
-    let (what, endangers) = if write.event_name == "DeleteBackupPlan" {
-        (format!("deleted the backup plan {id}"), "Nothing of this plan is backed up or copied any more.")
-    } else {
-        (
-            format!("deleted the selection {} of the backup plan {id}", named(write, "selectionId")),
-            "What it selected is not backed up any more.",
-        )
+    if write.event_name == "DeleteBackupPlan" {
+        return Deed::of(write, DeedKind::PlanDeleted, Severity::Medium, format!("deleted the backup plan {id}"))
+            .endangers("Nothing of this plan is backed up or copied any more.")
+            .undo("Make it again, from its source or from the last report of a sweep; run what it missed by hand.", None)
+            .judged();
+    }
+    let selection = named(write, "selectionId");
+    let show = command("aws backup list-backup-selections --backup-plan-id {} --region {}", &[&id, write.region.as_str()]);
+    // A stack that changes a selection makes the new one first.
+    let newer = scene.before.and_then(|before| replacement(&before.value, &selection, write.at));
+    let (severity, what, endangers) = match newer {
+        Some(newer) => (
+            Severity::Low,
+            format!("replaced the selection {selection} of the backup plan {id} by {newer}"),
+            "What the older one selected and the newer one does not is not backed up any more.",
+        ),
+        None => (
+            Severity::Medium,
+            format!("deleted the selection {selection} of the backup plan {id}"),
+            "What it selected, and no other selection does, is not backed up any more.",
+        ),
     };
-    Deed::of(write, DeedKind::PlanDeleted, Severity::Medium, what)
+    Deed::of(write, DeedKind::PlanDeleted, severity, what)
         .endangers(endangers)
-        .undo("Make it again, from its source or from the last report of a sweep; run what it missed by hand.", None)
+        .undo(
+            "Make what is missing again, from its source or from the last report of a sweep; this shows the selections of the plan.",
+            show,
+        )
+        .judged()
+}
+
+/// The name of a selection that was made for the same plan just before, and selects something.
+fn replacement(newer: &Value, deleted: &str, at: Timestamp) -> Option<String> {
+    let made = member(newer, "at")?.as_str()?.parse::<Timestamp>().ok()?;
+    let is_just_before = made <= at && at.duration_since(made) <= REPLACED_WITHIN;
+    let is_another = member(newer, "selectionId").and_then(Value::as_str).is_some_and(|id| id != deleted);
+    let selection = member(newer, "backupSelection")?;
+    let has = |name: &str| member(selection, name).is_some_and(|value| !matches!(sorted(value).as_str(), "[]" | "{}" | ""));
+    let selects = ["resources", "listOfTags", "conditions"].iter().any(|name| has(name));
+    (is_just_before && is_another && selects)
+        .then(|| member(selection, "selectionName").and_then(Value::as_str).unwrap_or("one without a name").to_owned())
+}
+
+fn hold_cancelled(write: &Write) -> Judged {
+    let id = named(write, "legalHoldId");
+    let show = command("aws backup get-legal-hold --legal-hold-id {} --region {}", &[&id, write.region.as_str()]);
+    Deed::of(write, DeedKind::LegalHoldCancelled, Severity::High, format!("cancelled the legal hold {id}"))
+        .endangers("Recovery points that it kept beyond their time are deleted now, and the others can be deleted again.")
+        .undo("Make a hold of the same recovery points at once; this shows which ones, as long as AWS Backup keeps the record.", show)
         .judged()
 }
 
@@ -189,65 +231,127 @@ fn plan_changed(write: &Write, scene: &Scene<'_>) -> Judged {
     )
 }
 
-fn opt_in(write: &Write, scene: &Scene<'_>) -> Judged {
-    let off = |value: &Value| {
-        let types = value.as_object().into_iter().flatten();
-        types
-            .filter(|(_, on)| on.as_bool() == Some(false) || on.as_str() == Some("false"))
-            .map(|(name, _)| name.clone())
-            .collect::<BTreeSet<_>>()
-    };
-    let now = off(write.part("resourceTypeOptInPreference").unwrap_or(&Value::Null));
-    let before = scene.before.map(|before| off(&before.value)).unwrap_or_default();
-    let lost = now.difference(&before).cloned().collect::<Vec<_>>();
-    if lost.is_empty() {
-        return Err(if now.is_empty() { Silence::Mends } else { Silence::Unchanged });
+/// What a map of switches turns off, and what of it is known to have been on.
+#[derive(Default)]
+struct SwitchedOff {
+    were_on: Vec<String>,
+    unknown: Vec<String>,
+    /// Nothing is on beside it: whoever writes the whole map once names what is on, too.
+    alone: bool,
+}
+
+impl SwitchedOff {
+    fn of(before: Option<&Value>, now: Option<&Value>) -> Self {
+        let is = |value: &Value, on: bool| value.as_bool() == Some(on) || value.as_str() == Some(if on { "true" } else { "false" });
+        let mut found = Self { alone: true, ..Self::default() };
+        for (name, value) in now.and_then(Value::as_object).into_iter().flatten() {
+            if !is(value, false) {
+                found.alone = false;
+                continue;
+            }
+            match before.and_then(|before| before.get(name)) {
+                Some(before) if is(before, true) => found.were_on.push(name.clone()),
+                Some(before) if is(before, false) => {}
+                _ => found.unknown.push(name.clone()),
+            }
+        }
+        found.were_on.sort();
+        found.unknown.sort();
+        found
     }
-    let types = lost.join(", ");
-    Deed::of(write, DeedKind::OptedOut, Severity::High, format!("switched AWS Backup off for {types} in {}", write.region))
-        .endangers("Plans select nothing of these types in this Region any more, without any failed job.")
-        .undo(
-            "Switch it on again.",
-            lost.iter()
-                .all(|name| name.bytes().all(|b| b.is_ascii_alphanumeric()))
-                .then(|| lost.iter().map(|name| format!("{name}=true")).collect::<Vec<_>>().join(","))
-                .and_then(|types| {
-                    command(
-                        "aws backup update-region-settings --resource-type-opt-in-preference {} --region {}",
-                        &[&types, write.region.as_str()],
-                    )
-                }),
-        )
+
+    fn is_nothing(&self) -> bool {
+        self.were_on.is_empty() && self.unknown.is_empty()
+    }
+
+    /// In words: what is known apart from what is not.
+    fn text(&self, known: &str, unknown: &str) -> Vec<String> {
+        let text = |names: &[String], words: &str| (!names.is_empty()).then(|| words.replace("{}", &names.join(", ")));
+        [text(&self.were_on, known), text(&self.unknown, unknown)].into_iter().flatten().collect()
+    }
+
+    /// What was on, as a command switches it on again.
+    fn on_again(&self) -> String {
+        self.were_on.iter().map(|name| format!("{name}=true")).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Why nobody hears of settings that switch nothing off.
+fn nothing_off(now: &[Option<&Value>]) -> Judged {
+    let is_off = |value: &Value| value.as_bool() == Some(false) || value.as_str() == Some("false");
+    let any = now.iter().flatten().filter_map(|map| map.as_object()).flatten().any(|(_, value)| is_off(value));
+    Err(if any { Silence::Unchanged } else { Silence::Mends })
+}
+
+fn region_settings(write: &Write, scene: &Scene<'_>) -> Judged {
+    const MAPS: [&str; 2] = ["resourceTypeOptInPreference", "resourceTypeManagementPreference"];
+    let now = MAPS.map(|name| write.part(name));
+    let [opt_in, management] =
+        MAPS.map(|name| SwitchedOff::of(scene.before.and_then(|before| member(&before.value, name)), write.part(name)));
+    if opt_in.is_nothing() && management.is_nothing() {
+        return nothing_off(&now);
+    }
+    let mut what = opt_in.text("switched AWS Backup off for {}", "set AWS Backup off for {}, of which it is not known whether it was on");
+    what.extend(management.text(
+        "took the full management by AWS Backup from {}",
+        "set the full management by AWS Backup off for {}, of which it is not known whether it was on",
+    ));
+    let is_known = !opt_in.were_on.is_empty() || !management.were_on.is_empty();
+    let is_opted_out = !opt_in.unknown.is_empty() && opt_in.alone && management.alone;
+    let severity = if is_known || is_opted_out { Severity::High } else { Severity::Medium };
+    let endangers = if opt_in.is_nothing() {
+        "Copies of these types into another account are refused, and their backups are kept by the service and not by AWS Backup."
+    } else {
+        "Plans select nothing of these types in this Region any more, without any failed job."
+    };
+    let mut pattern = "aws backup update-region-settings --region {}".to_owned();
+    let (types, managed) = (opt_in.on_again(), management.on_again());
+    let mut values = vec![write.region.as_str()];
+    for (option, value) in [(" --resource-type-opt-in-preference {}", &types), (" --resource-type-management-preference {}", &managed)] {
+        if !value.is_empty() {
+            pattern.push_str(option);
+            values.push(value);
+        }
+    }
+    let (how, undo) = if is_known {
+        ("Switch on again what was on.", command(&pattern, &values))
+    } else {
+        let show = command("aws backup describe-region-settings --region {}", &[write.region.as_str()]);
+        ("Switch on again what your plans select; this shows the settings as they are now.", show)
+    };
+    Deed::of(write, DeedKind::OptedOut, severity, format!("{} in {}", what.join("; "), write.region))
+        .endangers(endangers)
+        .undo(how, undo)
         .judged()
 }
 
 fn global_settings(write: &Write, scene: &Scene<'_>) -> Judged {
-    let off = |value: &Value| {
-        let all = value.as_object().into_iter().flatten();
-        all.filter(|(_, on)| on.as_bool() == Some(false) || on.as_str() == Some("false"))
-            .map(|(name, _)| name.clone())
-            .collect::<BTreeSet<_>>()
-    };
-    let now = off(write.part("globalSettings").unwrap_or(&Value::Null));
-    let before = scene.before.map(|before| off(&before.value)).unwrap_or_default();
-    let lost = now.difference(&before).cloned().collect::<Vec<_>>();
-    if lost.is_empty() {
-        return Err(if now.is_empty() { Silence::Mends } else { Silence::Unchanged });
+    let now = write.part("globalSettings");
+    let off = SwitchedOff::of(scene.before.map(|before| &before.value), now);
+    if off.is_nothing() {
+        return nothing_off(&[now]);
     }
-    let copies = lost.iter().any(|name| name.eq_ignore_ascii_case("isCrossAccountBackupEnabled"));
+    // Where copies are watched it was on: nobody need have seen it.
+    let copies = off.were_on.iter().chain(&off.unknown).any(|name| name.eq_ignore_ascii_case("isCrossAccountBackupEnabled"));
     let severity = if copies { Severity::Critical } else { Severity::Medium };
-    let what = format!("switched off for the whole organization: {}", lost.join(", "));
-    Deed::of(write, DeedKind::GlobalSettingOff, severity, what)
-        .endangers(if copies {
-            "Every copy into another account fails from now on."
-        } else {
-            "What it controlled is open, or works no more."
-        })
-        .undo(
-            "Switch it on again, in the management account.",
-            lost.first().and_then(|name| command("aws backup update-global-settings --global-settings {}=true", &[name])),
-        )
-        .judged()
+    let what = off.text(
+        "switched off for the whole organization: {}",
+        "set off for the whole organization, where it is not known whether it was on: {}",
+    );
+    let endangers =
+        if copies { "Every copy into another account fails from now on." } else { "What it controlled is open, or works no more." };
+    let mut again = off.on_again();
+    if copies && again.is_empty() {
+        again = "isCrossAccountBackupEnabled=true".to_owned();
+    }
+    let (how, undo) = if again.is_empty() {
+        let show = Some("aws backup describe-global-settings".to_owned());
+        ("Switch on again what you use, in the management account; this shows the settings as they are now.", show)
+    } else {
+        let pattern = "aws backup update-global-settings --global-settings {}";
+        ("Switch on again what was on, in the management account.", command(pattern, &[&again]))
+    };
+    Deed::of(write, DeedKind::GlobalSettingOff, severity, what.join("; ")).endangers(endangers).undo(how, undo).judged()
 }
 
 fn watching(write: &Write, scene: &Scene<'_>) -> Judged {
