@@ -307,6 +307,15 @@ pub fn backup_service_linked_role(partition: &str, account: &AccountId) -> Strin
     format!("arn:{partition}:iam::{account}:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup")
 }
 
+/// The service whose service-linked role this ARN of a role names; `None` for whatever else. Only the beginning of the path says it: AWS reserves
+/// `/aws-service-role/`, and every other path may hold any characters, these words and colons among them.
+pub fn linked_service(role_arn: &str) -> Option<&str> {
+    let mut parts = role_arn.splitn(6, ':');
+    let is_iam = parts.next()? == "arn" && parts.nth(1)? == "iam";
+    let path = parts.nth(2)?.strip_prefix("role/aws-service-role/")?;
+    path.split('/').next().filter(|service| is_iam && !service.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

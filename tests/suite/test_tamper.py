@@ -20,6 +20,7 @@ NAMES = (
     "bde0f455-4e24-4668-aeaa-4932a97f5cc5",
     "1234abcd-12ab-34cd-56ef-1234567890ab",
     "backup-jobs",
+    "backup-rules",
     "p-backups0",
     "9a1b2c3d-0000-4000-8000-000000000001",
 )
@@ -29,7 +30,7 @@ def event(case: Json, number: int, name: str, request: Any, *, older: bool = Fal
     """The event of a case, in the shape that CloudTrail documents; the actor is that of the case alone."""
     account, region = case.get("account", "111111111111"), case.get("region", "eu-central-1")
     service, role = case["service"], case.get("role", f"actor-{number}")
-    path = "aws-service-role/backup.amazonaws.com/" if role.startswith("AWSServiceRole") else ""
+    path = case.get("path", "aws-service-role/backup.amazonaws.com/" if role.startswith("AWSServiceRole") else "")
     issuer = {
         "type": "Role",
         "arn": f"arn:aws:iam::{account}:role/{path}{role}",

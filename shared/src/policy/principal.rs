@@ -2,7 +2,7 @@
 
 use super::document::Principals;
 use super::tri::Tri;
-use crate::arn::Arn;
+use crate::arn::{Arn, linked_service};
 
 /// The caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Principal {
 
     /// Whether the caller is a service-linked role: its path says so, and a session ARN has no path, so the role's ARN must be given.
     pub(crate) fn service_linked(&self, role_arn: Option<&str>) -> Tri {
-        let reserved = |arn: &str| arn.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with("role/aws-service-role/"));
+        let reserved = |arn: &str| linked_service(arn).is_some();
         match &self.kind {
             Kind::Role(_) => reserved(&self.text).into(),
             Kind::Session(name) => match role_arn {

@@ -13,6 +13,7 @@ use super::grid::Grid;
 use super::proof::{Proof, prove};
 use super::statement::{Form, Purpose, literal};
 use super::{NoPatch, stored};
+use crate::arn::linked_service;
 use crate::policy::case::{Case, Unreadable};
 
 /// The answer to one line. As JSON `{id, patch, proof}`, `{id, reason, instead?}` where no patch can work, or `{id?, line, error}` where the line
@@ -186,7 +187,7 @@ fn call(case: &Case, raw: &Value) -> Call {
         guard,
         contexts: vec![request.context.clone()],
         scope: scope(context, unknown(raw)),
-        fixed_identity: named.contains(":role/aws-service-role/"),
+        fixed_identity: linked_service(named).is_some(),
         policies: case.policies.clone(),
     }
 }

@@ -92,13 +92,6 @@ impl Actor {
             is_service: identity.kind == IdentityKind::AwsService,
         }
     }
-
-    /// The name of the role behind it.
-    pub fn role_name(&self) -> Option<&str> {
-        let arn = self.id.strip_prefix("arn:")?;
-        let resource = arn.splitn(5, ':').nth(4)?;
-        resource.strip_prefix("role/")?.rsplit('/').next().filter(|name| !name.is_empty())
-    }
 }
 
 /// Reads one message of the queue of writes. Never fails: what cannot be read has its own answer.

@@ -16,6 +16,7 @@ pub use announced::announced;
 
 use super::deed::{Deed, DeedKind, Judged, Scene, Silence};
 use super::{Actor, Write};
+use crate::arn::linked_service;
 use crate::diagnosis::Severity;
 
 /// Codes by which a caller was told that it may not do this. Any other refusal says nothing of what it wanted.
@@ -78,13 +79,12 @@ fn refused(write: &Write, code: &str) -> Judged {
 
 /// Whether AWS Backup itself is the caller: its service-linked role, which nobody else can assume, or the service.
 fn is_aws_backup(actor: &Actor) -> bool {
-    let linked = actor.id.contains(":role/aws-service-role/backup.amazonaws.com/") && actor.role_name().is_some();
-    linked || actor.invoked_by.as_deref() == Some("backup.amazonaws.com")
+    linked_service(&actor.id) == Some("backup.amazonaws.com") || actor.invoked_by.as_deref() == Some("backup.amazonaws.com")
 }
 
 /// Whether a service-linked role of some service is the caller.
 fn is_linked_role(actor: &Actor) -> bool {
-    actor.is_service || actor.id.contains(":role/aws-service-role/")
+    actor.is_service || linked_service(&actor.id).is_some()
 }
 
 /// How bad it is in an account that keeps the copies, and elsewhere.
