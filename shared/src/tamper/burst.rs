@@ -128,10 +128,11 @@ impl Burst {
                 | DeedKind::VaultLockLoosened
                 | DeedKind::VaultPolicyWeakened
                 | DeedKind::ApprovalRemoved
-                | DeedKind::LegalHoldCancelled => {
+                | DeedKind::LegalHoldCancelled
+                | DeedKind::KeyUnprotected => {
                     self.unprotected_at = [self.unprotected_at, Some(deed.at)].into_iter().flatten().min();
                 }
-                DeedKind::PointDeleted | DeedKind::VaultDeleted | DeedKind::RetentionShortened => {
+                DeedKind::PointDeleted | DeedKind::VaultDeleted | DeedKind::RetentionShortened | DeedKind::KeyDeletionScheduled => {
                     self.deleted_at = self.deleted_at.max(Some(deed.at));
                 }
                 _ => {}

@@ -72,6 +72,10 @@ kinds! {
     KeyDeletionScheduled = "key-deletion-scheduled",
     /// The policy of a key lets backups use it less.
     KeyPolicyNarrowed = "key-policy-narrowed",
+    /// The policy of a key lost what kept the key from being deleted, disabled or changed.
+    KeyUnprotected = "key-unprotected",
+    /// A key may be used by somebody outside.
+    KeyOpened = "key-opened",
     /// A grant on a key was taken away.
     GrantRevoked = "grant-revoked",
     /// New volumes are not encrypted, or under another key.

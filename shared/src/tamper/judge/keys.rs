@@ -15,6 +15,18 @@ const USED: [&str; 7] = [
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:DescribeKey",
 ];
+/// What a Deny in the policy of a key protects from.
+const PROTECTED: [&str; 4] = ["kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:PutKeyPolicy"];
+/// With what a stranger reads backups or makes their key useless. Who may only encrypt does neither.
+const OPENS: [&str; 7] = [
+    "kms:Decrypt",
+    "kms:ReEncryptFrom",
+    "kms:CreateGrant",
+    "kms:ScheduleKeyDeletion",
+    "kms:DisableKey",
+    "kms:DeleteImportedKeyMaterial",
+    "kms:PutKeyPolicy",
+];
 /// Permissions that one message lists.
 const MOST: usize = 6;
 
@@ -25,21 +37,27 @@ pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
             scene,
             "disabled",
             "Whatever is under this key can be neither copied nor restored until it is enabled again.",
-            "enable-key",
+            ("Enable it again.", "aws kms enable-key --key-id {} --region {}"),
         ),
         "ScheduleKeyDeletion" => key_lost(
             write,
             scene,
             "scheduled for deletion",
             "When the waiting period is over, every recovery point under this key is lost for good.",
-            "cancel-key-deletion",
+            (
+                "Take it back and enable the key: after the first of these commands alone it stays disabled.",
+                "aws kms cancel-key-deletion --key-id {} --region {} && aws kms enable-key --key-id {} --region {}",
+            ),
         ),
         "DeleteImportedKeyMaterial" => key_lost(
             write,
             scene,
             "stripped of its material",
             "Every recovery point under this key is unreadable until the same material is imported again.",
-            "",
+            (
+                "Import the same material again; this asks AWS for what the import needs.",
+                "aws kms get-parameters-for-import --key-id {} --wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_4096 --region {}",
+            ),
         ),
         "PutKeyPolicy" => policy(write, scene),
         "RevokeGrant" | "RetireGrant" => grant(write, scene),
@@ -49,7 +67,7 @@ pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
 }
 
 /// Whether backups are known to use the key. That no copy hangs on it says nothing: backups that are never copied use keys, too.
-fn is_used(write: &Write, scene: &Scene<'_>) -> bool {
+pub(super) fn is_used(write: &Write, scene: &Scene<'_>) -> bool {
     let owner = write.object().and_then(crate::arn::Arn::account).unwrap_or_else(|| write.account.clone());
     let speaks_of_backups = scene.before.is_some_and(|before| is_of_backups(&before.value.to_string()));
     scene.keeps_copies(&owner) || speaks_of_backups || scene.of_a_route
@@ -59,7 +77,7 @@ fn is_of_backups(text: &str) -> bool {
     text.to_lowercase().contains("backup")
 }
 
-fn key_lost(write: &Write, scene: &Scene<'_>, what: &str, endangers: &str, undo: &str) -> Judged {
+fn key_lost(write: &Write, scene: &Scene<'_>, what: &str, endangers: &str, (undo, pattern): (&str, &str)) -> Judged {
     let used = is_used(write, scene);
     let kind = if write.event_name == "DisableKey" { DeedKind::KeyDisabled } else { DeedKind::KeyDeletionScheduled };
     let severity = match (used, kind) {
@@ -70,53 +88,75 @@ fn key_lost(write: &Write, scene: &Scene<'_>, what: &str, endangers: &str, undo:
     };
     let key = write.object().map_or_else(|| "that the record does not name".to_owned(), |key| key.as_str().to_owned());
     let note = if used { "" } else { " Whether backups use this key is not known here." };
-    let back = match undo {
-        "" => None,
-        undo => command(&format!("aws kms {undo} --key-id {{}} --region {{}}"), &[&key, write.region.as_str()]),
-    };
+    let region = write.region.as_str();
+    let back = command(pattern, &[&key, region, &key, region]);
     let sentence = match kind {
         DeedKind::KeyDisabled => format!("disabled the key {key}"),
         _ => format!("left the key {key} {what}"),
     };
-    Deed::of(write, kind, severity, sentence).endangers(format!("{endangers}{note}")).undo("Take it back at once.", back).judged()
+    Deed::of(write, kind, severity, sentence).endangers(format!("{endangers}{note}")).undo(undo, back).judged()
 }
 
 fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     let Some(document) = write.document("policy") else { return Err(Silence::NoBefore) };
-    let Some(before) = scene.before else { return Err(Silence::NoBefore) };
-    if sorted(&before.value) == sorted(&document) {
+    if scene.before.is_some_and(|before| sorted(&before.value) == sorted(&document)) {
         return Err(Silence::Unchanged);
     }
     let owner = write.object().and_then(crate::arn::Arn::account).unwrap_or_else(|| write.account.clone());
+    let (allows, denies) = (parts(&document, "Allow"), parts(&document, "Deny"));
+    let before = scene.before.map(|before| (parts(&before.value, "Allow"), parts(&before.value, "Deny")));
+    let (allowed, denied) = before.clone().unwrap_or_default();
+    let of_backups = is_used(write, scene);
+    let mut opened = lost(&allows, &allowed);
+    opened.retain(|part| of_backups && part.is_about(&OPENS) && part.is_outside(&owner, scene));
+    if before.is_none() && opened.is_empty() {
+        return Err(Silence::NoBefore);
+    }
+    let mut unprotected = lost(&denied, &denies);
+    let mut taken = lost(&allowed, &allows);
+    // Without a before nobody knows which Deny is new.
+    let mut forbidden = if before.is_some() { lost(&denies, &denied) } else { Vec::new() };
+    let loses = !(taken.is_empty() && unprotected.is_empty() && forbidden.is_empty());
+    unprotected.retain(|part| of_backups && part.is_about(&PROTECTED));
     let used = scene.keeps_copies(&owner) || scene.of_a_route;
     let concerns = |part: &Part| {
         let foreign = part.account().is_some_and(|account| account != owner.as_str());
         let whole = part.account() == Some(owner.as_str()) && part.principal == owner.as_str();
-        part.is_about(&USED) && (used || foreign || whole || part.principal == "*" || is_of_backups(&part.text()))
+        part.is_about(&USED) && (used || foreign || whole || part.is_about_everybody() || is_of_backups(&part.text()))
     };
-    let mut taken = lost(&parts(&before.value, "Allow"), &parts(&document, "Allow"));
     taken.retain(concerns);
-    let mut forbidden = lost(&parts(&document, "Deny"), &parts(&before.value, "Deny"));
     forbidden.retain(concerns);
-    if taken.is_empty() && forbidden.is_empty() {
-        let any = !lost(&parts(&before.value, "Allow"), &parts(&document, "Allow")).is_empty();
-        return Err(if any { Silence::NotOfBackups } else { Silence::OnlyWidens });
-    }
     let key = named(write, "keyId");
-    let mut changes = Vec::new();
-    if !taken.is_empty() {
-        changes.push(format!("no longer allowed: {}", list(&taken, MOST)));
-    }
-    if !forbidden.is_empty() {
-        changes.push(format!("denied: {}", list(&forbidden, MOST)));
-    }
-    let text = changes.join("; ");
+    // The first that happened gives the deed its name.
+    let (kind, what, endangers) = if !unprotected.is_empty() {
+        let what = format!("took from the policy of the key {key} what protected it");
+        (
+            DeedKind::KeyUnprotected,
+            what,
+            "Whoever administers the key may now delete or disable it, and with it every recovery point under it.",
+        )
+    } else if !opened.is_empty() {
+        let what = format!("let somebody use the key {key} who may be outside");
+        (DeedKind::KeyOpened, what, "Whoever it is may read what is under this key, or make the key useless.")
+    } else if !taken.is_empty() || !forbidden.is_empty() {
+        let what = format!("narrowed the policy of the key {key}");
+        (DeedKind::KeyPolicyNarrowed, what, "Copies and restores under this key may be refused from the next one on.")
+    } else {
+        return Err(if loses { Silence::NotOfBackups } else { Silence::OnlyWidens });
+    };
+    let text = [("no longer denied", &unprotected), ("let in", &opened), ("no longer allowed", &taken), ("denied", &forbidden)]
+        .into_iter()
+        .filter(|(_, parts)| !parts.is_empty())
+        .map(|(how, parts)| format!("{how}: {}", list(parts, MOST)))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let gone = [unprotected, taken].concat();
     let show =
         command("aws kms get-key-policy --policy-name default --output text --key-id {} --region {}", &[&key, write.region.as_str()]);
-    Deed::of(write, DeedKind::KeyPolicyNarrowed, Severity::High, format!("narrowed the policy of the key {key}: {text}"))
-        .changed((!taken.is_empty()).then(|| list(&taken, MOST)), Some(text))
-        .endangers("Copies and restores under this key may be refused from the next one on.")
-        .undo("Put back what was taken out; this shows the policy as it is now.", show)
+    Deed::of(write, kind, Severity::High, format!("{what}: {text}"))
+        .changed((!gone.is_empty()).then(|| list(&gone, MOST)), Some(text))
+        .endangers(endangers)
+        .undo("Put the older policy back; this shows the one that is there now.", show)
         .judged()
 }
 
@@ -137,30 +177,34 @@ fn grant(write: &Write, scene: &Scene<'_>) -> Judged {
 
 /// The defaults of EBS in an account and Region.
 pub(super) fn ebs(write: &Write) -> Judged {
-    let (what, severity, endangers, undo) = match write.event_name.as_str() {
+    let key_before = (
+        "Give new volumes the key that they had before (`aws ec2 modify-ebs-default-kms-key-id`); this only shows which one they get now.",
+        "aws ec2 get-ebs-default-kms-key-id --region {}",
+    );
+    let (what, severity, endangers, (undo, pattern)) = match write.event_name.as_str() {
         "DisableEbsEncryptionByDefault" => (
             format!("switched the default encryption of EBS off in {}", write.region),
             Severity::Medium,
             "New volumes are not encrypted unless somebody asks for it.",
-            "aws ec2 enable-ebs-encryption-by-default --region {}",
+            ("Switch it on again.", "aws ec2 enable-ebs-encryption-by-default --region {}"),
         ),
         "ResetEbsDefaultKmsKeyId" => (
             format!("gave new EBS volumes in {} the key that AWS manages", write.region),
             Severity::High,
             "Backups of volumes under a key that AWS manages can never be copied into another account.",
-            "aws ec2 get-ebs-default-kms-key-id --region {}",
+            key_before,
         ),
         "ModifyEbsDefaultKmsKeyId" => (
             format!("gave new EBS volumes in {} another key: {}", write.region, named(write, "kmsKeyId")),
             Severity::Medium,
             "Backups of new volumes can be copied only where the policy of this key lets the backup account use it.",
-            "aws ec2 get-ebs-default-kms-key-id --region {}",
+            key_before,
         ),
         "EnableEbsEncryptionByDefault" => return Err(Silence::Mends),
         _ => return Err(Silence::Harmless),
     };
     Deed::of(write, DeedKind::EbsDefaultChanged, severity, what)
         .endangers(endangers)
-        .undo("Set it back.", command(undo, &[write.region.as_str()]))
+        .undo(undo, command(pattern, &[write.region.as_str()]))
         .judged()
 }
