@@ -117,7 +117,7 @@ impl ChangeLog for ChangeTable {
                 .filter_expression("aspect = :aspect")
                 .expression_attribute_values(":pk", string(partition(&name)))
                 .expression_attribute_values(":this", string(sort_key(write.at, AFTER_EVERY_ID)))
-                .expression_attribute_values(":aspect", string(aspect))
+                .expression_attribute_values(":aspect", string(aspect.as_ref()))
                 .set_exclusive_start_key(next)
                 .send()
                 .await

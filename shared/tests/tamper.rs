@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests fail loudly")]
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -183,6 +184,69 @@ fn what_undoes_a_deed_gives_back_all_of_the_older_and_nothing_that_was_not_there
     let both = undo("copies-and-approvals-off").unwrap();
     assert!(both.ends_with(" --global-settings isCrossAccountBackupEnabled=true,isMpaEnabled=true"), "{both}");
     assert!(undo("trail-into-a-bucket").unwrap().starts_with("aws cloudtrail get-trail "));
+}
+
+#[test]
+fn what_undoes_a_deed_undoes_it_and_what_only_shows_says_so() {
+    const KEY: &str = "arn:aws:kms:eu-central-1:222222222222:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let of = |id: &str| {
+        let case = cases().into_iter().find(|case| case["id"] == id).unwrap();
+        judged(&case).1.unwrap_or_else(|silence| panic!("{id}: {silence:?}")).undo
+    };
+    let commands = [
+        // AWS leaves the key disabled when its deletion is cancelled.
+        (
+            "key-of-copies-scheduled",
+            Some(format!(
+                "aws kms cancel-key-deletion --key-id {KEY} --region eu-central-1 && aws kms enable-key --key-id {KEY} --region eu-central-1"
+            )),
+        ),
+        ("key-of-copies-disabled", Some(format!("aws kms enable-key --key-id {KEY} --region eu-central-1"))),
+        ("backup-role-deleted", None),
+        ("service-linked-role-deleted", Some("aws iam create-service-linked-role --aws-service-name backup.amazonaws.com".to_owned())),
+        (
+            "backup-role-lost-its-policy",
+            Some(
+                "aws iam attach-role-policy --role-name AWSBackupDefaultServiceRole --policy-arn \
+                 arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+                    .to_owned(),
+            ),
+        ),
+        (
+            "backup-role-denied-everything",
+            Some("aws iam detach-role-policy --role-name backup-jobs --policy-arn arn:aws:iam::aws:policy/AWSDenyAll".to_owned()),
+        ),
+        ("backup-role-policy-replaced", Some("aws iam get-role-policy --role-name backup-jobs --policy-name jobs".to_owned())),
+        (
+            "backup-policy-of-a-role-of-another-version",
+            Some("aws iam list-policy-versions --policy-arn arn:aws:iam::111111111111:policy/backup-rules".to_owned()),
+        ),
+        ("ebs-encryption-off", Some("aws ec2 enable-ebs-encryption-by-default --region eu-central-1".to_owned())),
+    ];
+    for (id, command) in commands {
+        assert_eq!(of(id).command, command, "{id}");
+    }
+    // A command that reads mends nothing.
+    for case in cases() {
+        let Ok(deed) = judged(&case).1 else { continue };
+        let reads = deed.undo.command.as_deref().and_then(|command| command.split(' ').nth(2));
+        if matches!(
+            write(&event(&case, case["event_name"].as_str().unwrap(), &case["request"], "2026-11-02T05:00:00Z", "e")).service.as_str(),
+            "kms" | "iam" | "ec2"
+        ) && reads.is_some_and(|verb| verb.starts_with("get-") || verb.starts_with("list-"))
+        {
+            assert!(deed.undo.text.contains("this "), "{}: {}", case["id"], deed.undo.text);
+        }
+    }
+}
+
+#[test]
+fn each_inline_policy_of_a_role_is_compared_with_itself() {
+    let aspect = |policy: &str| {
+        let request = json!({"roleName": "backup-jobs", "policyName": policy, "policyDocument": "{\"Statement\": []}"});
+        tamper::state(&write(&event(&json!({"service": "iam"}), "PutRolePolicy", &request, "2026-11-02T05:00:00Z", "e"))).unwrap().aspect
+    };
+    assert_eq!((aspect("jobs").as_ref(), aspect("more").as_ref()), ("inline/jobs", "inline/more"));
 }
 
 // -- announcements -----------------------------------------------------------------------------------------------------
@@ -564,7 +628,7 @@ fn a_normal_day(account: &str, day: u32) -> Vec<Value> {
 
 #[test]
 fn a_month_of_two_hundred_accounts_in_which_nobody_does_anything_wrong_is_silent() {
-    let mut kept: BTreeMap<(String, &'static str), Value> = BTreeMap::new();
+    let mut kept: BTreeMap<(String, Cow<'static, str>), Value> = BTreeMap::new();
     let mut told = Vec::new();
     let mut seen = 0;
     for day in 0..30 {
@@ -581,8 +645,10 @@ fn a_month_of_two_hundred_accounts_in_which_nobody_does_anything_wrong_is_silent
                 ));
                 let state = tamper::state(&write);
                 let name = tamper::log_names(&write).remove(0);
-                let before =
-                    state.as_ref().and_then(|state| kept.get(&(name.clone(), state.aspect))).map(|value| Before { value: value.clone() });
+                let before = state
+                    .as_ref()
+                    .and_then(|state| kept.get(&(name.clone(), state.aspect.clone())))
+                    .map(|value| Before { value: value.clone() });
                 told.extend(judge(&write, before.as_ref()).ok());
                 kept.extend(state.map(|state| ((name, state.aspect), state.value)));
             }

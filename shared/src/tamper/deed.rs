@@ -82,6 +82,8 @@ kinds! {
     EbsDefaultChanged = "ebs-default-changed",
     /// A role of backups can do less, or was deleted.
     RoleWeakened = "role-weakened",
+    /// A role of backups may be assumed by somebody outside.
+    RoleOpened = "role-opened",
     /// A policy of the organization protects or backs up less.
     OrganizationPolicyWeakened = "organization-policy-weakened",
     /// AWS Backup lost its administrator or its access to the organization.

@@ -1,5 +1,7 @@
 //! What a write left its object in: kept, so that the next write has a before.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::Write;
@@ -8,8 +10,8 @@ use super::write::member;
 /// A state of an object, as its write gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// Which side of the object: a vault has a policy, a lock and notifications.
-    pub aspect: &'static str,
+    /// Which side of the object: a vault has a policy, a lock and notifications. The name of an inline policy is in it, untrusted.
+    pub aspect: Cow<'static, str>,
     /// The document or settings; `null` where there are none any more. Untrusted.
     pub value: Value,
 }
@@ -22,11 +24,11 @@ pub struct Before {
 }
 
 /// The side of its object that a write is compared with, also where it leaves none of it, or leaves it as it was.
-pub fn aspect(write: &Write) -> Option<&'static str> {
+pub fn aspect(write: &Write) -> Option<Cow<'static, str>> {
     match (write.service.as_str(), write.event_name.as_str()) {
         _ if write.was_refused() => None,
-        ("backup", "DeleteBackupSelection") => Some("selection"),
-        ("organizations", "AttachPolicy" | "DetachPolicy" | "DeletePolicy") => Some("policy"),
+        ("backup", "DeleteBackupSelection") => Some("selection".into()),
+        ("organizations", "AttachPolicy" | "DetachPolicy" | "DeletePolicy") => Some("policy".into()),
         _ => state(write).map(|state| state.aspect),
     }
 }
@@ -36,7 +38,7 @@ pub fn state(write: &Write) -> Option<State> {
     if write.was_refused() {
         return None;
     }
-    let state = |aspect, value| Some(State { aspect, value });
+    let state = |aspect: &'static str, value| Some(State { aspect: aspect.into(), value });
     let part = |name: &str| write.part(name).cloned().unwrap_or_default();
     match (write.service.as_str(), write.event_name.as_str()) {
         ("kms", "PutKeyPolicy" | "CreateKey") => state("key-policy", write.document("policy")?),
@@ -79,7 +81,19 @@ pub fn state(write: &Write) -> Option<State> {
             json!({"eventSelectors": part("eventSelectors"), "advancedEventSelectors": part("advancedEventSelectors")}),
         ),
         ("cloudtrail", "UpdateTrail") => state("bucket", Value::String(write.text("s3BucketName")?)),
+        // A role has many of them.
+        ("iam", "PutRolePolicy") => inline(write, write.document("policyDocument")?),
+        ("iam", "DeleteRolePolicy") => inline(write, Value::Null),
+        ("iam", "CreatePolicyVersion") if write.text("setAsDefault").as_deref() == Some("true") => {
+            state("managed-policy", write.document("policyDocument")?)
+        }
+        // Which document counts from now on is not in the call.
+        ("iam", "SetDefaultPolicyVersion") => state("managed-policy", Value::Null),
         ("organizations", "CreatePolicy" | "UpdatePolicy") => state("policy", write.document("content")?),
         _ => None,
     }
+}
+
+fn inline(write: &Write, value: Value) -> Option<State> {
+    Some(State { aspect: format!("inline/{}", write.text("policyName")?).into(), value })
 }
