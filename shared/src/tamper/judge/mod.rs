@@ -22,11 +22,31 @@ use crate::diagnosis::Severity;
 /// Codes by which a caller was told that it may not do this. Any other refusal says nothing of what it wanted.
 const DENIED: [&str; 4] = ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "UnauthorizedOperation"];
 
+/// Services whose own work is refused now and then, and that go on. Others, such as CloudFormation, act for somebody.
+const ON_THEIR_OWN: [&str; 12] = [
+    "autoscaling.amazonaws.com",
+    "backup.amazonaws.com",
+    "dynamodb.amazonaws.com",
+    "ec2.amazonaws.com",
+    "elasticfilesystem.amazonaws.com",
+    "fsx.amazonaws.com",
+    "rds.amazonaws.com",
+    "redshift.amazonaws.com",
+    "s3.amazonaws.com",
+    "ssm-sap.amazonaws.com",
+    "storagegateway.amazonaws.com",
+    "timestream.amazonaws.com",
+];
+
 /// Judges a write.
 pub fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
-    if let Some(code) = &write.error_code {
-        return refused(write, code);
+    match &write.error_code {
+        Some(code) => refused(write, scene, code),
+        None => succeeded(write, scene),
     }
+}
+
+fn succeeded(write: &Write, scene: &Scene<'_>) -> Judged {
     match write.service.as_str() {
         "backup" => backup::judge(write, scene),
         "kms" => keys::judge(write, scene),
@@ -38,37 +58,37 @@ pub fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     }
 }
 
-/// What was tried and refused. Whoever may not delete backups and tries it is worth a look, because stolen credentials look like this first; a
+/// What a call was for that is grave whatever is in it. What there was before is not looked up for a call that was refused, so what it would have
+/// taken is not known.
+fn always_grave(write: &Write, scene: &Scene<'_>) -> Option<DeedKind> {
+    Some(match (write.service.as_str(), write.event_name.as_str()) {
+        ("backup", "DeleteRecoveryPoint") => DeedKind::PointDeleted,
+        ("backup", "DisassociateRecoveryPoint") => DeedKind::PointDisassociated,
+        ("backup", "UpdateRecoveryPointLifecycle") => DeedKind::RetentionShortened,
+        ("backup", "DeleteBackupVault") => DeedKind::VaultDeleted,
+        ("backup", "DeleteBackupVaultAccessPolicy" | "PutBackupVaultAccessPolicy") => DeedKind::VaultPolicyWeakened,
+        ("backup", "DeleteBackupVaultLockConfiguration") => DeedKind::VaultLockRemoved,
+        ("backup", "PutBackupVaultLockConfiguration") => DeedKind::VaultLockLoosened,
+        ("backup", "DeleteBackupPlan") => DeedKind::PlanDeleted,
+        ("kms", "ScheduleKeyDeletion" | "DeleteImportedKeyMaterial") => DeedKind::KeyDeletionScheduled,
+        ("kms", "DisableKey") => DeedKind::KeyDisabled,
+        // Who builds applications is refused this every day, for keys of applications.
+        ("kms", "PutKeyPolicy") if keys::is_used(write, scene) => DeedKind::KeyPolicyNarrowed,
+        ("organizations", "DetachPolicy" | "DeletePolicy" | "UpdatePolicy") => DeedKind::OrganizationPolicyWeakened,
+        ("cloudtrail", "StopLogging" | "DeleteTrail" | "PutEventSelectors") => DeedKind::TrailStopped,
+        _ => return None,
+    })
+}
+
+/// What was tried and refused. Whoever may not endanger backups and tries it is worth a look, because stolen credentials look like this first; a
 /// mistake of somebody who may, such as a vault that is not empty, is not.
-fn refused(write: &Write, code: &str) -> Judged {
-    let grave = matches!(
-        (write.service.as_str(), write.event_name.as_str()),
-        (
-            "backup",
-            "DeleteRecoveryPoint"
-                | "DeleteBackupVault"
-                | "DeleteBackupVaultAccessPolicy"
-                | "DeleteBackupVaultLockConfiguration"
-                | "DisassociateRecoveryPoint"
-                | "UpdateRecoveryPointLifecycle"
-        ) | ("kms", "ScheduleKeyDeletion" | "DisableKey" | "DeleteImportedKeyMaterial")
-            | ("cloudtrail", "StopLogging" | "DeleteTrail")
-    );
-    // Services try what they may not, too, and go on.
-    if !grave || !DENIED.contains(&code) || write.actor.is_service || write.actor.invoked_by.is_some() {
+fn refused(write: &Write, scene: &Scene<'_>, code: &str) -> Judged {
+    let on_its_own = write.actor.invoked_by.as_deref().is_some_and(|service| ON_THEIR_OWN.contains(&service));
+    if !DENIED.contains(&code) || is_linked_role(&write.actor) || on_its_own {
         return Err(Silence::Refused);
     }
-    let kind = match write.event_name.as_str() {
-        "DeleteBackupVault" => DeedKind::VaultDeleted,
-        "DeleteBackupVaultAccessPolicy" => DeedKind::VaultPolicyWeakened,
-        "DeleteBackupVaultLockConfiguration" => DeedKind::VaultLockRemoved,
-        "DisassociateRecoveryPoint" => DeedKind::PointDisassociated,
-        "UpdateRecoveryPointLifecycle" => DeedKind::RetentionShortened,
-        "ScheduleKeyDeletion" | "DeleteImportedKeyMaterial" => DeedKind::KeyDeletionScheduled,
-        "DisableKey" => DeedKind::KeyDisabled,
-        "StopLogging" | "DeleteTrail" => DeedKind::TrailStopped,
-        _ => DeedKind::PointDeleted,
-    };
+    let known = succeeded(write, scene).ok().filter(|deed| deed.severity >= Severity::High).map(|deed| deed.kind);
+    let Some(kind) = known.or_else(|| always_grave(write, scene)) else { return Err(Silence::Refused) };
     let object = write.object().map_or_else(|| "something that the record does not name".to_owned(), |arn| arn.as_str().to_owned());
     let mut deed = Deed::of(write, kind, Severity::Low, format!("was refused {} on {object}", write.action()))
         .endangers("Nothing yet: the call was refused. The same caller may find another way.")
