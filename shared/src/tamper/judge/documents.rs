@@ -139,22 +139,27 @@ impl Part {
         let members = |value: &Value| {
             value.as_object().into_iter().flatten().map(|(name, value)| (name.to_lowercase(), value.clone())).collect::<Vec<_>>()
         };
-        let organization = |id: &str| organization_id.map_or_else(|| !id.contains(['*', '?', '$']), |ours| id == ours);
-        members(&conditions).iter().filter(|(operator, _)| HOLDING.contains(&operator.as_str())).flat_map(|(_, keys)| members(keys)).any(
-            |(key, values)| {
+        let ours = |id: &str| organization_id == Some(id);
+        members(&conditions).iter().filter(|(operator, _)| HOLDING.contains(&operator.as_str())).any(|(operator, keys)| {
+            members(keys).into_iter().any(|(key, values)| {
                 let values = texts(&values);
                 let holds = |value: &String| match key.as_str() {
-                    "aws:principalorgid" | "aws:sourceorgid" => organization(value),
-                    "aws:principalorgpaths" | "aws:sourceorgpaths" => organization(value.split('/').next().unwrap_or_default()),
+                    "aws:principalorgid" | "aws:sourceorgid" => ours(value) || value.eq_ignore_ascii_case("${aws:ResourceOrgID}"),
+                    // A caller has several paths: AWS asks for an operator of sets.
+                    "aws:principalorgpaths" | "aws:sourceorgpaths" => {
+                        operator.starts_with("foranyvalue:") && value.split_once('/').is_some_and(|(id, _)| ours(id))
+                    }
                     // Whoever is of the organization of the object.
                     "aws:resourceorgid" => value.eq_ignore_ascii_case("${aws:PrincipalOrgID}"),
-                    "aws:principalaccount" | "aws:sourceaccount" | "kms:calleraccount" => known(value),
+                    "aws:principalaccount" | "aws:sourceaccount" | "kms:calleraccount" => {
+                        known(value) || value.eq_ignore_ascii_case("${aws:ResourceAccount}")
+                    }
                     "aws:principalarn" | "aws:sourcearn" => value.split(':').nth(4).is_some_and(known),
                     _ => false,
                 };
                 !values.is_empty() && values.iter().all(holds)
-            },
-        )
+            })
+        })
     }
 
     /// The account that it lets in as a whole or by a principal of it.

@@ -3,7 +3,6 @@
 mod announced;
 mod backup;
 mod documents;
-mod inside;
 mod keys;
 mod organization;
 mod plans;

@@ -7,7 +7,7 @@ use super::super::deed::command;
 use super::super::write::member;
 use super::backup::{SHORT, named};
 use super::documents::{Part, list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account, inside};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account};
 
 /// What a Deny in the policy of a vault protects from.
 const PROTECTED: [&str; 7] = [
@@ -83,7 +83,9 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     if before.is_some() {
         closed.extend(lost(&denies, &denied).into_iter().filter(|part| part.is_about(&COPY)));
     }
-    let opened = lost(&inside::open(&document, write, scene), &allowed);
+    let admits = parts(&document, "Allow");
+    let outsiders = admits.iter().filter(|part| part.is_outside(&write.account, scene)).cloned().collect();
+    let opened = lost(&outsiders, &allowed);
     let texts = |parts: &[Part]| (!parts.is_empty()).then(|| list(parts, MOST));
     if let Some(text) = texts(&opened) {
         return Deed::of(
