@@ -352,7 +352,7 @@ impl Kept {
         let standing = incident.standing.clone();
         let mut incident = incident::told(incident, kind, standing.as_ref(), at(minute));
         if let Some(burst) = &mut incident.burst {
-            burst.told_of(alert.event_ids(), true);
+            burst.told_of(alert.event_ids(), alert.severity);
         }
         self.incident = Some(incident);
     }

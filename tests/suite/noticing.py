@@ -118,9 +118,9 @@ class Watched:
     def _handed_over(self) -> set[str]:
         """Whoever asks for the backfill of what never was is told so."""
         self.operations.drain()
-        asked = {"drill": "backfill", "incident_id": "bg-that-never-was"}
+        asked = {"drill": "backfill", "incident_id": "bg-thatneverwas"}
         self.sqs.send_message(QueueUrl=self.url("DrillQueue"), MessageBody=json.dumps(asked))
-        told = [body for body in self.operations.drain() if "bg-that-never-was" in body]
+        told = [body for body in self.operations.drain() if "bg-thatneverwas" in body]
         return {"DrillQueue"} if told else set()
 
     def _schedules(self) -> set[str]:

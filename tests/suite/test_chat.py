@@ -75,9 +75,9 @@ def test_every_function_that_tells_tells_the_chat(lab: Lab) -> None:
         guardian.reconcile()
     (told,) = operations.drain()
     assert STRANGER in told and both(inbox, chat) == []
-    guardian.send('{"drill": "backfill", "incident_id": "bg-that-never-was"}', function=RUN_DRILL)
+    guardian.send('{"drill": "backfill", "incident_id": "bg-thatneverwas"}', function=RUN_DRILL)
     (told,) = operations.drain()
-    assert "bg-that-never-was" in told
+    assert "bg-thatneverwas" in told
     lab.control("subscription", {"endpoint": operations.endpoint, "pending": True})
     guardian.check_alarm_path()
     assert both(inbox, chat) == ["self-check"]

@@ -395,7 +395,7 @@ fn told(view: View, alert: &Alert, standing: Option<&Standing>, now: Timestamp) 
     let mut incident = incident::told(incident, alert.kind, standing, now);
     if let Some(burst) = &mut incident.burst {
         // What was done while the message was on its way is in none yet, nor what had no room in it.
-        burst.told_of(alert.event_ids(), incident.jobs_total == alert.jobs_total);
+        burst.told_of(alert.event_ids(), alert.severity);
     }
     Some((View { incident: Some(incident), ..View::default() }, ()))
 }

@@ -154,17 +154,16 @@ impl Burst {
         }
     }
 
-    /// A message with these deeds was sent, and with everything if `whole`. By name and not by number: events of one second have no order, and some
-    /// arrive late.
-    pub fn told_of<'e>(&mut self, event_ids: impl IntoIterator<Item = &'e str>, whole: bool) {
+    /// A message of this severity with these deeds was sent. By name and not by number: events of one second have no order, and some arrive late,
+    /// others while the message is on its way.
+    pub fn told_of<'e>(&mut self, event_ids: impl IntoIterator<Item = &'e str>, severity: Severity) {
         let named = event_ids.into_iter().collect::<BTreeSet<_>>();
         for deed in self.newest.iter().filter(|deed| named.contains(deed.event_id.as_str())) {
             self.told.insert(deed.event_id.clone());
             self.kinds_told.insert(deed.kind);
         }
-        if whole || self.told_as.is_none() {
-            self.told_as = Some(self.severity());
-        }
+        let (now, pattern) = self.severity();
+        self.told_as = Some((now.min(severity), pattern));
     }
 
     /// Whether it got worse since it was told: as a whole, by another pattern, or by a grave deed of a kind that nobody heard of. A pattern that begins
