@@ -6,6 +6,7 @@ from __future__ import annotations
 from .command import COULD_NOT_TELL
 from .organization import Inbox, failing_route, running_lab
 from .test_backfill import DAYS, backfill, copies_of, only
+from .test_restore_drill import restore, restores_of
 
 
 def test_the_role_for_drills_holds_to_its_lists_whoever_asks() -> None:
@@ -23,3 +24,7 @@ def test_the_role_for_drills_holds_to_its_lists_whoever_asks() -> None:
         assert refused.code == COULD_NOT_TELL, refused.out
         assert "AccessDeniedException" in refused.json()["copies"][0]["reason"]
         assert len(copies_of(route)) == 1
+        nobody = f"arn:aws:iam::{route.source}:role/not-on-the-list"
+        refused = restore(route, "--yes", "--role", nobody, "--format", "json")
+        assert refused.code == COULD_NOT_TELL and "iam:PassRole" in refused.json()["reason"], refused.out
+        assert restores_of(route) == []
