@@ -170,15 +170,14 @@ impl Burst {
     /// anew is news, if it is grave.
     pub fn is_worse_than_told(&self) -> bool {
         let (severity, pattern) = self.severity();
-        let grave = severity >= Severity::High;
-        let risen = self.told_as.is_none_or(|(told, as_what)| severity > told || (grave && pattern != as_what));
+        let risen = self.told_as.is_none_or(|(told, as_what)| severity > told || pattern != as_what);
         let is_news = |deed: &Deed| {
             deed.severity >= Severity::High
                 && deed.refused.is_none()
                 && !self.told.contains(&deed.event_id)
                 && !self.kinds_told.contains(&deed.kind)
         };
-        grave && (risen || self.newest.iter().any(is_news))
+        severity >= Severity::High && (risen || self.newest.iter().any(is_news))
     }
 
     /// The deeds that stood in no message, oldest first; the newest of all where every one did.

@@ -83,8 +83,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     if before.is_some() {
         closed.extend(lost(&denies, &denied).into_iter().filter(|part| part.is_about(&COPY)));
     }
-    let admits = parts(&document, "Allow");
-    let outsiders = admits.iter().filter(|part| part.is_outside(&write.account, scene)).cloned().collect();
+    let outsiders = allows.iter().filter(|part| part.is_outside(&write.account, scene)).cloned().collect();
     let opened = lost(&outsiders, &allowed);
     let texts = |parts: &[Part]| (!parts.is_empty()).then(|| list(parts, MOST));
     if let Some(text) = texts(&opened) {
