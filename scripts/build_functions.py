@@ -20,6 +20,8 @@ import zipfile
 from pathlib import Path
 
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
+# Of the root manifest.
+PROFILE = "lambda"
 # https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html: Amazon Linux 2023 has glibc 2.34.
 NEWEST_GLIBC = (2, 34)
 # The limit of Lambda for a package that is uploaded as it is, in bytes.
@@ -116,7 +118,7 @@ def build(functions: list[str], architecture: str, root: Path, out: Path) -> dic
     packages = [flag for name in functions for flag in ("--package", name)]
     # Always with a named target: the flags then do not reach build scripts, and native and cross builds look alike.
     run(
-        ["cargo", "build", "--release", "--locked", "--target", target, "--bins", *packages],
+        ["cargo", "build", "--profile", PROFILE, "--locked", "--target", target, "--bins", *packages],
         env=build_environment(root, target_dir),
         cwd=root,
     )
@@ -124,7 +126,7 @@ def build(functions: list[str], architecture: str, root: Path, out: Path) -> dic
     out.mkdir(parents=True, exist_ok=True)
     report: dict[str, dict[str, object]] = {}
     for name in functions:
-        binary = target_dir / target / "release" / name
+        binary = target_dir / target / PROFILE / name
         glibc = needed_glibc(binary, root)
         refuse_newer_glibc(name, glibc)
         package = out / f"{name}.zip"

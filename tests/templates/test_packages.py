@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def workspace(folder: Path, word: str) -> Path:
     """A workspace with one program, which knows a word."""
     (folder / "src").mkdir(parents=True)
     shutil.copy(ROOT / "rust-toolchain.toml", folder)
-    package = '[package]\nname = "small"\nversion = "0.1.0"\nedition = "2024"\n[profile.release]\nstrip = true\n'
+    package = '[package]\nname = "small"\nversion = "0.1.0"\nedition = "2024"\n[profile.lambda]\ninherits = "release"\nstrip = true\n'
     (folder / "Cargo.toml").write_text(package, encoding="utf-8")
     (folder / "Cargo.lock").write_text(
         'version = 4\n[[package]]\nname = "small"\nversion = "0.1.0"\n', encoding="utf-8"
@@ -120,9 +121,10 @@ def test_a_missing_target_is_said_in_one_line() -> None:
 
 
 def test_the_shipped_profile_unwinds() -> None:
-    profile = (ROOT / "Cargo.toml").read_text(encoding="utf-8").split("[profile.release]")[1].split("\n[")[0]
-    assert 'panic = "abort"' not in profile, "the Lambda runtime reports a panic only while panics unwind"
-    assert "strip = true" in profile
+    profiles = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["profile"]
+    shipped = profiles[profiles[build_functions.PROFILE]["inherits"]] | profiles[build_functions.PROFILE]
+    assert shipped["panic"] == "unwind", "the Lambda runtime reports a panic only while panics unwind"
+    assert shipped["strip"] is True
 
 
 def test_continuous_integration_runs_make_test_and_nothing_else() -> None:
