@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
+use super::tri::Tri;
+use super::wildcard::matches_action;
 
 /// A policy document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,6 +99,18 @@ impl Document {
         }
     }
 
+    /// Tells of an action whether this document may allow it where `before` did not: by a statement that is new, or by a Deny that is gone.
+    ///
+    /// No is certain, for a statement that does not match the action says nothing. It spares those who try many callers and contexts to try them.
+    pub(crate) fn opens<'a>(&'a self, before: &'a Self) -> impl Fn(&str) -> bool + 'a {
+        let differ = |flags: fn(&Self) -> (bool, bool, bool)| flags(self) != flags(before);
+        let otherwise = differ(|document| (document.variables, document.unreadable, document.version_unreadable));
+        let new = self.statements.iter().filter(|one| one.verb != Verb::Deny && !before.statements.contains(one));
+        let gone = before.statements.iter().filter(|one| one.verb != Verb::Allow && !self.statements.contains(one));
+        let opening = new.chain(gone).collect::<Vec<_>>();
+        move |action| otherwise || opening.iter().any(|one| one.is_about(action) != Tri::No)
+    }
+
     fn push(&mut self, index: usize, value: &Value) {
         let mut faults = Faults::default();
         let mut statement = Statement::read(value, &mut faults);
@@ -129,6 +143,16 @@ impl Faults {
 const ELEMENTS: &[&str] = &["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
 impl Statement {
+    /// Whether its `Action` or `NotAction` means an action.
+    pub(crate) fn is_about(&self, action: &str) -> Tri {
+        let listed = |actions: &[String]| actions.iter().any(|pattern| matches_action(pattern, action));
+        match &self.action {
+            Part::Is(actions) => listed(actions).into(),
+            Part::Not(actions) => (!listed(actions)).into(),
+            Part::Absent | Part::Unreadable => Tri::Maybe,
+        }
+    }
+
     fn read(value: &Value, faults: &mut Faults) -> Self {
         let Some(object) = value.as_object() else {
             faults.add("statement", "not a JSON object".to_owned());
@@ -242,4 +266,36 @@ fn read_conditions(object: &Map<String, Value>, faults: &mut Faults) -> Vec<Cond
         }
     }
     conditions
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_new_statements_and_lost_denials_open_an_action() {
+        let allow = json!({"Effect": "Allow", "Principal": "*", "Action": "kms:Re*", "Resource": "*"});
+        let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"});
+        let all_but = json!({"Effect": "Allow", "Principal": "*", "NotAction": "kms:Decrypt", "Resource": "*"});
+        let unreadable = json!({"Effect": "Allow", "Principal": "*", "Action": 1, "Resource": "*"});
+        let table = [
+            (vec![&allow, &deny], vec![&deny, &allow], [false, false]),
+            (vec![&deny], vec![&deny, &allow], [false, true]),
+            (vec![&allow, &deny], vec![&allow], [true, false]),
+            (vec![&allow], vec![&allow, &deny], [false, false]),
+            (vec![&allow], vec![], [false, false]),
+            (vec![], vec![&all_but], [false, true]),
+            (vec![], vec![&unreadable], [true, true]),
+        ];
+        let read = |statements: &[&Value]| Document::read(&json!({"Version": "2012-10-17", "Statement": statements}));
+        for (before, after, expected) in table {
+            let (before, after) = (read(&before), read(&after));
+            assert_eq!(["kms:Decrypt", "kms:ReEncryptFrom"].map(after.opens(&before)), expected, "{before:?} {after:?}");
+        }
+        // Where variables begin to be read, a statement that stayed means something else.
+        let (text, variables) = (Document::read(&json!({"Statement": [allow]})), read(&[&allow]));
+        assert!(variables.opens(&text)("kms:Decrypt"));
+    }
 }

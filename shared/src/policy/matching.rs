@@ -6,7 +6,7 @@ use super::document::{Document, Part, Statement, Verb};
 use super::evaluate::Request;
 use super::principal::Meant;
 use super::tri::Tri;
-use super::wildcard::{Pattern, Reading, matches_action, pattern};
+use super::wildcard::{Pattern, Reading, pattern};
 
 /// What statements say, taken together.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ pub(super) struct Matcher<'a> {
 impl Matcher<'_> {
     pub(super) fn statement(&self, layer: Layer, document: &Document, statement: &Statement) -> Judged {
         let mut depends = statement.unreadable.clone();
-        let action = self.action(statement);
+        let action = statement.is_about(&self.request.action);
         if action == Tri::No {
             return Judged::missed(Missed::Action);
         }
@@ -104,15 +104,6 @@ impl Matcher<'_> {
         };
         let names = if layer == Layer::Resource { meant.name() } else { None };
         Judged { said, names, outcome: if depends.is_empty() { Outcome::Matched } else { Outcome::Depends(depends) } }
-    }
-
-    fn action(&self, statement: &Statement) -> Tri {
-        let listed = |actions: &[String]| actions.iter().any(|action| matches_action(action, &self.request.action));
-        match &statement.action {
-            Part::Is(actions) => listed(actions).into(),
-            Part::Not(actions) => (!listed(actions)).into(),
-            Part::Absent | Part::Unreadable => Tri::Maybe,
-        }
     }
 
     fn principal(&self, layer: Layer, statement: &Statement, depends: &mut Vec<String>) -> (Meant, Tri) {

@@ -151,6 +151,8 @@ impl Grid {
     /// Whether whatever the draft opens is meant.
     pub(super) fn opens_nothing_else(&self, draft: &Draft) -> bool {
         let documents = (Document::read(&draft.stored), Document::read(&draft.document));
+        let opens = documents.1.opens(&documents.0);
+        let actions = self.actions.iter().filter(|action| opens(action)).collect::<Vec<_>>();
         let everything = Document::read(&json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}));
         for caller in &self.principals {
             let trusting = root(&caller.text).map(|root| {
@@ -170,7 +172,7 @@ impl Grid {
                     Target::Caller(target) if *target != caller.text => continue,
                     Target::Object(_) | Target::Caller(_) => {}
                 }
-                for action in &self.actions {
+                for action in actions.iter().copied() {
                     for marks in &self.marks {
                         let request = Request {
                             principal: caller.parsed.clone(),
