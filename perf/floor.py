@@ -88,6 +88,9 @@ def calls(estate: Estate) -> Counter[Call]:
         if account == BACKUP:
             vaults, points = 1, estate.arrived
             add(account, "", "iam:ListRoles")
+            # The role that the policy of its vault leaves alone by name.
+            for operation in ("GetRole", "ListRolePolicies", "ListAttachedRolePolicies", "GetRolePolicy"):
+                add(account, "", f"iam:{operation}")
         add(HOME, "", "sts:AssumeRole")
         add(MANAGEMENT, "", "organizations:DescribeEffectivePolicy")
         # The service-linked role, and the role of the plan, which has a policy of its own.

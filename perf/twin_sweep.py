@@ -65,6 +65,7 @@ class Place:
     plans: list[tuple[Json, list[Json]]] = field(default_factory=list)
     vaults: dict[str, Points] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
+    left_alone: set[str] = field(default_factory=set)
 
 
 class Clients:
@@ -143,6 +144,8 @@ class Sweep:
             self.role(iam, role)
         if account == self.backup:
             list(pages(iam, "list_roles", "Roles"))
+            for role in sorted(set().union(*(place.left_alone for place in places.values()))):
+                self.role(iam, role)
             self.arrived(places)
         return {resource: state for place in places.values() for resource, state in self.judged(account, place)}
 
@@ -165,8 +168,9 @@ class Sweep:
         for vault in pages(backup, "list_backup_vaults", "BackupVaultList"):
             name, arn = vault["BackupVaultName"], vault["BackupVaultArn"]
             place.keys.add(vault["EncryptionKeyArn"])
-            for ask in (backup.get_backup_vault_access_policy, backup.get_backup_vault_notifications):
-                optional(ask, BackupVaultName=name)
+            policy = optional(backup.get_backup_vault_access_policy, BackupVaultName=name)
+            place.left_alone |= left_alone(json.loads(policy["Policy"])) if policy else set()
+            optional(backup.get_backup_vault_notifications, BackupVaultName=name)
             place.vaults[arn] = folded(backup, name) if vault["NumberOfRecoveryPoints"] else {}
         for plan in pages(backup, "list_backup_plans", "BackupPlansList"):
             plan_id = plan["BackupPlanId"]
@@ -280,6 +284,13 @@ def optional(ask: Any, **parameters: Any) -> Json | None:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
         return None
+
+
+def left_alone(policy: Json) -> set[str]:
+    """The names of the roles that the Denys of a policy leave alone."""
+    denies = [one["Condition"].get("ArnNotLike", {}) for one in policy["Statement"] if one["Effect"] == "Deny"]
+    named = [one["aws:PrincipalArn"] for one in denies if "aws:PrincipalArn" in one]
+    return {arn.rsplit("/", 1)[1] for arn in named if "*" not in arn}
 
 
 def folded(backup: Any, vault: str) -> Points:

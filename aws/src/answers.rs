@@ -10,6 +10,7 @@ mod images;
 mod keys;
 mod organizations;
 mod signed;
+mod topics;
 mod trail;
 
 use std::future::Future;
@@ -224,7 +225,7 @@ impl Turn<'_, '_> {
     async fn once(&mut self, cloud: &Cloud) -> Result<Value, Failure> {
         // Boxed, because each of them is the sum of all its operations.
         match self.question.service {
-            "account" | "ec2" | "tag" => Box::pin(signed::ask(cloud, self.question, self)).await,
+            "account" | "ec2" | "sns" | "tag" => Box::pin(signed::ask(cloud, self.question, self)).await,
             "backup" => Box::pin(backup::ask(cloud, self.question, self)).await,
             "cloudtrail" => Box::pin(trail::ask(cloud, self.question)).await,
             "iam" => Box::pin(iam::ask(cloud, self.question, self)).await,

@@ -206,7 +206,8 @@ fn a_healthy_estate_passes_every_check_and_leaves_nothing_open() {
     // Some checks judge only what somebody agreed on.
     let agreed = json!({"baseline": {"schema": "backup-guardian/baseline/v1", "restore_minutes": 60, "copy_to_another_region": true},
         "coverage": {"0": {"resource_type": "EC2", "copies": {"0": {"vault_arn": "arn:aws:backup:eu-west-1:222222222222:backup-vault:central-vault"}}}}});
-    let estates = BASES.into_iter().map(|name| (name, json!({}))).chain([("source-account", agreed)]);
+    let table = json!({"coverage": {"0": {"resource_type": "DynamoDB", "resource_arn": "arn:aws:dynamodb:eu-central-1:111111111111:table/orders"}}});
+    let estates = BASES.into_iter().map(|name| (name, json!({}))).chain([("source-account", agreed), ("source-account", table)]);
     for (name, patch) in estates {
         for outcome in Seen::based(name, &patch).all() {
             match outcome.outcome.status {

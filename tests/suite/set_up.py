@@ -23,15 +23,17 @@ from .organization import ROOT, Json, Lab
 
 BACKUP_ACCOUNT, SOURCE, MANAGEMENT = "backup-account", "source-backup", "management-account"
 ROLE, VAULT, CENTRAL_VAULT, COPY_BACK_ROLE = "backup-jobs", "local-backups", "central-backups", "backup-copy-back"
+AIR_GAPPED_VAULT, GLASS_ROLE = "air-gap", "backup-break-glass"
 
 
+KEEPER = "two-people-and-a-safe"
 # Longer than the nights: until the grace is over only policies keep copies from being deleted.
 GRACE_DAYS = 14
 
 
 def keeper(lab: Lab) -> str:
-    """Who may break the glass."""
-    return f"arn:aws:iam::{lab.backup}:role/two-people-and-a-safe"
+    """Who may break the glass: a user, for only users have a second factor."""
+    return f"arn:aws:iam::{lab.backup}:user/{KEEPER}"
 
 
 def template(name: str) -> Json:
@@ -59,7 +61,7 @@ def set_up_estate(lab: Lab, nights: int = 5) -> Estate:
                 lab, lab.backup, region, BACKUP_ACCOUNT,
                 OrganizationId=lab.organization_id, RolesRegion=lab.region, LockMode="compliance", LockGraceDays=str(GRACE_DAYS),
                 LockAcknowledgement="nobody can undo this lock", MinRetentionDays=str(KEPT_DAYS), MaxRetentionDays="365",
-                BreakGlassPrincipalArn=keeper(lab),
+                BreakGlassPrincipalArn=keeper(lab), AirGappedVaultName=AIR_GAPPED_VAULT,
             )  # fmt: skip
             if region == lab.region:
                 estate.central_vault_arn, estate.central_key_arn = made["VaultArn"], made["VaultKeyArn"]

@@ -22,15 +22,15 @@ from .rendered import GIVEN as PARAMETERS
 # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 LONGEST_SCP = 5120
 MANAGED = "arn:${AWS::Partition}:iam::aws:policy"
-# What both the role of the jobs and the role that copies back need of AWS: backups and restores, of buckets besides.
-CARRIES_BACKUPS = [
+# What the role that copies back needs of AWS: copies, and restores, of buckets besides. That of the jobs backs up buckets as well.
+COPIES_BACK = [
     f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForBackup",
     f"{MANAGED}/service-role/AWSBackupServiceRolePolicyForRestores",
-    f"{MANAGED}/AWSBackupServiceRolePolicyForS3Backup",
     f"{MANAGED}/AWSBackupServiceRolePolicyForS3Restore",
 ]
+CARRIES_BACKUPS = [*COPIES_BACK[:2], f"{MANAGED}/AWSBackupServiceRolePolicyForS3Backup", COPIES_BACK[2]]
 ROLES: dict[str, dict[str, list[str]]] = {
-    "backup-account": {"CopyBackRole": CARRIES_BACKUPS, "BreakGlassRole": []},
+    "backup-account": {"CopyBackRole": COPIES_BACK, "BreakGlassRole": []},
     "source-backup": {"JobRole": CARRIES_BACKUPS, "VolumeDefaultRole": [], "TablesRole": []},
     "management-account": {},
 }

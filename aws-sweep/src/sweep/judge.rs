@@ -151,6 +151,7 @@ fn not_read(account: &AccountId, at: Timestamp) -> AccountInventory {
         }),
         roles: BTreeMap::new(),
         carriers: BTreeMap::new(),
+        exempt: BTreeMap::new(),
         trusts: Fact::NotAsked,
         regions: BTreeMap::new(),
     }

@@ -13,6 +13,9 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, 
         "DescribeKey" => raw!(kms.describe_key().set_key_id(key())),
         "GetKeyPolicy" => raw!(kms.get_key_policy().set_key_id(key())),
         "GetKeyRotationStatus" => raw!(kms.get_key_rotation_status().set_key_id(key())),
+        "ListAliases" => {
+            raw_pages!(turn, "Aliases", "NextMarker", |next| kms.list_aliases().set_key_id(key()).limit(100).set_marker(next))
+        }
         "ListGrants" => raw_pages!(turn, "Grants", "NextMarker", |next| kms.list_grants().set_key_id(key()).limit(100).set_marker(next)),
         _ => Err(refused(question)),
     }

@@ -1,5 +1,5 @@
 //! Reads of services whose SDK crates are not worth their weight for one or two calls: EC2 (of which a build takes 8 GiB of memory), the Resource
-//! Groups Tagging API and Account Management; and the one read whose answers are so many that they are folded where they lie: recovery points. The
+//! Groups Tagging API, Account Management and, in the accounts that are read, SNS; and the one read whose answers are so many that they are folded where they lie: recovery points. The
 //! requests are written and signed here; connections, TLS and timeouts are those of the SDK.
 
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 
 use super::capture::pages;
 use super::images::allowed_images;
+use super::topics::topic_attributes;
 use super::{Failure, Question, Turn, refused};
 use crate::classify::reason_of_code;
 use crate::session::{Cloud, timeouts};
@@ -99,6 +100,8 @@ const EC2: Service = Service { host: "ec2", signing: "ec2", id: "EC2", global: f
 const TAGGING: Service = Service { host: "tagging", signing: "tagging", id: "Resource Groups Tagging API", global: false };
 const ACCOUNT: Service = Service { host: "account", signing: "account", id: "Account", global: true };
 
+const SNS: Service = Service { host: "sns", signing: "sns", id: "SNS", global: false };
+
 const BACKUP: Service = Service { host: "backup", signing: "backup", id: "Backup", global: false };
 
 const SECURITY_HUB: Service = Service { host: "securityhub", signing: "securityhub", id: "SecurityHub", global: false };
@@ -123,6 +126,11 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, 
                 let body = json!({"ResourcesPerPage": 100, "PaginationToken": next.unwrap_or_default()});
                 json_of(&post(cloud, question, &TAGGING, "/", &headers, body.to_string()).await?)
             })
+        }
+        ("sns", "GetTopicAttributes") => {
+            let topic = question.parameter("TopicArn").unwrap_or_default();
+            let body = format!("Action=GetTopicAttributes&Version=2010-03-31&TopicArn={}", encoded(&topic));
+            topic_attributes(&post(cloud, question, &SNS, "/", &[FORM], body).await?)
         }
         ("account", "ListRegions") => pages!(turn, "Regions", "NextToken", |next| {
             let mut body = json!({"MaxResults": 50});

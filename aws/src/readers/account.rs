@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use guardian_core::arn::{AccountId, Arn, Region, backup_service_linked_role};
-use guardian_core::copy::backup_may_assume;
 use guardian_core::evidence::{
     AccountInventory, EbsDefaults, Fact, Gap, GapReason, KeyInventory, KeyManager, ManagementEvents, PlanInventory, RegionInventory,
-    RegionSettings, Resource, ResourcePoints, RestoreTesting, RoleTrust, Trail, Vault, VaultInventory, VaultNotifications,
+    RegionSettings, Resource, ResourcePoints, RestoreTesting, Trail, Vault, VaultInventory, VaultNotifications,
 };
-use guardian_core::policy::Decision;
 use guardian_core::ports::{BackupReader as _, KeyReader as _, RoleReader as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,12 +15,13 @@ use serde_json::{Value, json};
 use super::jobs::{Lately, newest_restores};
 use super::points::{Fold, Holdings};
 use super::read::{self, arn, text};
+use super::roles::{carriers, roles};
 use super::topology::{ids, plan, selection};
 use super::{Readers, in_place, items, unreadable};
 use crate::answers::{Answer, Answers, Question, always_enabled};
 
 /// Calls of one account and Region that are on their way at the same time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// What is read of an account.
 #[derive(Clone, Debug)]
@@ -78,6 +77,7 @@ impl<A: Answers> Readers<A> {
             service_linked_role: Fact::NotAsked,
             roles: BTreeMap::new(),
             carriers: BTreeMap::new(),
+            exempt: BTreeMap::new(),
             trusts: Fact::NotAsked,
             regions: BTreeMap::new(),
         };
@@ -112,6 +112,10 @@ impl<A: Answers> Readers<A> {
             for role in carriers(&inventory) {
                 let fact = self.role(&role, first).await;
                 inventory.carriers.insert(role, fact);
+            }
+            for role in self.exempt(account, &mut inventory).await {
+                let fact = self.role(&role, first).await;
+                inventory.exempt.insert(role, fact);
             }
         }
         inventory
@@ -171,6 +175,7 @@ impl<A: Answers> Readers<A> {
         );
         let trails = self.trails(account, region, trails).await;
         let keys = self.keys_of(account, region, &vaults, &ebs, beside.keys).await;
+        let topics = self.topics(account, region, &vaults).await;
         let Lately { allowed_images, backup_messages, copy_messages } = lately;
         let read = RegionInventory {
             enabled: Fact::NotAsked,
@@ -180,6 +185,7 @@ impl<A: Answers> Readers<A> {
             plans,
             resources,
             keys,
+            topics,
             trails,
             restore_testing,
             allowed_images,
@@ -392,49 +398,8 @@ impl<A: Answers> Readers<A> {
         let rotation = Question { service: "kms", ..in_place(&account, &region, "GetKeyRotationStatus", json!({"KeyId": arn.as_str()})) };
         let (policy, rotation) =
             tokio::join!(self.key_policy(arn), self.ask(&rotation, |answer| answer.get("KeyRotationEnabled").and_then(Value::as_bool)));
-        KeyInventory { key, policy, rotation }
+        KeyInventory { key, policy, rotation, ..KeyInventory::default() }
     }
-
-    async fn trusts(&self, account: &AccountId) -> Fact<Vec<RoleTrust>> {
-        let question = Question { account: account.clone(), region: None, service: "iam", operation: "ListRoles", request: json!({}) };
-        let trust = |role: &Value| {
-            Some(RoleTrust { role_arn: arn(role, "Arn")?, document: role.get("AssumeRolePolicyDocument").and_then(read::document)? })
-        };
-        let trusts = self.ask(&question, |answer| items(answer, "Roles").map(trust).collect::<Option<Vec<_>>>()).await;
-        trusts.map_known(|mut trusts| {
-            trusts.sort_by(|a, b| a.role_arn.cmp(&b.role_arn));
-            trusts
-        })
-    }
-}
-
-/// The roles of the account that its plans, and the plans that the organization wants, act with.
-fn roles(inventory: &AccountInventory, region: &Region) -> BTreeSet<Arn> {
-    let regions = inventory.regions.values();
-    let plans = regions.filter_map(|region| region.plans.known()).flatten();
-    let selections = plans.filter_map(|plan| plan.selections.known()).flatten().filter_map(Fact::known);
-    let mut roles = selections.map(|selection| selection.role_arn.clone()).collect::<BTreeSet<_>>();
-    for plan in inventory.wanted_plans.known().into_iter().flatten() {
-        let selections = plan.content.pointer("/selections").and_then(Value::as_object);
-        let named = selections.into_iter().flat_map(|kinds| kinds.values()).filter_map(Value::as_object).flat_map(|named| named.values());
-        for role in named.filter_map(|selection| text(selection, "iam_role_arn")) {
-            let role = role.replace("$account", inventory.account_id.as_str()).replace("arn:aws:", &format!("arn:{}:", region.partition()));
-            roles.extend(Arn::parse(&role).ok());
-        }
-    }
-    roles.retain(|role| role.account().as_ref() == Some(&inventory.account_id));
-    roles
-}
-
-/// The roles besides those that AWS Backup may assume, or perhaps may: one of them carries copies back. Its service-linked role carries none.
-fn carriers(inventory: &AccountInventory) -> BTreeSet<Arn> {
-    let trusts =
-        inventory.trusts.known().into_iter().flatten().filter(|trust| !trust.role_arn.resource().starts_with("role/aws-service-role/"));
-    let let_in = trusts.filter(|trust| {
-        let answer = backup_may_assume(&inventory.account_id, &trust.role_arn, &trust.document);
-        answer.is_ok_and(|answer| matches!(answer.decision, Decision::Allowed | Decision::Uncertain))
-    });
-    let_in.map(|trust| trust.role_arn.clone()).filter(|role| !inventory.roles.contains_key(role)).collect()
 }
 
 fn strings(value: &Value, name: &str) -> Vec<String> {
@@ -449,8 +414,9 @@ fn listed_vault(vault: &Value) -> Option<Vault> {
 }
 
 fn region_settings(answer: &Value) -> Option<RegionSettings> {
-    let opted_in = answer.get("ResourceTypeOptInPreference")?.as_object()?.iter();
-    Some(RegionSettings { opted_in: opted_in.filter_map(|(name, on)| Some((name.clone(), on.as_bool()?))).collect() })
+    let types = |map: &Value| Some(map.as_object()?.iter().filter_map(|(name, on)| Some((name.clone(), on.as_bool()?))).collect());
+    let managed = answer.get("ResourceTypeManagementPreference").and_then(types).unwrap_or_default();
+    Some(RegionSettings { opted_in: types(answer.get("ResourceTypeOptInPreference")?)?, managed })
 }
 
 fn resource(mapping: &Value) -> Option<Resource> {

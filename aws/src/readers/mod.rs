@@ -10,6 +10,8 @@ mod once;
 mod organization;
 mod points;
 pub mod read;
+mod roles;
+mod topics;
 mod topology;
 
 use std::time::Duration;

@@ -95,3 +95,43 @@ async fn what_is_not_a_read_of_the_list_is_not_sent() {
         assert!(canned.calls().iter().all(|call| call.operation == "AssumeRole"), "{:?}", canned.calls());
     }
 }
+
+#[tokio::test]
+async fn a_topic_is_asked_for_by_its_name_and_its_refusal_has_the_code_of_aws() {
+    let topic = "arn:aws:sns:eu-central-1:111111111111:a & b";
+    let canned = behind_sts(|_| {
+        Some(ok(
+            "<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes><entry><key>KmsMasterKeyId</key><value>k</value></entry>\
+                 </Attributes></GetTopicAttributesResult></GetTopicAttributesResponse>",
+        ))
+    });
+    let asked = question("sns", "GetTopicAttributes", json!({"TopicArn": topic}));
+    assert_eq!(ask(&canned, &asked).await.outcome, Ok(json!({"Attributes": {"KmsMasterKeyId": "k"}})));
+    let call = canned.calls().pop().unwrap();
+    assert!(call.uri.starts_with("https://sns.eu-central-1.amazonaws.com/"), "{}", call.uri);
+    assert!(
+        call.body.as_str().unwrap().ends_with("&TopicArn=arn%3Aaws%3Asns%3Aeu-central-1%3A111111111111%3Aa%20%26%20b"),
+        "{:?}",
+        call.body
+    );
+    for (code, reason) in [("AuthorizationError", GapReason::AccessDenied), ("NotFound", GapReason::NotFound)] {
+        let canned = behind_sts(move |_| {
+            Some((403, vec![], format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error></ErrorResponse>")))
+        });
+        assert_eq!(ask(&canned, &asked).await.outcome.unwrap_err().reason, reason, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn the_aliases_of_one_key_are_asked_for_page_by_page() {
+    let canned = behind_sts(|call| {
+        Some(ok(if call.body["Marker"] == json!("more") {
+            json!({"Aliases": [{"AliasName": "alias/b"}], "Truncated": false})
+        } else {
+            json!({"Aliases": [{"AliasName": "alias/a"}], "Truncated": true, "NextMarker": "more"})
+        }))
+    });
+    let answer = ask(&canned, &question("kms", "ListAliases", json!({"KeyId": "k"}))).await.outcome;
+    assert_eq!(answer, Ok(json!({"Aliases": [{"AliasName": "alias/a"}, {"AliasName": "alias/b"}]})));
+    assert!(canned.calls()[1..].iter().all(|call| call.body["KeyId"] == json!("k")), "of this key only");
+}

@@ -1,6 +1,7 @@
 //! What the cloud says of the parts of the alarm path.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arn::{Arn, Region};
@@ -27,11 +28,13 @@ impl UsedFor {
 }
 
 /// `sns:GetTopicAttributes`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TopicSettings {
-    /// Its policy; absent where it has none, or none that is JSON.
+    /// Its policy; absent where it has none.
+    #[serde(default)]
     pub policy: Option<Value>,
     /// The key as the topic names it: an ARN, an id or an alias.
+    #[serde(default)]
     pub key: Option<String>,
 }
 

@@ -119,9 +119,11 @@ fn asked(view: &AccountView<'_>, question: &Question) -> Calls {
 }
 
 fn filled(form: &str, row: &ResourceCoverage, account: &AccountId) -> String {
-    let region = &row.region;
-    let form = form.replace("RESOURCE", row.resource_arn.as_str()).replace("PARTITION", region.partition());
-    form.replace("REGION", region.as_str()).replace("ACCOUNT", account.as_str())
+    placed(&form.replace("RESOURCE", row.resource_arn.as_str()), &row.region, account)
+}
+
+fn placed(form: &str, region: &Region, account: &AccountId) -> String {
+    form.replace("PARTITION", region.partition()).replace("REGION", region.as_str()).replace("ACCOUNT", account.as_str())
 }
 
 /// The roles of the selections that certainly select a resource.
@@ -158,51 +160,16 @@ fn of(
     unread: Option<&Vec<Gap>>,
     question: &Question,
 ) -> Outcome {
-    let account = &view.account.account_id;
-    let Some(management) = view.is_management_account() else {
-        return Outcome::unseen(subject, "which account is the management account", &view.organization.organization);
+    let scps = match scps(view) {
+        Ok(scps) => scps,
+        Err(unseen) => return unseen(subject),
     };
-    let scps = match view.account.scps.known() {
-        _ if management => Vec::new(),
-        Some(levels) => holders::documents(levels),
-        None => return Outcome::unseen(subject, "the service control policies", &view.account.scps),
-    };
-    let policies = Policies {
-        identity: role.policies.iter().map(|policy| Document::read(&policy.document)).collect(),
-        boundary: role.boundary.as_ref().map(|boundary| Document::read(&boundary.document)),
-        scps,
-        ..Policies::default()
-    };
-    let caller = Caller {
-        arn: role.arn.as_str().to_owned(),
-        organization_id: view.organization_id(),
-        ..Caller::administrator(account, role.arn.partition())
-    };
-    let mut refused = Left::default();
-    let (mut s3, mut others) = (false, false);
-    for (action, resource, region, kind) in calls.values() {
-        match caller.may(action, (resource, account.as_str()), tagged(caller.context(Some(region.as_str()))), &policies) {
-            Says::No => {
-                *(if kind.eq_ignore_ascii_case("s3") { &mut s3 } else { &mut others }) = true;
-                refused.add(action, Says::Yes);
-            }
-            says @ Says::Depends(_) => refused.add(action, says),
-            Says::Yes => {}
-        }
-    }
+    let Refused { calls: refused, s3, others } = refused(view, role, calls.values(), &scps);
     let name = quoted(role.arn.role_name().unwrap_or_default());
     let kinds = calls.values().map(|(_, _, _, kind)| kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
     let evidence = role.policies.iter().map(|policy| policy.name.clone());
     let outcome = if !refused.left.is_empty() {
-        let (of_s3, of_others) = question.managed;
-        let attach = [(others, of_others), (s3, of_s3)].into_iter().filter(|(needed, _)| *needed);
-        let attach = attach.map(|(_, path)| quoted(&format!("arn:{}:iam::aws:policy/{path}", role.arn.partition()))).collect::<Vec<_>>();
-        let remedy = format!(
-            "in account {account} attach {} to the role {name}, or allow {} in a policy of its own; where the role has that, look at its boundary \
-             and at the service control policies",
-            attach.join(" and "),
-            listed(&refused.left)
-        );
+        let remedy = attach(&view.account.account_id, &role.arn, &refused.left, (s3, others), question);
         Outcome::fail(subject, format!("the role {name} may not do {}, so {}", listed(&refused.left), question.so), remedy)
     } else if let Some((action, on)) = refused.open.first() {
         Outcome::unknown(subject, format!("whether the role {name} may do {} depends on {}", quoted(action), listed(on)), Vec::new())
@@ -212,6 +179,143 @@ fn of(
         Outcome::pass(subject, format!("the role {name} may {} {}", question.verb, listed(&kinds)))
     };
     outcome.from(evidence)
+}
+
+/// What a role may not do of some calls, and whether those are for buckets, for others, or both.
+#[derive(Default)]
+struct Refused {
+    calls: Left<'static>,
+    s3: bool,
+    others: bool,
+}
+
+fn refused<'c>(view: &AccountView<'_>, role: &Role, calls: impl Iterator<Item = &'c Asked>, scps: &[Vec<Document>]) -> Refused {
+    let account = &view.account.account_id;
+    let policies = Policies { scps: scps.to_vec(), ..holders::policies(role) };
+    let caller = Caller {
+        arn: role.arn.as_str().to_owned(),
+        organization_id: view.organization_id(),
+        ..Caller::administrator(account, role.arn.partition())
+    };
+    let mut refused = Refused::default();
+    for (action, resource, region, kind) in calls {
+        match caller.may(action, (resource, account.as_str()), tagged(caller.context(Some(region.as_str()))), &policies) {
+            Says::No => {
+                *(if kind.eq_ignore_ascii_case("s3") { &mut refused.s3 } else { &mut refused.others }) = true;
+                refused.calls.add(action, Says::Yes);
+            }
+            says @ Says::Depends(_) => refused.calls.add(action, says),
+            Says::Yes => {}
+        }
+    }
+    refused
+}
+
+/// The service control policies that bound what roles may do, or what is said where they were not seen.
+fn scps(view: &AccountView<'_>) -> Result<Vec<Vec<Document>>, impl FnOnce(Subject) -> Outcome> {
+    let management = view.is_management_account();
+    match (management, view.account.scps.known()) {
+        (Some(true), _) => Ok(Vec::new()),
+        (Some(false), Some(levels)) => Ok(holders::documents(levels)),
+        (None, _) | (Some(false), None) => {
+            let (organization, scps) = (view.organization.organization.clone(), view.account.scps.clone());
+            Err(move |subject| match management {
+                None => Outcome::unseen(subject, "which account is the management account", &organization),
+                Some(_) => Outcome::unseen(subject, "the service control policies", &scps),
+            })
+        }
+    }
+}
+
+fn attach(account: &AccountId, role: &Arn, lacks: &[&str], (s3, others): (bool, bool), question: &Question) -> String {
+    let (of_s3, of_others) = question.managed;
+    let needed = [(others, of_others), (s3, of_s3)].into_iter().filter(|(needed, _)| *needed);
+    let managed = needed.map(|(_, path)| quoted(&format!("arn:{}:iam::aws:policy/{path}", role.partition()))).collect::<Vec<_>>();
+    format!(
+        "in account {account} attach {} to the role {}, or allow {} in a policy of its own; where the role has that, look at its boundary \
+         and at the service control policies",
+        managed.join(" and "),
+        quoted(role.role_name().unwrap_or_default()),
+        listed(lacks)
+    )
+}
+
+/// Asks whether any one role that AWS Backup may assume in an account that keeps copies may restore all types of them there.
+pub(super) fn of_copies(view: &AccountView<'_>, question: &Question) -> Outcome {
+    let subject = view.place().here();
+    if view.account.trusts.known().is_none() {
+        return Outcome::unseen(subject, "which roles AWS Backup may assume", &view.account.trusts);
+    }
+    let scps = match scps(view) {
+        Ok(scps) => scps,
+        Err(unseen) => return unseen(subject),
+    };
+    let (calls, unread) = calls_of_copies(view, question);
+    if calls.is_empty() {
+        return match unread {
+            Some(gaps) => Outcome::unknown(subject, "not seen: which types of copies there are", gaps),
+            None => Outcome::not_applicable(subject, format!("there is no copy of a type that is known here to {}", question.verb)),
+        };
+    }
+    let kinds = calls.iter().map(|(_, _, _, kind)| kind.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    let (carriers, mut unseen) = holders::carriers(view);
+    let mut open = unseen.iter().map(|(arn, _)| (*arn).clone()).collect::<BTreeSet<_>>();
+    let mut lacking = Vec::new();
+    for (role, certain) in carriers {
+        let refused = refused(view, role, calls.iter(), &scps);
+        if !refused.calls.left.is_empty() {
+            lacking.push((role, refused));
+        } else if refused.calls.open.is_empty() && certain {
+            let name = role.arn.resource_name().to_owned();
+            return match unread {
+                Some(gaps) => {
+                    Outcome::unknown(subject, format!("not seen: all types of copies that {} would {}", quoted(&name), question.verb), gaps)
+                }
+                None => Outcome::pass(subject, format!("the role {} may {} {}", quoted(&name), question.verb, listed(&kinds))).from([name]),
+            };
+        } else {
+            open.insert(role.arn.clone());
+        }
+    }
+    if !open.is_empty() {
+        let roles = open.iter().map(Arn::as_str).collect::<Vec<_>>();
+        let gaps = unseen.drain(..).filter_map(|(_, gap)| gap.cloned()).collect();
+        return Outcome::unknown(subject, format!("not seen: whether {} may {} copies", listed(&roles), question.verb), gaps);
+    }
+    // The one that lacks least is the one to mend.
+    let Some((role, refused)) = lacking.iter().min_by_key(|(role, refused)| (refused.calls.left.len(), &role.arn)) else {
+        return Outcome::not_applicable(subject, "AWS Backup may assume no role of the account");
+    };
+    let lacks = &refused.calls.left;
+    let seen = format!(
+        "no role of the account that AWS Backup may assume may {} all types of its copies: {} may not do {}",
+        question.verb,
+        quoted(role.arn.role_name().unwrap_or_default()),
+        listed(lacks)
+    );
+    let remedy = attach(&view.account.account_id, &role.arn, lacks, (refused.s3, refused.others), question);
+    Outcome::fail(subject, seen, remedy).from(lacking.iter().map(|(role, _)| role.arn.as_str()))
+}
+
+/// The calls for every type of copy that the vaults hold, and why not every type is known; `None`: each is.
+fn calls_of_copies(view: &AccountView<'_>, question: &Question) -> (BTreeSet<Asked>, Option<Vec<Gap>>) {
+    let mut used = view.used();
+    let mut calls = BTreeSet::new();
+    for (_, inventory) in std::mem::take(&mut used.things) {
+        if inventory.points.known().is_none() {
+            used.miss(inventory.points.gap());
+        }
+        let arrived = inventory.points.known().into_iter().flatten().filter(|points| points.copied_from.is_some());
+        let types = arrived.map(|points| &points.resource_type).chain(&inventory.copies.resource_types);
+        let (Some(region), account) = (inventory.vault.arn.region(), &view.account.account_id) else { continue };
+        for kind in types {
+            let named = question.calls.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
+            for (action, form) in named.into_iter().flat_map(|(_, calls)| *calls) {
+                calls.insert((*action, placed(form, &region, account), region.clone(), kind.clone()));
+            }
+        }
+    }
+    (calls, used.open.then_some(used.gaps))
 }
 
 /// AWS Backup tags what it makes.

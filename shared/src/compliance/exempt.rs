@@ -1,12 +1,9 @@
 //! Whom the Denys of a policy leave alone by the ARN of the principal, and on which way an administrator becomes one of those.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
-use super::probe::strings;
 use crate::arn::{AccountId, Arn};
-use crate::policy::wildcard_matches;
+use crate::policy::{left_alone, wildcard_matches};
 
 /// How an administrator becomes whom a policy leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,29 +53,13 @@ pub(super) fn is_made(principal: &str, account: &AccountId) -> bool {
 
 /// The roles and users that the Denys of a document leave alone by their ARN.
 pub(super) fn exceptions(document: &Value, account: &AccountId, partition: &str) -> Vec<Exception> {
-    let mut patterns = BTreeSet::new();
-    let statements = document.get("Statement");
-    let statements =
-        statements.and_then(Value::as_array).map_or_else(|| statements.into_iter().collect(), |list| list.iter().collect::<Vec<_>>());
-    for statement in statements.into_iter().filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Deny")) {
-        for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            let negated = operator.to_ascii_lowercase().contains("not");
-            for (_, values) in
-                keys.as_object().into_iter().flatten().filter(|(key, _)| negated && key.eq_ignore_ascii_case("aws:PrincipalArn"))
-            {
-                strings(values, &mut patterns);
-            }
-        }
-    }
+    let patterns = left_alone(document);
     let fitting = patterns.into_iter().filter_map(|pattern| {
         let name = pattern.splitn(6, ':').nth(5)?;
         let ours = name.starts_with("role/") || name.starts_with("user/");
         let arn = format!("arn:{partition}:iam::{account}:{}", name.replace('*', "anybody").replace('?', "x"));
-        (ours && !of_aws(name) && wildcard_matches(pattern, &arn)).then(|| Exception {
-            pattern: pattern.to_owned(),
-            arn,
-            wild: name.contains(['*', '?']),
-        })
+        let wild = name.contains(['*', '?']);
+        (ours && !of_aws(name) && wildcard_matches(&pattern, &arn)).then(|| Exception { arn, wild, pattern: pattern.clone() })
     });
     fitting.collect()
 }

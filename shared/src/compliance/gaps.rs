@@ -12,7 +12,7 @@ impl Gaps {
         self.0.extend(fact.gap().cloned());
     }
 
-    /// Of a role, that it does not exist is knowledge.
+    /// Of a role, or of a topic and its key, that it does not exist is knowledge.
     fn see_role<T>(&mut self, fact: &Fact<T>) {
         self.0.extend(fact.gap().filter(|gap| gap.reason != GapReason::NotFound).cloned());
     }
@@ -48,7 +48,7 @@ pub(super) fn of_account(account: &AccountInventory) -> Vec<NotEvaluated> {
     gaps.see(&account.scps);
     gaps.see(&account.rcps);
     gaps.see_role(&account.service_linked_role);
-    account.roles.values().chain(account.carriers.values()).for_each(|role| gaps.see_role(role));
+    account.roles.values().chain(account.carriers.values()).chain(account.exempt.values()).for_each(|role| gaps.see_role(role));
     gaps.see(&account.trusts);
     let of = |region, gaps: Vec<Gap>| NotEvaluated { account_id: account.account_id.clone(), region, gaps };
     let mut parts = vec![of(None, gaps.told())];
@@ -83,6 +83,12 @@ fn of_region(region: &RegionInventory) -> Vec<Gap> {
         gaps.see(&key.key);
         gaps.see(&key.policy);
         gaps.see(&key.rotation);
+        gaps.see(&key.aliases);
+    }
+    for topic in region.topics.values() {
+        gaps.see_role(&topic.settings);
+        gaps.see_role(&topic.key);
+        gaps.see(&topic.key_policy);
     }
     gaps.see(&region.trails);
     for trail in region.trails.known().into_iter().flatten() {

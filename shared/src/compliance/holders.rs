@@ -3,8 +3,9 @@
 use super::walk::Concern;
 use super::{AccountView, Outcome, Subject};
 use crate::arn::Arn;
-use crate::evidence::{Fact, Gap, PolicyLevels, Role};
-use crate::policy::Document;
+use crate::copy::backup_may_assume;
+use crate::evidence::{Fact, Gap, GapReason, PolicyLevels, Role};
+use crate::policy::{Decision, Document, Policies};
 
 /// Asks about every role that a selection or the organization's policy names.
 pub(super) fn each(view: &AccountView<'_>, mut judge: impl FnMut(Subject, &Arn, &Fact<Role>) -> Outcome) -> Vec<Outcome> {
@@ -47,6 +48,42 @@ pub(super) fn unread(view: &AccountView<'_>) -> Option<Vec<Gap>> {
 /// The service control policies that bound an account, level by level.
 pub(super) fn documents(levels: &PolicyLevels) -> Vec<Vec<Document>> {
     levels.levels.iter().map(|level| level.iter().map(|policy| Document::read(&policy.document)).collect()).collect()
+}
+
+/// What bounds a role by itself: its policies and its boundary.
+pub(super) fn policies(role: &Role) -> Policies {
+    Policies {
+        identity: role.policies.iter().map(|policy| Document::read(&policy.document)).collect(),
+        boundary: role.boundary.as_ref().map(|boundary| Document::read(&boundary.document)),
+        ..Policies::default()
+    }
+}
+
+/// A role that could not be read, and why.
+type Unread<'a> = (&'a Arn, Option<&'a Gap>);
+
+/// The roles of an account that keeps copies that AWS Backup may assume, each with whether that is certain; and those that were not seen.
+pub(super) fn carriers<'a>(view: &AccountView<'a>) -> (Vec<(&'a Role, bool)>, Vec<Unread<'a>>) {
+    let (mut carriers, mut unread) = (Vec::new(), Vec::new());
+    for (arn, fact) in view.account.carriers.iter().chain(&view.account.roles) {
+        match fact {
+            Fact::Known { value, .. } => match let_in(view, value) {
+                Some(Decision::ImplicitlyDenied | Decision::ExplicitlyDenied) => {}
+                said => carriers.push((value, said == Some(Decision::Allowed))),
+            },
+            Fact::Gap(gap) if gap.reason == GapReason::NotFound => {}
+            fact => unread.push((arn, fact.gap())),
+        }
+    }
+    (carriers, unread)
+}
+
+/// Whether AWS Backup may assume a role; `None`: its trust policy was not seen.
+fn let_in(view: &AccountView<'_>, role: &Role) -> Option<Decision> {
+    let trust = role.trust.as_ref()?;
+    let answer = backup_may_assume(&view.account.account_id, &role.arn, trust).ok()?;
+    let refused = answer.decision == Decision::Uncertain && !answer.refused_by.is_empty();
+    Some(if refused { Decision::ImplicitlyDenied } else { answer.decision })
 }
 
 /// Whether the account backs up or keeps copies.

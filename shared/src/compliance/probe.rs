@@ -337,6 +337,14 @@ impl<'a> Bound<'a> {
         caller.may(action, (resource, self.account.as_str()), context, policies)
     }
 
+    /// Whether the policies deny something to an administrator by whatever name, and leave it to a role.
+    pub(super) fn leaves_to(&self, role: &str, action: &str, resource: &str, region: &str) -> bool {
+        let organization_id = self.callers.first().and_then(|caller| caller.organization_id);
+        let caller = Caller { arn: role.to_owned(), organization_id, ..Caller::administrator(self.account, self.partition) };
+        self.by_himself(action, resource, Some(region), |_| {}) == Says::No
+            && self.ask(&caller, action, resource, Some(region), |_| {}) == Says::Yes
+    }
+
     /// Whether the administrator may, by whatever name, or by making himself whom the policies leave alone; `set` adds what is known of the resource.
     pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Said {
         let says = self.by_himself(action, resource, region, &set);

@@ -2,12 +2,14 @@
 //!
 //! What could not be read becomes an outcome in its place, so that no check forgets it.
 
+use std::collections::BTreeSet;
+
 use super::guard::Found;
 use super::say::Place;
 use super::{AccountView, OrganizationView, Outcome, Subject};
 use crate::arn::{AccountId, Arn};
 use crate::copy::VaultKind;
-use crate::evidence::{BackupPlan, Gap, KeyInventory, PlanInventory, RegionInventory, VaultInventory};
+use crate::evidence::{BackupPlan, Gap, KeyInventory, PlanInventory, RegionInventory, TopicInventory, VaultInventory};
 
 /// Whether a thing concerns a check.
 #[derive(Clone, Debug)]
@@ -174,7 +176,8 @@ impl<'a> AccountView<'a> {
         let holds = vault.points.is_some_and(|points| points > 0)
             || !inventory.copies.is_empty()
             || inventory.points.known().is_some_and(|points| !points.is_empty());
-        if holds || self.destinations.contains_key(&vault.arn) {
+        // A logically air-gapped one was made for copies, even before the first.
+        if holds || self.destinations.contains_key(&vault.arn) || self.keeps_copies() && air_gapped(vault) {
             return Concern::Yes;
         }
         let name = vault.arn.resource_name();
@@ -232,6 +235,23 @@ impl<'a> AccountView<'a> {
                 vec![Outcome::unknown(place.here(), "not seen: which keys protect backups", gaps)]
             }
         })
+    }
+
+    /// The keys of the topics that vaults of the account announce to, as far as they belong to it and protect no backups.
+    pub(super) fn keys_of_topics(&self) -> Vec<(Place<'a>, Arn, &'a TopicInventory)> {
+        let mut found = Vec::new();
+        for (region, inventory) in self.account.regions.iter().filter(|(_, inventory)| inventory.enabled.known() != Some(&false)) {
+            let place = Place { region: Some(region), ..self.place() };
+            let mut seen = BTreeSet::new();
+            for (topic, one) in &inventory.topics {
+                let named = || one.settings.known().and_then(|settings| settings.key_arn(topic));
+                let Some(key) = one.key.known().map(|key| key.arn.clone()).or_else(named) else { continue };
+                if key.account().as_ref() == Some(place.account) && !inventory.keys.contains_key(&key) && seen.insert(key.clone()) {
+                    found.push((place, key, one));
+                }
+            }
+        }
+        found
     }
 
     /// Every plan.

@@ -13,6 +13,7 @@ use super::{
     BackupPlan, Fact, GlobalSettings, Key, KeyPolicy, Organization, PolicyLevels, Role, Selection, Vault, VaultPolicy, WantedPlan,
 };
 use crate::alarm_path::Kept;
+use crate::alarm_path::facts::TopicSettings;
 use crate::arn::{AccountId, Arn, Region};
 
 /// The organization, as its management account or a delegated administrator tells it.
@@ -120,6 +121,9 @@ pub struct AccountInventory {
     /// Of an account that keeps copies: the roles that AWS Backup may assume and that no selection names, such as the one that carries copies back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub carriers: BTreeMap<Arn, Fact<Role>>,
+    /// Likewise: the roles that the policies of its vaults and keys leave alone by name, such as the one that breaks the glass.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exempt: BTreeMap<Arn, Fact<Role>>,
     /// Who may assume which of its roles (`iam:ListRoles`).
     #[serde(default)]
     pub trusts: Fact<Vec<RoleTrust>>,
@@ -154,6 +158,9 @@ pub struct RegionInventory {
     pub resources: Fact<Vec<Resource>>,
     /// The keys of its vaults, of its EBS default and of its recovery points that belong to this account.
     pub keys: BTreeMap<Arn, KeyInventory>,
+    /// The topics that its vaults announce to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<Arn, TopicInventory>,
     /// The trails that see this Region.
     pub trails: Fact<Vec<Trail>>,
     /// What was restored to see whether it can be.
@@ -171,6 +178,9 @@ pub struct RegionInventory {
 pub struct RegionSettings {
     /// Resource type to whether AWS Backup protects it. A type that is not named is not known.
     pub opted_in: BTreeMap<String, bool>,
+    /// Resource type to whether AWS Backup manages its backups itself; likewise. Tables are copied only where it does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub managed: BTreeMap<String, bool>,
 }
 
 /// `ec2:GetEbsEncryptionByDefault` and `ec2:GetEbsDefaultKmsKeyId`.
@@ -375,6 +385,21 @@ pub struct KeyInventory {
     pub policy: Fact<KeyPolicy>,
     /// Whether its material is renewed by itself (`kms:GetKeyRotationStatus`); not asked of keys for which AWS has no such setting.
     pub rotation: Fact<bool>,
+    /// Its aliases (`kms:ListAliases`); asked only where its policy leaves a role alone, which may know it by one.
+    #[serde(skip_serializing_if = "is_not_asked")]
+    pub aliases: Fact<Vec<String>>,
+}
+
+/// A topic that a vault announces to, in the account that owns it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TopicInventory {
+    /// Its policy, and the name of its key (`sns:GetTopicAttributes`).
+    pub settings: Fact<TopicSettings>,
+    /// Its key, where it has one.
+    pub key: Fact<Key>,
+    /// The policy of that key; not asked where AWS manages it.
+    pub key_policy: Fact<KeyPolicy>,
 }
 
 /// A trail (`cloudtrail:DescribeTrails`, `GetTrailStatus`, `GetEventSelectors`).

@@ -21,7 +21,7 @@ pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
 pub use inventory::{
     AccountInventory, AlarmPath, AllowedImages, Copies, Counted, Destination, EbsDefaults, ImageCriterion, JobMessage, JobMessages,
     KeyInventory, ManagementEvents, Member, OrganizationInventory, PlanInventory, Point, RegionInventory, RegionSettings, Resource,
-    ResourcePoints, RestoreTesting, RoleTrust, Trail, VaultInventory, VaultNotifications,
+    ResourcePoints, RestoreTesting, RoleTrust, TopicInventory, Trail, VaultInventory, VaultNotifications,
 };
 pub use plan::{
     BackupPlan, CopyAction, Lifecycle, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule,

@@ -23,7 +23,7 @@ pub use context::Context;
 pub use document::Document;
 pub use evaluate::{Policies, Request, evaluate};
 pub use grant::Grant;
-pub use named::Named;
+pub use named::{Named, left_alone, roles_left_alone};
 pub use principal::{NotAPrincipal, Principal};
 pub(crate) use wildcard::Tokens;
 pub use wildcard::wildcard_matches;

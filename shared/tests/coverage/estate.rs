@@ -166,7 +166,7 @@ pub(crate) fn resource(text: &str, tags: &[(&str, &str)]) -> Resource {
 }
 
 pub(crate) fn opted_in(types: &[(&str, bool)]) -> RegionSettings {
-    RegionSettings { opted_in: types.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect() }
+    RegionSettings { opted_in: types.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect(), ..RegionSettings::default() }
 }
 
 #[derive(Clone, Debug)]
@@ -199,6 +199,7 @@ impl Estate {
                 service_linked_role: Fact::NotAsked,
                 roles: BTreeMap::new(),
                 carriers: BTreeMap::new(),
+                exempt: BTreeMap::new(),
                 trusts: Fact::NotAsked,
                 regions: BTreeMap::from([(region(), inventory)]),
             },

@@ -49,7 +49,7 @@ fn answer(case: &Value) -> (&'static str, String) {
     let resource = Arn::parse(case["resource"].as_str().unwrap()).unwrap();
     let tags = serde_json::from_value::<Option<BTreeMap<String, String>>>(case["tags"].clone()).unwrap();
     let settings = serde_json::from_value::<Option<BTreeMap<String, bool>>>(case["opt_in"].clone()).unwrap();
-    let settings = settings.map(|opted_in| RegionSettings { opted_in });
+    let settings = settings.map(|opted_in| RegionSettings { opted_in, ..RegionSettings::default() });
     let matcher = Matcher::new(&selection);
     let weighed = matcher.weigh(&resource, tags.as_ref());
     let chosen = Chosen { weighed, opted_in: opted_in(ResourceType::of(&resource), weighed.named, settings.as_ref()) };
@@ -196,7 +196,7 @@ proptest! {
             let resource = Arn::parse(resource).unwrap();
             let names = ResourceType::of(&resource).map(|found| (found.name.to_owned(), on)).collect();
             let told = |settings: Option<&RegionSettings>| opted_in(ResourceType::of(&resource), named, settings);
-            let (unseen, seen) = (told(None), told(Some(&RegionSettings { opted_in: names })));
+            let (unseen, seen) = (told(None), told(Some(&RegionSettings { opted_in: names, ..RegionSettings::default() })));
             prop_assert!(unseen == Selected::Perhaps || unseen == seen, "{resource}: {unseen:?}, {seen:?}");
             prop_assert!(!on || seen == Selected::Yes, "{resource} is switched on");
         }

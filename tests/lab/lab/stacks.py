@@ -311,10 +311,14 @@ def _inline_function(account_id: str, region: str, logical_id: str, properties: 
     from moto.awslambda.models import lambda_backends
 
     from lab import clients
+    from lab.aws import accounts
     from lab.credentials import session_of_role
 
     function = lambda_backends[account_id][region].get_function(properties["ServiceToken"])
     code = zipfile.ZipFile(io.BytesIO(function.code_bytes)).read("index.py").decode()
+    role = accounts.role_by_arn(function.role)
+    if role is None or not accounts.trusts(role, "lambda.amazonaws.com"):
+        raise RuntimeError(f"`{function.role}` cannot be assumed by Lambda")
     given = session_of_role(function.role, logical_id, region)
     session = boto3.Session(
         given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], given["AWS_SESSION_TOKEN"], region_name=region

@@ -51,6 +51,18 @@ def test_the_owner_alone_reads_and_changes_a_key(aws: Lab, operation: str) -> No
     getattr(aws.client("kms", SOURCE), operation)(KeyId=key, **more)
 
 
+def test_a_second_factor_opens_what_asks_for_one(aws: Lab) -> None:
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}, "Action": "sts:AssumeRole"}
+    trust["Condition"] = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    iam = aws.client("iam", BACKUP)
+    arn = iam.create_role(RoleName="glass", AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    sts, device = aws.root("sts"), f"arn:aws:iam::{MANAGEMENT}:mfa/safe"
+    for given in ({}, {"SerialNumber": device}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sts.assume_role(RoleArn=arn, RoleSessionName="glass", **given)
+    sts.assume_role(RoleArn=arn, RoleSessionName="glass", SerialNumber=device, TokenCode="123456")
+
+
 def test_key_states_by_arn(aws: Lab) -> None:
     key = aws.key(SOURCE)
     kms = aws.client("kms", SOURCE)

@@ -14,7 +14,8 @@ QUEUE = f"arn:aws:sqs:{REGION}:{SOURCE}:jobs"
 TABLE = f"arn:aws:dynamodb:{REGION}:{SOURCE}:table/kept"
 POINT = f"arn:aws:ec2:{REGION}::snapshot/snap-0a1b2c3d4e5f60718"
 VAULT = f"arn:aws:backup:{REGION}:{SOURCE}:backup-vault:local"
-REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "403")
+REFUSED = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403")
+NOTHING = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
 
 
 def allow(action: str, resource: str, **more: Any) -> dict[str, Any]:
@@ -92,7 +93,29 @@ def _bucket(aws: Lab, key: str) -> Any:
     return s3
 
 
-@pytest.mark.parametrize("prepare", [_send, _receive, _publish, _transact, _put, _get])
+def _volume_default(aws: Lab, key: str) -> Prepared:
+    needed = [allow("ec2:ModifyEbsDefaultKmsKeyId", "*"), allow("kms:DescribeKey", key)]
+    return "ec2", lambda ec2: ec2.modify_ebs_default_kms_key_id(KmsKeyId=key), needed
+
+
+def _region_setting(aws: Lab, key: str) -> Prepared:
+    on = {"DynamoDB": True}
+    change = lambda backup: backup.update_region_settings(ResourceTypeManagementPreference=on)  # noqa: E731
+    return "backup", change, [allow("backup:UpdateRegionSettings", "*")]
+
+
+def _key_by_alias(aws: Lab, key: str) -> Prepared:
+    aws.client("kms", SOURCE).create_alias(AliasName="alias/central", TargetKeyId=key)
+    by_alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/central"}}
+    document = aws.client("kms", SOURCE).get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    put = lambda kms: kms.put_key_policy(KeyId=key, PolicyName="default", Policy=document)  # noqa: E731
+    return "kms", put, [allow("kms:PutKeyPolicy", "*", Condition=by_alias)]
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [_send, _receive, _publish, _transact, _put, _get, _volume_default, _region_setting, _key_by_alias],
+)
 def test_a_call_takes_every_permission_that_it_needs_and_no_other(
     aws: Lab, prepare: Callable[[Lab, str], Prepared]
 ) -> None:
@@ -102,11 +125,29 @@ def test_a_call_takes_every_permission_that_it_needs_and_no_other(
     call(made)
     for one in needed:
         rest = [other for other in needed if other != one]
-        iam.put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=policy(*rest))
+        iam.put_role_policy(RoleName="reader", PolicyName="reads", PolicyDocument=policy(*rest, NOTHING))
         with pytest.raises(ClientError) as error:
             call(made)
         assert error.value.response["Error"]["Code"] in REFUSED, one
         assert one["Action"] in str(error.value) or service == "s3", one
+
+
+def test_a_vault_is_changed_by_whom_its_own_policy_leaves_alone_besides(aws: Lab) -> None:
+    aws.vault(SOURCE, "local")
+    backup = client(aws, session_of(aws, SOURCE, allow("backup:PutBackupVaultAccessPolicy", VAULT)), "backup")
+
+    def closed_to_all_but(role: str) -> str:
+        left = {"ArnNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{SOURCE}:role/{role}"}}
+        deny = allow("backup:PutBackupVaultAccessPolicy", "*", Principal="*", Condition=left)
+        return policy({**deny, "Effect": "Deny"})
+
+    backup.put_backup_vault_access_policy(BackupVaultName="local", Policy=closed_to_all_but("reader"))
+    backup.put_backup_vault_access_policy(BackupVaultName="local", Policy=closed_to_all_but("another"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        backup.put_backup_vault_access_policy(BackupVaultName="local", Policy=closed_to_all_but("reader"))
+    # The tests break and mend with the role of an administrator.
+    admin = aws.client("backup", SOURCE)
+    admin.put_backup_vault_access_policy(BackupVaultName="local", Policy=closed_to_all_but("reader"))
 
 
 def test_nothing_under_a_key_is_asked_of_what_has_none(aws: Lab) -> None:

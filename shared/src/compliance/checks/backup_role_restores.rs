@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
         severity: Severity::Low,
         since: "0.1.0",
         needs: &[
+            "iam:ListRoles",
             "iam:GetRole",
             "iam:ListAttachedRolePolicies",
             "iam:ListRolePolicies",
@@ -39,5 +40,5 @@ const QUESTION: Question = Question {
 };
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    view.in_source_account(|| deeds::each(view, &QUESTION))
+    if view.keeps_copies() { vec![deeds::of_copies(view, &QUESTION)] } else { deeds::each(view, &QUESTION) }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::arn::Arn;
 use crate::compliance::say::{count, listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders, probe, ways};
-use crate::copy::{Actor, Family, Requirement, Route, RoutePolicies, VaultKind, backup_may_assume, judge_all, requirements};
+use crate::copy::{Actor, Family, Requirement, Route, RoutePolicies, VaultKind, judge_all, requirements};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{Fact, Gap, GapReason, Role};
+use crate::evidence::{Gap, Role};
 use crate::policy::{Decision, Document};
 
 /// The check.
@@ -61,28 +61,21 @@ fn of(view: &AccountView<'_>) -> Outcome {
     let mut may = Vec::new();
     let mut unseen = Vec::new();
     let mut open = BTreeSet::new();
-    for (arn, fact) in view.account.carriers.iter().chain(&view.account.roles) {
-        let role = match fact {
-            Fact::Known { value, .. } => value,
-            Fact::Gap(gap) if gap.reason == GapReason::NotFound => continue,
-            fact => {
-                unseen.extend(fact.gap().cloned());
-                open.insert(quoted(arn.as_str()));
-                continue;
+    let (carriers, missing) = holders::carriers(view);
+    for (arn, gap) in missing {
+        unseen.extend(gap.cloned());
+        open.insert(quoted(arn.as_str()));
+    }
+    for (role, certain) in carriers {
+        match refused(role, &routes, &levels) {
+            Refused { hard, soft } if hard.is_empty() && soft.is_empty() && certain => may.push(role.arn.resource_name().to_owned()),
+            Refused { hard, .. } if hard.is_empty() => drop(open.insert(quoted(role.arn.as_str()))),
+            Refused { hard, .. } => {
+                if !certain {
+                    open.insert(quoted(role.arn.as_str()));
+                }
+                refusals.insert(role.arn.clone(), hard);
             }
-        };
-        match let_in(view, role) {
-            Some(Decision::Allowed) => {}
-            Some(Decision::ImplicitlyDenied | Decision::ExplicitlyDenied) => continue,
-            Some(Decision::Uncertain) | None => drop(open.insert(quoted(arn.as_str()))),
-        }
-        let refused = refused(role, &routes, &levels);
-        match refused {
-            Refused { hard, soft } if hard.is_empty() && soft.is_empty() && !open.contains(&quoted(arn.as_str())) => {
-                may.push(arn.resource_name().to_owned());
-            }
-            Refused { hard, .. } if hard.is_empty() => drop(open.insert(quoted(arn.as_str()))),
-            Refused { hard, .. } => drop(refusals.insert(arn.clone(), hard)),
         }
     }
     let attach = format!("arn:{}:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup", partition(view));
@@ -128,14 +121,6 @@ fn of(view: &AccountView<'_>) -> Outcome {
 
 fn partition<'a>(view: &AccountView<'a>) -> &'a str {
     view.account.regions.keys().next().map_or("aws", |region| region.partition())
-}
-
-/// Whether AWS Backup may assume it; `None`: its trust policy was not seen.
-fn let_in(view: &AccountView<'_>, role: &Role) -> Option<Decision> {
-    let trust = role.trust.as_ref()?;
-    let answer = backup_may_assume(&view.account.account_id, &role.arn, trust).ok()?;
-    let refused = answer.decision == Decision::Uncertain && !answer.refused_by.is_empty();
-    Some(if refused { Decision::ImplicitlyDenied } else { answer.decision })
 }
 
 /// One way back for every type of copy that the vaults hold; of EBS, where they hold none yet. Where copies come home to is made up: what the vaults

@@ -8,7 +8,7 @@ use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, probe};
 use crate::diagnosis::{Grade, Severity};
-use crate::evidence::{KeyInventory, KeyManager};
+use crate::evidence::{Fact, Key, KeyManager, KeyPolicy};
 use crate::policy::{Document, Policies};
 
 /// The check.
@@ -37,21 +37,43 @@ const THROUGH: &[Option<&str>] = &[None, Some("ec2"), Some("rds"), Some("fsx"), 
 /// Callers that are tried besides an administrator.
 const MOST_CALLERS: usize = 20;
 
-fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    view.keys(|subject, arn, inventory| of(view, subject, arn, inventory))
+/// What a key is for: backups, or what is announced of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Backups,
+    Topic,
 }
 
-fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, inventory: &KeyInventory) -> Outcome {
-    if inventory.key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws)) {
+impl For {
+    /// What to do until the key can be changed again.
+    fn meanwhile(self) -> &'static str {
+        match self {
+            Self::Backups => "encrypt new backups and volumes under another key",
+            Self::Topic => "put the topic under another key",
+        }
+    }
+}
+
+fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
+    let mut outcomes = view.keys(|subject, arn, inventory| of(view, subject, arn, (&inventory.key, &inventory.policy), For::Backups));
+    outcomes.extend(view.keys_of_topics().into_iter().map(|(place, arn, topic)| {
+        let key = (&topic.key, &topic.key_policy);
+        of(view, place.of(&arn), &arn, key, For::Topic)
+    }));
+    outcomes
+}
+
+fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, (key, policy): (&Fact<Key>, &Fact<KeyPolicy>), used: For) -> Outcome {
+    if key.known().is_some_and(|key| key.manager == Some(KeyManager::Aws)) {
         return Outcome::not_applicable(subject, "AWS manages the key, and its policy with it");
     }
-    let refused = [inventory.policy.gap(), inventory.key.gap()].into_iter().flatten().find(|gap| gap.lacks_resource_policy());
+    let refused = [policy.gap(), key.gap()].into_iter().flatten().find(|gap| gap.lacks_resource_policy());
     if let Some(gap) = refused {
-        return lets_nobody_in(subject, &view.account.account_id, arn, &gap.action);
+        return lets_nobody_in(subject, &view.account.account_id, arn, &gap.action, used);
     }
-    let Some(policy) = inventory.policy.known() else { return Outcome::unseen(subject, "the policy of the key", &inventory.policy) };
-    if inventory.key.known().is_none() {
-        return Outcome::unseen(subject, "who manages the key", &inventory.key);
+    let Some(policy) = policy.known() else { return Outcome::unseen(subject, "the policy of the key", policy) };
+    if key.known().is_none() {
+        return Outcome::unseen(subject, "who manages the key", key);
     }
     // Only the key's own account can change its policy, so nobody else can help where it cannot.
     let owner = &view.account.account_id;
@@ -59,7 +81,8 @@ fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, inventory: &KeyInvent
         Policies { identity: vec![probe::everything()], resource: Some(Document::read(&policy.document)), ..Policies::default() };
     let callers = std::iter::once(Caller::administrator(owner, arn.partition())).chain(named(view, arn, &policy.document));
     let mut administers = Says::No;
-    let mut uses = Says::No;
+    // The key of a topic is used by whoever publishes, which is judged with the topic.
+    let mut uses = if used == For::Topic { Says::Yes } else { Says::No };
     let mut administrator = String::new();
     for caller in callers {
         let caller = Caller { organization_id: view.organization_id(), ..caller };
@@ -87,12 +110,12 @@ fn of(view: &AccountView<'_>, subject: Subject, arn: &Arn, inventory: &KeyInvent
             break;
         }
     }
-    told(subject, owner, arn, (administers, uses), &administrator).from([arn.as_str()])
+    told(subject, owner, arn, (administers, uses), &administrator, used).from([arn.as_str()])
 }
 
 /// A reader of the same account whom IAM admits was refused, and AWS says that it is for want of a statement in the policy: so no permission in IAM
 /// counts for the key. Whom the policy names besides cannot be seen.
-fn lets_nobody_in(subject: Subject, owner: &AccountId, arn: &Arn, action: &str) -> Outcome {
+fn lets_nobody_in(subject: Subject, owner: &AccountId, arn: &Arn, action: &str, used: For) -> Outcome {
     let key = quoted(arn.as_str());
     let seen = format!(
         "its policy does not let account {owner} decide by IAM: {} was refused there because no resource-based policy allows it, so no permission \
@@ -101,8 +124,9 @@ fn lets_nobody_in(subject: Subject, owner: &AccountId, arn: &Arn, action: &str) 
     );
     let remedy = format!(
         "in account {owner} let a role that its policy still names add {} to the policy of the key {key} by `kms:PutKeyPolicy`; where none is \
-         left, only AWS can: open a case with AWS Support as the root user, and encrypt new backups and volumes under another key until then",
-        quoted(&root(owner, arn))
+         left, only AWS can: open a case with AWS Support as the root user, and {} until then",
+        quoted(&root(owner, arn)),
+        used.meanwhile()
     );
     Outcome::fail(subject, seen, remedy).from([arn.as_str()])
 }
@@ -113,20 +137,21 @@ fn root(owner: &AccountId, arn: &Arn) -> String {
     format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{root}"}},"Action":"kms:*","Resource":"*"}}"#)
 }
 
-fn told(subject: Subject, owner: &AccountId, arn: &Arn, says: (Says, Says), administrator: &str) -> Outcome {
+fn told(subject: Subject, owner: &AccountId, arn: &Arn, says: (Says, Says), administrator: &str, used: For) -> Outcome {
     let key = quoted(arn.as_str());
     let root = root(owner, arn);
     match says {
         (Says::No, uses) => {
-            let used = if uses == Says::No { ", and nobody there may use it" } else { "" };
+            let none = if uses == Says::No { ", and nobody there may use it" } else { "" };
             let seen = format!(
                 "its policy lets nobody of account {owner}, not even an administrator with every permission, do `kms:PutKeyPolicy`, so nobody \
-                 can ever change it{used}"
+                 can ever change it{none}"
             );
             let remedy = format!(
                 "only AWS can change this policy now: as the root user of account {owner} open a case with AWS Support and have {} added to the \
-                 policy of the key {key}; until then encrypt new backups and volumes under another key",
-                quoted(&root)
+                 policy of the key {key}; until then {}",
+                quoted(&root),
+                used.meanwhile()
             );
             Outcome::fail(subject, seen, remedy)
         }
@@ -139,7 +164,10 @@ fn told(subject: Subject, owner: &AccountId, arn: &Arn, says: (Says, Says), admi
             );
             Outcome::fail(subject, seen, remedy)
         }
-        (Says::Yes, Says::Yes) => Outcome::pass(subject, format!("principals of account {owner} can change its policy and use it")),
+        (Says::Yes, Says::Yes) => {
+            let both = if used == For::Topic { "" } else { " and use it" };
+            Outcome::pass(subject, format!("principals of account {owner} can change its policy{both}"))
+        }
         (Says::Depends(on), _) => {
             Outcome::unknown(subject, format!("whether anybody can change its policy depends on {}", listed(&on)), Vec::new())
         }

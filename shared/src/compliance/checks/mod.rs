@@ -101,6 +101,9 @@ checks! {
     backup_role_restores,
     guardian_silencing_denied,
     backup_settings_change_denied,
+    break_glass_role_usable,
+    vault_notifications_reach_topic,
+    tables_managed_by_aws_backup,
 }
 
 /// The check of a code or a name.

@@ -3,6 +3,7 @@
 use crate::arn::AccountId;
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
+use crate::compliance::walk::air_gapped;
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, Subject, probe};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::Vault;
@@ -40,7 +41,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     }
     view.in_backup_account(|| {
         view.used_vaults(|subject, _, _, vault| {
-            if !view.destinations.contains_key(&vault.vault.arn) {
+            if !view.destinations.contains_key(&vault.vault.arn) && !air_gapped(&vault.vault) {
                 return Outcome::not_applicable(subject, "no plan copies into it");
             }
             match vault.policy.known() {

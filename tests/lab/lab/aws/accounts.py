@@ -120,12 +120,17 @@ def boundary_of(role: Role) -> Mapping[str, Any] | None:
 
 
 def trusts_backup(role: Role) -> bool:
+    return trusts(role, "backup.amazonaws.com")
+
+
+def trusts(role: Role, service: str) -> bool:
+    """Whether a service gets into a role."""
     document = json.loads(role.assume_role_policy_document)
     statements = document.get("Statement", [])
     for statement in statements if isinstance(statements, list) else [statements]:
         services = (statement.get("Principal") or {}).get("Service", [])
         services = services if isinstance(services, list) else [services]
-        if statement.get("Effect") == "Allow" and "backup.amazonaws.com" in services:
+        if statement.get("Effect") == "Allow" and service in services:
             return True
     return False
 

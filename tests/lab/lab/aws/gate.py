@@ -1,6 +1,6 @@
 """Calls judged by the policies of the role whose session makes them, before any service sees them.
 
-Identity policies, boundary, session policy, SCPs and, of a key, its policy. Static credentials and users may do everything, and what neither `reads` nor
+Identity policies, boundary, session policy, SCPs and, of a key or of a vault that is changed, its policy. Static credentials and users may do everything, and what neither `reads` nor
 `uses` knows is not judged.
 """
 
@@ -12,8 +12,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from lab import authorizations, clock, wire
+from lab.accounts import ADMIN_ROLE_NAME
 
 from . import accounts, calls, kms, reads, uses
+from .backup import store
 from .backup import wire as backup_wire
 from .errors import ApiError
 from .evaluator import UNCERTAIN, Decision, Policies, Request, evaluate
@@ -27,6 +29,8 @@ _PREFIXES = {"tagging": "tag"}
 _ELSEWHERE = {("sts", "AssumeRole")}
 # What a copy asks for in the name of its job role, and of who starts it.
 _OF_THE_JOB = {"backup:CopyFromBackupVault", "backup:CopyIntoBackupVault"}
+# Judged by the policy of the vault as well.
+_OF_VAULTS = {f"{service}:{name}" for (service, name) in uses.CHANGES if service == "backup"}
 # Needs no permission. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 _FREE = {("sts", "GetCallerIdentity")}
 
@@ -41,7 +45,8 @@ def refusal(
     headers: Mapping[str, str],
 ) -> wire.WireError | None:
     """What AWS answers a session whose role may not make this call; `None` lets it pass."""
-    if not caller.role_arn:
+    changes = (call.service, call.operation) in uses.CHANGES
+    if not caller.role_arn or (changes and caller.role_arn.endswith(f":role/{ADMIN_ROLE_NAME}")):
         return None
     params = _parameters(call, method, path, query, body)
     needs = _needs(call, path, params, caller, headers)
@@ -129,12 +134,15 @@ def _context(action: str, resource: str, call: wire.Call, params: Params, caller
         context["iam:PassedToService"] = "backup.amazonaws.com"
     if action.startswith("kms:") and kms.key_by_arn(resource) is not None:
         context |= {"kms:CallerAccount": caller.account_id, "aws:ResourceAccount": accounts.account_of(resource)}
+        context["kms:ResourceAliases"] = kms.aliases_of(resource)
     return context
 
 
 def _judge(action: str, resource: str, context: dict[str, Any], caller: accounts.Caller) -> Decision:
     role = accounts.role_by_arn(caller.role_arn)
     key = kms.key_by_arn(resource) if action.startswith("kms:") else None
+    vault = store.vault_by_arn(resource) if action in _OF_VAULTS else None
+    policy = kms.policy_of(key) if key is not None else vault.policy if vault is not None else None
     return evaluate(
         # What a call without a resource policy asks for counts as its own account's, whatever ARN it has.
         Request(caller.arn, action, resource, caller.account_id, context),
@@ -144,7 +152,7 @@ def _judge(action: str, resource: str, context: dict[str, Any], caller: accounts
             # Whether an SCP on a copy stops who starts the job, or the job, no document says: here the job tells it.
             scps=() if action in _OF_THE_JOB else accounts.scp_levels(caller.account_id),
             rcps=accounts.rcp_levels(caller.account_id),
-            resource=json.loads(kms.policy_of(key)) if key is not None else None,
+            resource=json.loads(policy) if policy else None,
             session=caller.session_policy,
             grants=kms.grants_of(key) if key is not None else (),
             management_account=accounts.management_account(),

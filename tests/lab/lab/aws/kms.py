@@ -60,6 +60,12 @@ def key_by_arn(arn: str | None) -> Key | None:
     return kms_backends[accounts.account_of(arn)][accounts.region_of(arn)].keys.get(arn.split(":key/")[1])
 
 
+def aliases_of(arn: str) -> list[str]:
+    """The aliases of a key, by which policies may know it."""
+    key = key_by_arn(arn)
+    return sorted(key.aliases) if key is not None else []
+
+
 def arn_of(key_id: str, account_id: str, region: str) -> str:
     """The ARN of a key as a request names it: by ARN, id or alias."""
     if ":key/" in key_id:

@@ -23,7 +23,7 @@ class AccessDenied(ServiceException):
         )
 
 
-def may_assume(caller: accounts.Caller, role_arn: str, external_id: str | None) -> bool:
+def may_assume(caller: accounts.Caller, role_arn: str, external_id: str | None, mfa: bool = False) -> bool:
     role = accounts.role_by_arn(role_arn)
     if role is None:
         return False
@@ -44,6 +44,8 @@ def may_assume(caller: accounts.Caller, role_arn: str, external_id: str | None) 
         context["aws:PrincipalOrgPaths"] = [path]
     if external_id:
         context["sts:ExternalId"] = external_id
+    # Whoever has a device and its code: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    context |= {"aws:MultiFactorAuthPresent": "true"} if mfa else {}
     authorizations.asked(caller.role_arn, "sts:AssumeRole", role_arn, context)
     caller_role = accounts.role_by_arn(caller.role_arn) if caller.role_arn else None
     allowed = evaluate(
@@ -74,7 +76,8 @@ def install() -> None:
     def assume_role(self: TokenResponse) -> Any:
         caller = accounts.caller_of(self.get_access_key())
         role_arn = self._get_param("RoleArn")
-        if not may_assume(caller, role_arn, self._get_param("ExternalId")):
+        mfa = bool(self._get_param("SerialNumber") and self._get_param("TokenCode"))
+        if not may_assume(caller, role_arn, self._get_param("ExternalId"), mfa):
             raise AccessDenied(caller.arn, role_arn)
         return assume(self)
 

@@ -1,5 +1,5 @@
-"""What calls on queues, topics, tables, buckets, functions, rules and backups of their own resources ask for, and what the services ask of a key in
-the caller's name.
+"""What calls on queues, topics, tables, buckets, functions, rules and backups of their own resources ask for, what changes of vaults, keys and settings
+do, and what the services ask of a key in the caller's name.
 
 Resources as the service authorization reference has them (https://docs.aws.amazon.com/service-authorization/latest/reference/).
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from . import accounts
+from . import accounts, kms
 from .reads import ANY, Params, Where
 
 # -- resources ---------------------------------------------------------------------------------------------------------
@@ -167,6 +167,28 @@ def _start_restore(asked: Asked) -> Iterator[Need]:
         yield "iam:PassRole", str(asked.params["IamRoleArn"])
 
 
+def _vault_change(asked: Asked) -> Iterator[Need]:
+    yield (
+        f"backup:{asked.operation}",
+        _arn("backup", asked.where, f"backup-vault:{asked.params.get('BackupVaultName', '')}"),
+    )
+
+
+def _key_change(asked: Asked) -> Iterator[Need]:
+    yield f"kms:{asked.operation}", kms.arn_of(str(asked.params.get("KeyId", "")), *asked.where)
+
+
+def _region_setting(asked: Asked) -> Iterator[Need]:
+    yield f"backup:{asked.operation}", ANY
+
+
+def _volume_default(asked: Asked) -> Iterator[Need]:
+    yield f"ec2:{asked.operation}", ANY
+    if key := asked.params.get("KmsKeyId"):
+        # EC2 looks at the key that it is given. https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html
+        yield "kms:DescribeKey", str(key)
+
+
 # By signing name, and where only some operations are answered here, by operation.
 OF_SERVICES: dict[str, Callable[[Asked], Iterator[Need]]] = {
     "sqs": _sqs,
@@ -183,6 +205,17 @@ OF_OPERATIONS: dict[tuple[str, str], Callable[[Asked], Iterator[Need]]] = {
     ("backup", "StartCopyJob"): _start_copy,
     ("backup", "StartRestoreJob"): _start_restore,
 }
+# What whoever breaks the glass changes, and what the functions of a stack set. The tests break everything with the role of an administrator, whatever
+# bounds it.
+CHANGES: dict[tuple[str, str], Callable[[Asked], Iterator[Need]]] = {
+    ("backup", "DeleteBackupVaultAccessPolicy"): _vault_change,
+    ("backup", "PutBackupVaultAccessPolicy"): _vault_change,
+    ("backup", "UpdateRegionSettings"): _region_setting,
+    ("ec2", "EnableEbsEncryptionByDefault"): _volume_default,
+    ("ec2", "ModifyEbsDefaultKmsKeyId"): _volume_default,
+    ("kms", "PutKeyPolicy"): _key_change,
+}
+OF_OPERATIONS |= CHANGES
 
 
 def needs(service: str, asked: Asked) -> list[Need] | None:

@@ -16,6 +16,8 @@ from ..errors import ApiError
 from . import store
 
 SERVICE = "backup.amazonaws.com"
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+KEY_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 def service_event(
@@ -39,7 +41,7 @@ def service_event(
 def notify(
     account_id: str, region: str, vault: str, event: str, message: str, attributes: dict[str, str]
 ) -> str | None:
-    """Publishes to the topic of a vault, if it wants to hear of the event and the topic lets AWS Backup; the id of the message."""
+    """Publishes to the topic of a vault, if it wants to hear of the event, and topic and key let AWS Backup; the id of the message."""
     from moto.sns.models import sns_backends
 
     with store.lock:
@@ -51,6 +53,8 @@ def notify(
     source = {"aws:SourceAccount": account_id}
     if not resource_policy.allows(topic.policy, ("Service", SERVICE), "sns:Publish", topic.arn, source):
         raise ApiError("AuthorizationError", f"the policy of `{topic.arn}` does not let AWS Backup publish")
+    if not resource_policy.key_allows(topic.kms_master_key_id, (account_id, region), SERVICE, KEY_ACTIONS, source):
+        raise ApiError("KMSAccessDenied", f"the key of `{topic.arn}` does not let AWS Backup in")
     given = {"EventType": event, "AccountId": account_id, **attributes}
     return backend.publish(
         message,
