@@ -277,6 +277,12 @@ fn what_only_aws_backup_tells_counts_where_no_call_tells_it() {
     assert_eq!(announced("Recovery Point State Change", point, &deleting("2026-12-24T06:00:00Z"), false), "medium recovery-point-deleted");
     assert_eq!(announced("Recovery Point State Change", point, &deleting("2026-11-02T01:00:00Z"), false), "silent aws-backup-itself");
     assert_eq!(announced("Recovery Point State Change", point, &json!({"status": "DELETING"}), false), "silent no-before");
+    let after = |event: &str| {
+        let lifecycle = json!({"deleteAfterDays": 35, "deleteAfterEvent": event});
+        json!({"status": "DELETING", "lifecycle": lifecycle, "calculatedLifeCycle": {"deleteAt": "2026-12-24T06:00:00Z"}})
+    };
+    assert_eq!(announced("Recovery Point State Change", point, &after("DELETE_AFTER_COPY"), false), "silent aws-backup-itself");
+    assert_eq!(announced("Recovery Point State Change", point, &after("SOME_OTHER_EVENT"), false), "medium recovery-point-deleted");
     let off = json!({"state": "MODIFIED", "ResourceTypeOptInPreference": {"EBS": false}});
     assert_eq!(announced("Region Setting State Change", vault, &off, false), "high opted-out");
     assert_eq!(
