@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 
 const BACKUP: &str = "222222222222";
 const ORGANIZATION: &str = "o-exampleorgid";
+/// Those of the lab.
+const MEMBERS: [&str; 4] = ["111111111111", "111111111112", "111111111113", BACKUP];
 
 /// The event of a case, in the shape that CloudTrail documents.
 fn event(case: &Value, name: &str, request: &Value, at: &str, id: &str) -> Vec<u8> {
@@ -60,8 +62,18 @@ fn write(bytes: &[u8]) -> Write {
 }
 
 fn judge(write: &Write, before: Option<&Before>) -> tamper::Judged {
+    judge_in(write, before, false)
+}
+
+/// Where a copy is known to hang on the object.
+fn judge_of_a_route(write: &Write, before: Option<&Before>) -> tamper::Judged {
+    judge_in(write, before, true)
+}
+
+fn judge_in(write: &Write, before: Option<&Before>, of_a_route: bool) -> tamper::Judged {
     let backup_accounts = BTreeSet::from([AccountId::parse(BACKUP).unwrap()]);
-    tamper::judge(write, &Scene { backup_accounts: &backup_accounts, organization_id: Some(ORGANIZATION), before, of_a_route: false })
+    let (organization_id, members) = (Some(ORGANIZATION), &MEMBERS.map(|id| AccountId::parse(id).unwrap()).into());
+    tamper::judge(write, &Scene { backup_accounts: &backup_accounts, organization_id, members, before, of_a_route })
 }
 
 fn cases() -> Vec<Value> {

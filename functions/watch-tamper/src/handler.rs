@@ -202,12 +202,13 @@ where
 
     /// Everything that follows from a write; it may come twice.
     async fn after_a_write_was_kept(&self, write: &Write, before: Option<&Before>, deadline: Instant) -> Result<Outcome, ItemError> {
-        let judged = |of_a_route| {
+        let judged = |of_a_route, members: &BTreeSet<AccountId>| {
             let backup_accounts = &self.watched.backup_accounts;
             let organization_id = self.watched.organization_id.as_deref();
-            tamper::judge(write, &Scene { backup_accounts, organization_id, before, of_a_route })
+            tamper::judge(write, &Scene { backup_accounts, organization_id, members, before, of_a_route })
         };
-        let (alone, of_a_route) = (judged(false), judged(true));
+        let nobody = BTreeSet::new();
+        let (alone, of_a_route) = (judged(false, &nobody), judged(true, &nobody));
         // The copies are asked only where they make a difference.
         let matters = match alone == of_a_route {
             true => Ok(false),
@@ -217,7 +218,29 @@ where
         if let (Err(error), Err(_)) = (&matters, &alone) {
             return Err(ItemError::NotRead(error.clone()));
         }
-        self.judged(if matters.unwrap_or(false) { of_a_route } else { alone }, Some(&write.actor.id), deadline).await
+        let matters = matters.unwrap_or(false);
+        let mut found = if matters { of_a_route } else { alone };
+        // The accounts with copies are near at hand; one that joined today is known to the organization alone.
+        if lets_somebody_in(&found) {
+            let accounts = within(deadline, LOG_PATIENCE, "dynamodb:Query", self.foresight.memory.accounts()).await;
+            found = judged(matters, &accounts.inspect_err(|error| self.messenger.fail_open(error, "members")).unwrap_or_default());
+        }
+        if lets_somebody_in(&found) {
+            found = judged(matters, &self.members(deadline).await);
+        }
+        self.judged(found, Some(&write.actor.id), deadline).await
+    }
+
+    /// The accounts of the organization. Who is not known to belong to it may be outside, so nothing is hidden where they cannot be read.
+    async fn members(&self, deadline: Instant) -> BTreeSet<AccountId> {
+        let end = deadline.checked_sub(MARGIN).unwrap_or(deadline).min(Instant::now() + LOG_PATIENCE);
+        let read = tokio::time::timeout_at(end, Box::pin(self.foresight.reader.members())).await;
+        if let Ok(Ok(members)) = read {
+            return members.into_iter().collect();
+        }
+        tracing::warn!(gap = ?read.ok().and_then(Result::err), "who belongs to the organization is not known");
+        self.messenger.count("failed-open", "members");
+        BTreeSet::new()
     }
 
     /// What AWS Backup announces without an actor, where no call was recorded that does the same.
@@ -304,6 +327,10 @@ where
             _ => Ok(diagnose_job::Outcome::Joined),
         }
     }
+}
+
+fn lets_somebody_in(judged: &Judged) -> bool {
+    judged.as_ref().is_ok_and(|deed| deed.lets_somebody_in())
 }
 
 /// Sends alerts in their turn.

@@ -108,7 +108,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     let (allowed, denied) = before.clone().unwrap_or_default();
     let of_backups = is_used(write, scene);
     let mut opened = lost(&allows, &allowed);
-    opened.retain(|part| of_backups && part.is_about(&OPENS) && part.is_outside(&owner, scene));
+    opened.retain(|part| of_backups && part.is_about(&OPENS) && part.lets_in(&PROTECTED, &owner, scene));
     if before.is_none() && opened.is_empty() {
         return Err(Silence::NoBefore);
     }

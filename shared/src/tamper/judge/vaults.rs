@@ -83,8 +83,9 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     if before.is_some() {
         closed.extend(lost(&denies, &denied).into_iter().filter(|part| part.is_about(&COPY)));
     }
-    let outsiders = allows.iter().filter(|part| part.is_outside(&write.account, scene)).cloned().collect();
+    let outsiders = allows.iter().filter(|part| part.lets_in(&PROTECTED, &write.account, scene)).cloned().collect();
     let opened = lost(&outsiders, &allowed);
+    let show = || command("aws backup get-backup-vault-access-policy --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]);
     let texts = |parts: &[Part]| (!parts.is_empty()).then(|| list(parts, MOST));
     if let Some(text) = texts(&opened) {
         return Deed::of(
@@ -96,16 +97,14 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         .changed(before.map(|_| "not let in".to_owned()), Some(text))
         .endangers("Whoever it is may use the vault; backups can be copied out of it or filled with others' data.")
         .undo(
-            "Put the older policy back. Inside is who is in this organization by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
-            None,
+            "Put the older policy back; this shows the one that is there now. Inside is who is in this organization by its account id or by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
+            show(),
         )
         .judged();
     }
     let lost_parts = [unprotected, closed].concat();
     if let Some(text) = texts(&lost_parts) {
         let severity = by_account(write, scene, Severity::High, Severity::Medium);
-        let undo =
-            command("aws backup get-backup-vault-access-policy --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]);
         return Deed::of(
             write,
             DeedKind::VaultPolicyWeakened,
@@ -114,7 +113,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         )
         .changed(Some(text), Some("no longer so".to_owned()))
         .endangers("Recovery points can be deleted where that was denied, or copies are refused that were admitted.")
-        .undo("Put the older policy back; this shows the one that is there now.", undo)
+        .undo("Put the older policy back; this shows the one that is there now.", show())
         .judged();
     }
     if before.is_none() {
