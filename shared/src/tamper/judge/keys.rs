@@ -3,7 +3,7 @@
 use super::super::deed::command;
 use super::backup::named;
 use super::documents::{Part, list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, is_linked_role};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, is_linked_role, is_service_itself};
 
 /// What backups and copies need of a key.
 const USED: [&str; 7] = [
@@ -162,7 +162,7 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
 
 fn grant(write: &Write, scene: &Scene<'_>) -> Judged {
     // Each copy and each volume has grants of its own, which the service that made them gives back.
-    if write.actor.invoked_by.is_some() || is_linked_role(&write.actor) {
+    if is_service_itself(&write.actor) || is_linked_role(&write.actor) {
         return Err(Silence::ServiceItself);
     }
     if !is_used(write, scene) {
