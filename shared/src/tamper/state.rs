@@ -58,7 +58,9 @@ pub fn state(write: &Write) -> Option<State> {
             }),
         ),
         ("backup", "DeleteBackupVaultLockConfiguration") => state("vault-lock", Value::Null),
-        ("backup", "PutBackupVaultNotifications") => state("notifications", part("backupVaultEvents")),
+        ("backup", "PutBackupVaultNotifications") => {
+            state("notifications", json!({"backupVaultEvents": write.part("backupVaultEvents")?, "snsTopicArn": part("snsTopicArn")}))
+        }
         ("backup", "DeleteBackupVaultNotifications") => state("notifications", Value::Null),
         ("backup", "CreateBackupPlan" | "UpdateBackupPlan") => state("plan", write.part("backupPlan")?.clone()),
         ("backup", "UpdateRecoveryPointLifecycle") => state("lifecycle", write.part("lifecycle")?.clone()),
