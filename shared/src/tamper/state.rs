@@ -49,7 +49,8 @@ pub fn state(write: &Write) -> Option<State> {
         ("kms", "PutKeyPolicy" | "CreateKey") => state("key-policy", write.document("policy")?),
         ("backup", "PutBackupVaultAccessPolicy") => state("vault-policy", write.document("policy")?),
         ("backup", "DeleteBackupVaultAccessPolicy") => state("vault-policy", Value::Null),
-        ("backup", "PutBackupVaultLockConfiguration") => state(
+        // What a record left out is no state.
+        ("backup", "PutBackupVaultLockConfiguration") if write.part("backupVaultName").is_some() => state(
             "vault-lock",
             json!({
                 "minRetentionDays": part("minRetentionDays"),
@@ -83,7 +84,7 @@ pub fn state(write: &Write) -> Option<State> {
         ("backup", "UpdateGlobalSettings") => state("global-settings", write.part("globalSettings")?.clone()),
         ("iam", "UpdateAssumeRolePolicy") => state("trust", write.document("policyDocument")?),
         ("iam", "CreateRole") => state("trust", write.document("assumeRolePolicyDocument")?),
-        ("cloudtrail", "PutEventSelectors") => state(
+        ("cloudtrail", "PutEventSelectors") if write.part("trailName").is_some() => state(
             "event-selectors",
             json!({"eventSelectors": part("eventSelectors"), "advancedEventSelectors": part("advancedEventSelectors")}),
         ),

@@ -9,6 +9,7 @@ mod plans;
 mod roles;
 mod scp;
 mod trail;
+mod unsaid;
 mod vaults;
 
 pub use announced::announced;
@@ -54,6 +55,9 @@ pub fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
 }
 
 fn succeeded(write: &Write, scene: &Scene<'_>) -> Judged {
+    if let Some(told) = unsaid::judge(write, scene) {
+        return told;
+    }
     match write.service.as_str() {
         "backup" => backup::judge(write, scene),
         "kms" => keys::judge(write, scene),
