@@ -451,6 +451,44 @@ fn what_is_grave_and_of_another_kind_is_told_at_once_whatever_was_told_before_an
 }
 
 #[test]
+fn one_point_a_night_is_no_burst_and_five_of_one_night_are() {
+    let mut kept = Kept::default();
+    for night in 0..22 {
+        kept.happen(&deed(DeedKind::PointDeleted, i64::from(night) * 60 * 24, night), i64::from(night) * 60 * 24);
+    }
+    assert_eq!(kept.told.iter().map(|(_, severity, _)| *severity).max(), Some(Severity::Medium), "{:?}", kept.told);
+    let mut kept = Kept::default();
+    for n in 0..5 {
+        kept.happen(&deed(DeedKind::PointDeleted, i64::from(n) * 60, n), i64::from(n) * 60);
+    }
+    assert_eq!(kept.severities(), [Severity::Medium, Severity::High]);
+}
+
+#[test]
+fn three_small_sides_are_a_working_day_and_two_grave_ones_among_them_are_not() {
+    let sides = [DeedKind::PlanWeakened, DeedKind::PlanDeleted, DeedKind::EbsDefaultChanged];
+    for (grave, worst) in [(0, Severity::Medium), (1, Severity::High), (2, Severity::Critical)] {
+        let mut kept = Kept::default();
+        for (n, kind) in (0u32..).zip(sides) {
+            let severity = if n < grave { Severity::High } else { Severity::Medium };
+            kept.happen(&Deed { kind, severity, ..deed(DeedKind::TrailStopped, 1, n) }, 1);
+        }
+        assert_eq!(kept.incident.unwrap().burst.unwrap().severity().0, worst, "{grave} grave ones");
+    }
+}
+
+#[test]
+fn many_stopped_jobs_or_revoked_grants_get_louder() {
+    for kind in [DeedKind::JobStopped, DeedKind::GrantRevoked] {
+        let mut kept = Kept::default();
+        for n in 0..30 {
+            kept.happen(&Deed { kind, severity: Severity::Low, ..deed(DeedKind::JobStopped, 1, n) }, 1);
+        }
+        assert_eq!(kept.severities(), [Severity::Low, Severity::High], "{kind:?}");
+    }
+}
+
+#[test]
 fn many_plans_are_many() {
     let mut kept = Kept::default();
     for n in 0..6 {

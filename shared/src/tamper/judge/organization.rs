@@ -93,6 +93,11 @@ fn attached(write: &Write, scene: &Scene<'_>) -> Judged {
 /// A policy that holds no more: by what it said, where the log knows that.
 fn taken_away(write: &Write, scene: &Scene<'_>, what: &str, undo: &str, command: Option<String>) -> Judged {
     let Some(content) = scene.before.map(|before| &before.value) else {
+        // AWS' own, known by its id: where nothing else allows, nothing is allowed.
+        if write.text("policyId").as_deref() == Some("p-FullAWSAccess") {
+            let endangers = "Whatever no other policy there allows is refused to every account below, backups and copies among it.";
+            return weakened(write, Severity::High, what.to_owned(), endangers, undo, command);
+        }
         let endangers = "What it said is not known: what it backed up, protected or allowed there is not any more.";
         return weakened(write, Severity::Medium, what.to_owned(), endangers, undo, command);
     };
