@@ -150,6 +150,10 @@ fn account(write: &Write, scene: &Scene<'_>) -> Judged {
     let keeps = scene.backup_accounts.iter().any(|known| known.as_str() == account);
     if write.event_name == "MoveAccount" {
         let what = format!("moved account {account} from {} to {}", named(write, "sourceParentId"), named(write, "destinationParentId"));
+        // Whoever joins comes from the root, of which everything that held there still holds below.
+        if !keeps && write.text("sourceParentId").is_some_and(|parent| parent.starts_with("r-")) {
+            return Err(Silence::OnlyWidens);
+        }
         let severity = if keeps { Severity::High } else { Severity::Low };
         return Deed::of(write, DeedKind::AccountMoved, severity, what)
             .endangers("Other policies hold for it now: its backups may follow another plan, or none.")
