@@ -213,7 +213,14 @@ fn plan_changed(write: &Write, scene: &Scene<'_>) -> Judged {
         None if !plans::has_rules(plan) => {
             return told(Severity::High, format!("took from the backup plan {id}: every rule: it has none"), endangers);
         }
-        None => return Err(Silence::NoBefore),
+        None => {
+            let mut alone = plans::of_plan_alone(plan, write.at, scene.of_a_route);
+            if alone.is_empty() {
+                return Err(Silence::NoBefore);
+            }
+            let what = format!("wrote the backup plan {id}, and what it was before is not known: {}", plans::list(&mut alone, MOST));
+            return told(Severity::Medium, what, endangers);
+        }
     };
     if found.is_empty() {
         return Err(Silence::OnlyWidens);

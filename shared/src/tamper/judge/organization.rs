@@ -51,6 +51,17 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
             let what = format!("left the backup policy {id} without any copy action");
             return weakened(write, Severity::Medium, what, endangers, undo, show);
         }
+        let mut alone = plans::of_policy_alone(&content, write.at);
+        if !alone.is_empty() {
+            let what = format!("wrote the backup policy {id}, and what it was before is not known: {}", plans::list(&mut alone, MOST));
+            return weakened(write, Severity::Medium, what, endangers, undo, show);
+        }
+        if scp::says_nothing(&content) {
+            let what = format!(
+                "left the policy {id} of the organization with nothing but leave for everything; what it denied before is not known"
+            );
+            return weakened(write, Severity::Medium, what, endangers, undo, show);
+        }
         return Err(Silence::NoBefore);
     };
     if sorted(&before.value) == sorted(&content) {

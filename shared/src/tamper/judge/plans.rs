@@ -13,6 +13,10 @@ use crate::coverage::Schedule;
 
 /// A rule that pauses longer than this does nothing for a month; the hours are those by which clocks are changed.
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 3);
+/// A rule that runs once a year pauses no longer.
+const YEAR: SignedDuration = SignedDuration::from_hours(367 * 24);
+/// What is gone within fewer days is of no use against whoever waits for a week.
+pub(super) const FEW_DAYS: f64 = 7.0;
 /// A rule that runs later on the same days pauses no longer, give or take a change of clocks.
 const CLOCKS: SignedDuration = SignedDuration::from_hours(3);
 /// The time in which pauses are looked for: three months, so that a rule of every quarter has one.
@@ -344,6 +348,37 @@ impl Found {
         regions.into_iter().for_each(|what| self.lost(true, what));
         self.others(of.strip_prefix(" of ").unwrap_or("the plan"), &was.others, &now.others);
     }
+}
+
+/// What of a plan endangers by itself, where nobody knows what it was before: a rule that does not run any more, backups and copies that are all gone
+/// within days, and no copy where copies leave the account.
+fn alone(found: &mut Found, of: &str, plan: &Plan, at: Timestamp, copies: bool) {
+    let rules = plan.rules.iter().flat_map(|(name, rules)| rules.iter().map(move |rule| (name, rule)));
+    let mut longest = None;
+    for (name, rule) in rules.clone() {
+        if let Some(schedule) = rule.schedule.as_ref().filter(|schedule| longest_pause(schedule, at).is_some_and(|pause| pause > YEAR)) {
+            found.differs(format!("the rule {name}{of} runs at {}, which is a year away or never", shown(&schedule.0)));
+        }
+        let ends = rule.copies.values().flatten().map(|copy| copy.kept).chain([rule.kept]);
+        longest = ends.map(|kept| kept.unwrap_or(f64::INFINITY)).chain(longest).reduce(f64::max);
+    }
+    if let Some(days) = longest.filter(|days| *days < FEW_DAYS) {
+        found.differs(format!("nothing{of} is kept for more than {days} days"));
+    }
+    if copies && rules.clone().next().is_some() && rules.clone().all(|(_, rule)| rule.copies.is_empty()) {
+        found.differs(format!("no rule{of} copies anything"));
+    }
+}
+
+/// What a plan shows by itself. `copies`: copies are known to leave its account.
+pub(super) fn of_plan_alone(body: &Value, at: Timestamp, copies: bool) -> Vec<Difference> {
+    Found::between(|found| alone(found, "", &plan(body), at, copies))
+}
+
+/// What a backup policy shows by itself.
+pub(super) fn of_policy_alone(policy: &Value, at: Timestamp) -> Vec<Difference> {
+    let all = plans(policy).0;
+    Found::between(|found| all.into_iter().for_each(|(name, body)| alone(found, &format!(" of the plan {name}"), &plan(body), at, true)))
 }
 
 /// Whether a plan has a rule at all.
