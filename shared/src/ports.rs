@@ -152,6 +152,8 @@ pub trait RouteMemory: Send + Sync {
 pub trait RouteReader: Send + Sync {
     /// An object. `member` and `region` say for whom the organization and its settings are asked.
     fn held(&self, id: &ObjectId, member: &AccountId, region: &Region) -> impl Future<Output = Held> + Send;
+    /// The accounts of the organization that are active; none where nobody named a role that may list them.
+    fn members(&self) -> impl Future<Output = Result<Vec<AccountId>, Gap>> + Send;
     /// Everything that decides a kind of copy.
     fn leg_facts(&self, leg: &Leg) -> impl Future<Output = LegFacts> + Send;
 }

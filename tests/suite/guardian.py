@@ -243,6 +243,14 @@ class Guardian:
             if item["pk"] in of_actors:
                 self.dynamodb.delete_item(TableName=self.table, Key={name: {"S": item[name]} for name in ("pk", "sk")})
 
+    def forget_changes(self) -> None:
+        """Whatever there is, is older than the log of changes."""
+        for item in self.items(self.denials_table):
+            if item["pk"].startswith("change#"):
+                self.dynamodb.delete_item(
+                    TableName=self.denials_table, Key={name: {"S": item[name]} for name in ("pk", "sk")}
+                )
+
     def forget_what_was_put_off(self) -> None:
         """Nobody comes back to the incidents of earlier tests: they would speak, and take their time, in the midst of another."""
         self.sqs.purge_queue(QueueUrl=self.queue(FOLLOW_UP))

@@ -6,6 +6,7 @@ One organization for all tests, in the order in which they stand here: first not
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -318,6 +319,55 @@ def test_roles_and_policies_of_the_organization_break_copies_too(sweeps: Sweeps,
     organizations.detach_policy(PolicyId=policy, TargetId=account)
     organizations.delete_policy(PolicyId=policy)
     assert watching.drain() == []
+
+
+def test_what_is_older_than_the_log_is_compared_with_what_the_sweep_saw(sweeps: Sweeps, watching: Inbox) -> None:
+    lab, estate = sweeps.lab, sweeps.estate
+    assert estate
+    sweeps.guardian.forget_tampering()
+    sweeps.guardian.forget_changes()
+    watching.tampers()
+    # The times of CloudTrail are whole seconds: what was seen in the same one may be what was written.
+    time.sleep(1.1)
+    *_, region, account, _, name = estate.central_vault_arn.split(":")
+    backup = lab.client(account, "backup", region)
+    policy = backup.get_backup_vault_access_policy(BackupVaultName=name)["Policy"]
+    statements = [one for one in json.loads(policy)["Statement"] if one["Effect"] == "Allow"]
+    backup.put_backup_vault_access_policy(
+        BackupVaultName=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements})
+    )
+    (open_vault,) = watching.tampers()
+    (change,) = open_vault["changes"]
+    assert (change["kind"], open_vault["severity"]) == ("vault-policy-weakened", "high"), open_vault
+    assert "backup:deleterecoverypoint for *" in change["before"], change
+    backup.put_backup_vault_access_policy(BackupVaultName=name, Policy=policy)
+    sweeps.guardian.let_a_minute_pass()
+    sweeps.guardian.forget_tampering()
+    key = Key(sweeps)
+    sweeps.guardian.forget_changes()
+    key.put(key.without_grants())
+    told = {change["kind"] for alert in watching.tampers() for change in alert["changes"]}
+    assert told == {"key-policy-narrowed"}, told
+    key.put(key.policy)
+    sweeps.guardian.let_a_minute_pass()
+    # Plans are not kept: what one says by itself is told, because copies leave this account.
+    source = lab.client(key.source.account, "backup", lab.region)
+    rule = {"RuleName": "night", "TargetBackupVaultName": "nightly", "ScheduleExpression": "cron(0 5 * * ? *)"}
+    copy = {"DestinationBackupVaultArn": estate.central_vault_arn, "Lifecycle": {"DeleteAfterDays": 90}}
+    kept = {**rule, "Lifecycle": {"DeleteAfterDays": 35}}
+    plan = {"BackupPlanName": "older", "Rules": [{**kept, "CopyActions": [copy]}]}
+    made = source.create_backup_plan(BackupPlan=plan)["BackupPlanId"]
+    lab.idle()
+    sweeps.guardian.forget_tampering()
+    sweeps.guardian.forget_changes()
+    watching.tampers()
+    source.update_backup_plan(BackupPlanId=made, BackupPlan={**plan, "Rules": [kept]})
+    (weakened,) = watching.tampers()
+    (change,) = weakened["changes"]
+    assert (change["kind"], weakened["severity"]) == ("plan-weakened", "medium"), weakened
+    assert "what it was before is not known: no rule copies anything" in change["text"], change
+    source.delete_backup_plan(BackupPlanId=made)
+    watching.tampers()
 
 
 def test_what_concerns_no_copy_is_silent_and_no_role_is_assumed_for_it(sweeps: Sweeps, watching: Inbox) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from typing import Any
@@ -14,6 +15,9 @@ from .guardian import FOLLOW_UP, WATCH, Guardian
 from .organization import ROOT, SLR, Inbox, Json, Lab, ebs_route, key_policy, use_statement
 
 CASES = [json.loads(line) for line in (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text().splitlines()]
+# The same rows are judged for two hundred accounts in shared/tests/tamper.rs.
+MONTH = [json.loads(line) for line in (ROOT / "tests" / "facts" / "quiet-month.jsonl").read_text().splitlines()]
+SOURCES = 198 if os.environ.get("GUARDIAN_SOAK") == "1" else 3
 # What cases call their objects: each gets some of its own.
 NAMES = (
     "central-vault",
@@ -321,3 +325,54 @@ def test_a_diagnosis_names_who_changed_the_key_without_asking_cloudtrail(
     )
     assert alert["changed"]["action"] == "kms:PutKeyPolicy" and alert["changed"]["actor"].endswith("/suite")
     assert alert["changed"]["event_id"] == narrowed["changes"][0]["event_id"]
+
+
+def quiet(row: Json, account: str, day: int) -> Json:
+    """The event of a row of the quiet month, as AWS sends it."""
+    row = json.loads(json.dumps(row).replace("ACCOUNT", account).replace("DAY", f"{day:02}"))
+    row["id"] = f"{row['id']}-{account}-{day}"
+    row["account"] = account
+    at = f"2026-10-{day:02}T05:00:00Z"
+    if "announced" in row:
+        return {
+            "version": "0",
+            "id": row["id"],
+            "detail-type": row["announced"],
+            "source": "aws.backup",
+            "account": account,
+            "time": at,
+            "region": "eu-central-1",
+            "resources": [row["resource"]],
+            "detail": row["detail"],
+        }
+    name = row.get("event_name") or row["service_event"]
+    row.setdefault("service", "backup")
+    made = event(row, 0, name, row.get("request"), response=row.get("response"))
+    made["time"] = made["detail"]["eventTime"] = at
+    if "service_event" in row:
+        made["detail-type"] = "AWS Service Event via CloudTrail"
+        made["detail"] |= {
+            "userIdentity": {"accountId": account, "invokedBy": "backup.amazonaws.com"},
+            "eventType": "AwsServiceEvent",
+        }
+    return made
+
+
+def test_a_month_in_which_nobody_does_anything_wrong_is_silent(lab: Lab, inbox: Inbox, watching: Guardian) -> None:
+    sources = [*lab.accounts["sources"], *(f"1111112{n:05}" for n in range(SOURCES))][:SOURCES]
+    accounts = {"source": sources, "backup": [lab.backup], "management": [lab.management]}
+    before = watching.counts(WATCH)
+    sent = 0
+    for day in range(1, 31):
+        rows = [row for row in MONTH if day in row["days"]]
+        events = [quiet(row, account, day) for row in rows for account in accounts[row["of"]]]
+        watching.send(*map(json.dumps, events), function=WATCH)
+        sent += len(events)
+        # Each day has the days before it as its past.
+        lab.idle()
+    assert inbox.tampers() == [] and tampering(watching) == []
+    seen = Counter(watching.counts(WATCH)) - Counter(before)
+    kept_quiet = {reason: n for (metric, reason), n in seen.items() if metric in ("silent", "ignored")}
+    assert sum(kept_quiet.values()) == sent, kept_quiet
+    assert "failed-open" not in {metric for metric, _ in seen}, seen
+    assert watching.waiting(WATCH) == 0 and watching.dead_letters(WATCH) == []

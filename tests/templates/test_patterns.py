@@ -158,6 +158,8 @@ WRITES: dict[str, Event] = {
     "a key policy is narrowed": write("kms", "PutKeyPolicy"),
     "a key is made, whose policy is the first": write("kms", "CreateKey"),
     "somebody revokes a grant": write("kms", "RevokeGrant"),
+    "somebody revokes a grant through Step Functions": write("kms", "RevokeGrant", invoked_by="states.amazonaws.com"),
+    "a stack retires a grant": write("kms", "RetireGrant", invoked_by="cloudformation.amazonaws.com"),
     "the default key of EBS is another": write("ec2", "ModifyEbsDefaultKmsKeyId"),
     "a trail is stopped": write("cloudtrail", "StopLogging"),
 }
@@ -226,9 +228,23 @@ def test_every_write_that_is_judged_is_forwarded(side: str) -> None:
         for case in cases
         if not reach(write(case["service"], case["event_name"], case.get("error"), case.get("invoked_by")))
     }
-    assert stopped == {"grant-of-a-service-retired"}
+    assert stopped == {
+        "grant-of-a-service-retired",
+        "grant-of-a-file-system-retired-by-its-service",
+        "grant-revoked-by-aws-inside",
+        "grant-revoked-by-rds-itself",
+    }
     compared = [(case["service"], case["before"]["event_name"]) for case in cases if "before" in case]
     assert compared and [call for call in compared if not reach(write(*call))] == []
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_services_whose_grants_are_their_own_are_those_of_the_judgement(side: str) -> None:
+    source = (ROOT / "shared" / "src" / "tamper" / "judge" / "mod.rs").read_text(encoding="utf-8")
+    listed = source.split("ON_THEIR_OWN: [&str; ", 1)[1].split("= [", 1)[1].split("];", 1)[0]
+    *_, grants = properties(side, "WriteEventsRule")["EventPattern"]["detail"]["$or"]
+    (others,) = [one["anything-but"] for one in grants["userIdentity"]["invokedBy"] if "anything-but" in one]
+    assert others == [line.strip(' ",') for line in listed.strip().splitlines()]
 
 
 def listening(side: str) -> dict[str, Any]:

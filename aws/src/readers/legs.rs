@@ -3,13 +3,17 @@
 use crate::answers::Answers;
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::copy::{Leg, LegFacts};
-use guardian_core::evidence::{Bound, Fact, Key, KeyGrants, KeyPolicy};
+use guardian_core::evidence::{Bound, Fact, Gap, Key, KeyGrants, KeyPolicy};
 use guardian_core::ports::{BackupReader as _, KeyReader as _, OrganizationReader as _, RoleReader as _, RouteReader};
 use guardian_core::prediction::{Held, ObjectId};
 
 use super::Readers;
 
 impl<A: Answers> RouteReader for Readers<A> {
+    async fn members(&self) -> Result<Vec<AccountId>, Gap> {
+        self.accounts().await
+    }
+
     async fn leg_facts(&self, leg: &Leg) -> LegFacts {
         let (source, destination) = (&leg.source_vault_arn, &leg.destination_vault_arn);
         let (source_vault, source_vault_policy, destination_vault, destination_vault_policy) =

@@ -14,6 +14,7 @@ use guardian_core::event::Change;
 use guardian_core::incident::pace::Sender;
 use guardian_core::incident::{self, IncidentId, Moment, View};
 use guardian_core::ports::{AlertSink, ChangeLog, Happened, Incidents, Outbox, Pace, PortError, RouteMemory, RouteReader, Tampers};
+use guardian_core::prediction::{Touch, touched};
 use guardian_core::report::alert::Changed;
 use guardian_core::report::{self, Alert};
 use guardian_core::tamper::{self, Before, Deed, Incoming, Judged, Scene, Write};
@@ -35,6 +36,8 @@ const LOG_PATIENCE: Duration = Duration::from_secs(4);
 const MARGIN: Duration = Duration::from_secs(3);
 /// So long after an announcement of AWS Backup the record of the call may still come: CloudTrail delivers within minutes.
 const RECORD_MAY_COME: SignedDuration = SignedDuration::from_mins(10);
+/// Objects that are read for what was there before.
+const MOST_KEPT_READ: usize = 4;
 /// An announcement and the call that it is about lie no further apart: AWS Backup announces in rounds of five minutes.
 const APART: SignedDuration = SignedDuration::from_mins(30);
 
@@ -196,28 +199,78 @@ where
         if tamper::aspect(write).is_none() {
             return Ok(None);
         }
-        let before = within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.before(write)).await;
+        let before = match within(deadline, LOG_PATIENCE, "dynamodb:Query", self.log.before(write)).await {
+            Ok(None) => within(deadline, LOG_PATIENCE, "dynamodb:Query", self.kept(write)).await,
+            known => known,
+        };
         before.inspect_err(|error| self.messenger.fail_open(error, "before"))
+    }
+
+    /// What a sweep saw of an object that is older than the log.
+    async fn kept(&self, write: &Write) -> Result<Option<Before>, PortError> {
+        let memory = &self.foresight.memory;
+        for touch in touched(&write.account, &write.service, &write.event_name, &write.objects, &write.request) {
+            let Touch::Place(place) = touch else { continue };
+            let (objects, _) = memory.at(&place).await?;
+            // A policy above many accounts is the same in each.
+            let objects = memory.objects(&objects.into_iter().take(MOST_KEPT_READ).collect()).await?;
+            if let Some(before) = objects.values().find_map(|held| tamper::kept(write, held)) {
+                return Ok(Some(before));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a copy is known that hangs on what is written to, or that leaves the account of a plan.
+    async fn concerns_a_copy(&self, write: &Write) -> Result<bool, PortError> {
+        if (write.service.as_str(), write.event_name.as_str()) == ("backup", "UpdateBackupPlan") {
+            let legs = self.foresight.memory.legs(&write.account).await?;
+            return Ok(legs.iter().any(|kept| kept.leg.region == write.region));
+        }
+        self.foresight.decides_a_copy(&occurrence(write)).await
     }
 
     /// Everything that follows from a write; it may come twice.
     async fn after_a_write_was_kept(&self, write: &Write, before: Option<&Before>, deadline: Instant) -> Result<Outcome, ItemError> {
-        let judged = |of_a_route| {
+        let judged = |of_a_route, members: &BTreeSet<AccountId>| {
             let backup_accounts = &self.watched.backup_accounts;
             let organization_id = self.watched.organization_id.as_deref();
-            tamper::judge(write, &Scene { backup_accounts, organization_id, before, of_a_route })
+            tamper::judge(write, &Scene { backup_accounts, organization_id, members, before, of_a_route })
         };
-        let (alone, of_a_route) = (judged(false), judged(true));
+        let nobody = BTreeSet::new();
+        let (alone, of_a_route) = (judged(false, &nobody), judged(true, &nobody));
         // The copies are asked only where they make a difference.
         let matters = match alone == of_a_route {
             true => Ok(false),
-            false => within(deadline, LOG_PATIENCE, "dynamodb:Query", self.foresight.decides_a_copy(&occurrence(write))).await,
+            false => within(deadline, LOG_PATIENCE, "dynamodb:Query", self.concerns_a_copy(write)).await,
         };
         let matters = matters.inspect_err(|error| self.messenger.fail_open(error, "route"));
         if let (Err(error), Err(_)) = (&matters, &alone) {
             return Err(ItemError::NotRead(error.clone()));
         }
-        self.judged(if matters.unwrap_or(false) { of_a_route } else { alone }, Some(&write.actor.id), deadline).await
+        let matters = matters.unwrap_or(false);
+        let mut found = if matters { of_a_route } else { alone };
+        // The accounts with copies are near at hand; one that joined today is known to the organization alone.
+        if lets_somebody_in(&found) {
+            let accounts = within(deadline, LOG_PATIENCE, "dynamodb:Query", self.foresight.memory.accounts()).await;
+            found = judged(matters, &accounts.inspect_err(|error| self.messenger.fail_open(error, "members")).unwrap_or_default());
+        }
+        if lets_somebody_in(&found) {
+            found = judged(matters, &self.members(deadline).await);
+        }
+        self.judged(found, Some(&write.actor.id), deadline).await
+    }
+
+    /// The accounts of the organization. Who is not known to belong to it may be outside, so nothing is hidden where they cannot be read.
+    async fn members(&self, deadline: Instant) -> BTreeSet<AccountId> {
+        let end = deadline.checked_sub(MARGIN).unwrap_or(deadline).min(Instant::now() + LOG_PATIENCE);
+        let read = tokio::time::timeout_at(end, Box::pin(self.foresight.reader.members())).await;
+        if let Ok(Ok(members)) = read {
+            return members.into_iter().collect();
+        }
+        tracing::warn!(gap = ?read.ok().and_then(Result::err), "who belongs to the organization is not known");
+        self.messenger.count("failed-open", "members");
+        BTreeSet::new()
     }
 
     /// What AWS Backup announces without an actor, where no call was recorded that does the same.
@@ -304,6 +357,10 @@ where
             _ => Ok(diagnose_job::Outcome::Joined),
         }
     }
+}
+
+fn lets_somebody_in(judged: &Judged) -> bool {
+    judged.as_ref().is_ok_and(|deed| deed.lets_somebody_in())
 }
 
 /// Sends alerts in their turn.

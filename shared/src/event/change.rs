@@ -66,6 +66,9 @@ pub struct Change {
     /// Recovery points: when the lifecycle deletes the point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_at: Option<Timestamp>,
+    /// Recovery points: after what the lifecycle deletes the point, whatever its date: `DELETE_AFTER_COPY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after_event: Option<String>,
     /// Region settings: opted in or out, by resource type.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub opt_in: BTreeMap<String, bool>,
@@ -106,6 +109,7 @@ impl Change {
             locked: None,
             encrypted: None,
             delete_at: None,
+            delete_after_event: None,
             opt_in: BTreeMap::new(),
             status_message: None,
             problems: Vec::new(),

@@ -14,4 +14,7 @@ pub(super) fn read(change: &mut Change, detail: &mut Fields<'_>) {
     let mut lifecycle = Fields::of("detail.calculatedLifeCycle", detail.get("calculatedLifeCycle"));
     change.delete_at = lifecycle.timestamp("deleteAt");
     detail.problems.append(&mut lifecycle.problems);
+    let mut lifecycle = Fields::of("detail.lifecycle", detail.get("lifecycle"));
+    change.delete_after_event = lifecycle.text("deleteAfterEvent");
+    detail.problems.append(&mut lifecycle.problems);
 }

@@ -21,9 +21,13 @@ const MOST_ACCOUNTS: usize = 64;
 const LONGEST: usize = 1024;
 /// After so much quiet the next deed begins a pattern of its own.
 const QUIET: SignedDuration = SignedDuration::from_hours(24);
-/// So many recovery points deleted by hand are no mistake, and so many an emergency.
-const MANY: u64 = 5;
-const VERY_MANY: u64 = 20;
+/// So many recovery points deleted by hand are no mistake, and so many an emergency,
+const MANY: usize = 5;
+const VERY_MANY: usize = 20;
+/// within this time: whoever deletes one each night cleans up.
+const WINDOW: SignedDuration = SignedDuration::from_hours(20);
+/// Times that are kept of each kind, the newest.
+const MOST_TIMES: usize = 100;
 
 /// What somebody did, as far as people need it at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,12 @@ pub struct Burst {
     pub last_at: Timestamp,
     /// How many of each kind since the pattern began, refused ones not counted.
     pub counts: BTreeMap<DeedKind, u64>,
+    /// When the newest of each kind were done, refused ones not counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<DeedKind, Vec<Timestamp>>,
+    /// Kinds of which one was grave by itself.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grave: BTreeSet<DeedKind>,
     /// The worst single deed since it began.
     pub worst: Severity,
     /// The accounts it was done in.
@@ -65,7 +75,7 @@ pub struct Burst {
 pub enum Pattern {
     /// Nothing but its parts.
     Single,
-    /// Many recovery points, vaults, plans or keys.
+    /// Many recovery points, vaults, plans, keys, jobs or grants.
     Many,
     /// First the protection, then the points.
     UnprotectedThenDeleted,
@@ -82,7 +92,7 @@ impl Pattern {
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Single => None,
-            Self::Many => Some("many recovery points, vaults, plans or keys were taken away one after the other"),
+            Self::Many => Some("many recovery points, vaults, plans, keys, jobs or grants were taken away one after the other"),
             Self::UnprotectedThenDeleted => Some("first their protection was taken away, then backups were deleted"),
             Self::PointsAndKeys => Some("backups were deleted and keys of backups made unusable"),
             Self::Accounts => Some("backups were deleted in more than one account"),
@@ -98,6 +108,8 @@ impl Burst {
             first_at: at,
             last_at: at,
             counts: BTreeMap::new(),
+            times: BTreeMap::new(),
+            grave: BTreeSet::new(),
             worst: Severity::Info,
             accounts: BTreeSet::new(),
             unprotected_at: None,
@@ -123,6 +135,13 @@ impl Burst {
         if deed.refused.is_none() {
             let count = self.counts.entry(deed.kind).or_default();
             *count = count.saturating_add(1);
+            let times = self.times.entry(deed.kind).or_default();
+            times.push(deed.at);
+            times.sort_unstable();
+            times.drain(..times.len().saturating_sub(MOST_TIMES));
+            if deed.severity >= Severity::High {
+                self.grave.insert(deed.kind);
+            }
             match deed.kind {
                 DeedKind::VaultLockRemoved
                 | DeedKind::VaultLockLoosened
@@ -197,20 +216,37 @@ impl Burst {
         kinds.iter().filter_map(|kind| self.counts.get(kind)).sum()
     }
 
+    /// The most of these kinds that were done within the window.
+    fn most_at_once(&self, kinds: &[DeedKind]) -> usize {
+        let mut times = kinds.iter().filter_map(|kind| self.times.get(kind)).flatten().copied().collect::<Vec<_>>();
+        times.sort_unstable();
+        let within = |(before, last): (usize, &Timestamp)| {
+            let first = times.partition_point(|at| last.duration_since(*at) > WINDOW);
+            before.saturating_add(1).saturating_sub(first)
+        };
+        times.iter().enumerate().map(within).max().unwrap_or_default()
+    }
+
     /// How bad the whole is, and why.
     pub fn severity(&self) -> (Severity, Pattern) {
-        let points = self.count(&[DeedKind::PointDeleted, DeedKind::PointDisassociated, DeedKind::RetentionShortened]);
-        let gone = points.saturating_add(self.count(&[DeedKind::VaultDeleted]));
-        let many = points.max(gone).max(self.count(&[DeedKind::PlanDeleted]));
-        let keys = self.count(&[DeedKind::KeyDeletionScheduled, DeedKind::KeyDisabled]);
+        const GONE: [DeedKind; 4] =
+            [DeedKind::PointDeleted, DeedKind::PointDisassociated, DeedKind::RetentionShortened, DeedKind::VaultDeleted];
+        const KEYS: [DeedKind; 2] = [DeedKind::KeyDeletionScheduled, DeedKind::KeyDisabled];
+        let (gone, keys) = (self.count(&GONE), self.count(&KEYS));
+        let lost: [&[DeedKind]; 3] = [&GONE, &KEYS, &[DeedKind::PlanDeleted]];
+        let many = lost.map(|kinds| self.most_at_once(kinds)).into_iter().max().unwrap_or_default();
+        // A single one of these is small, and each harms one job or one user of a key.
+        let small =
+            [DeedKind::JobStopped, DeedKind::GrantRevoked].map(|kind| self.most_at_once(&[kind])).into_iter().max().unwrap_or_default();
         let sides = self.counts.keys().filter(|kind| !matches!(kind, DeedKind::JobStopped | DeedKind::MonitoringRemoved)).count();
         let rules = [
             (self.is_deleted_unprotected(), Severity::Critical, Pattern::UnprotectedThenDeleted),
             (gone > 0 && keys > 0, Severity::Critical, Pattern::PointsAndKeys),
             (gone > 1 && self.accounts.len() > 1, Severity::Critical, Pattern::Accounts),
-            (many.max(keys) >= VERY_MANY, Severity::Critical, Pattern::Many),
-            (sides >= 3, Severity::Critical, Pattern::ManySides),
-            (many.max(keys) >= MANY, Severity::High, Pattern::Many),
+            (many >= VERY_MANY, Severity::Critical, Pattern::Many),
+            // Three small changes are a working day.
+            (sides >= 3 && self.grave.len() >= 2, Severity::Critical, Pattern::ManySides),
+            (many >= MANY || small >= VERY_MANY, Severity::High, Pattern::Many),
         ];
         let found = rules.into_iter().find(|(holds, ..)| *holds);
         match found {

@@ -200,6 +200,8 @@ pub struct Scene<'a> {
     pub backup_accounts: &'a BTreeSet<AccountId>,
     /// The organization, where the guardian was told.
     pub organization_id: Option<&'a str>,
+    /// Accounts of the organization, as far as they were asked for: a policy may name each by its id.
+    pub members: &'a BTreeSet<AccountId>,
     /// What an older write left the object in.
     pub before: Option<&'a Before>,
     /// Whether a copy is known to hang on the object.
@@ -253,6 +255,11 @@ impl Deed {
     pub(super) fn undo(mut self, text: impl Into<String>, command: Option<String>) -> Self {
         self.undo = Undo { text: text.into(), command };
         self
+    }
+
+    /// Whether it hangs on who belongs to the organization: then whoever judges asks for the members and judges again.
+    pub fn lets_somebody_in(&self) -> bool {
+        matches!(self.kind, DeedKind::KeyOpened | DeedKind::KeyUnprotected | DeedKind::VaultOpened)
     }
 
     pub(super) fn judged(self) -> Judged {

@@ -6,11 +6,13 @@
 mod burst;
 mod deed;
 mod judge;
+mod kept;
 mod state;
 mod write;
 
 pub use burst::{Burst, MOST_KEPT, Pattern, actor_of, done};
 pub use deed::{Deed, DeedKind, Judged, Scene, Silence, Undo};
-pub use judge::{announced, judge};
+pub use judge::{ON_THEIR_OWN, announced, judge};
+pub use kept::kept;
 pub use state::{Before, State, aspect, state};
 pub use write::{Actor, Incoming, Write, announced_name, log_name, log_names, read};

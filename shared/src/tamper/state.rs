@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::Write;
 use super::write::member;
 
+/// What of a trail is compared.
+const TRAIL: [&str; 4] = ["s3BucketName", "isMultiRegionTrail", "isOrganizationTrail", "includeGlobalServiceEvents"];
+
 /// A state of an object, as its write gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -29,6 +32,8 @@ pub fn aspect(write: &Write) -> Option<Cow<'static, str>> {
         _ if write.was_refused() => None,
         ("backup", "DeleteBackupSelection") => Some("selection".into()),
         ("organizations", "AttachPolicy" | "DetachPolicy" | "DeletePolicy") => Some("policy".into()),
+        // Whether what ends ever recorded what is needed.
+        ("cloudtrail", "StopLogging" | "DeleteTrail") => Some("event-selectors".into()),
         _ => state(write).map(|state| state.aspect),
     }
 }
@@ -44,7 +49,8 @@ pub fn state(write: &Write) -> Option<State> {
         ("kms", "PutKeyPolicy" | "CreateKey") => state("key-policy", write.document("policy")?),
         ("backup", "PutBackupVaultAccessPolicy") => state("vault-policy", write.document("policy")?),
         ("backup", "DeleteBackupVaultAccessPolicy") => state("vault-policy", Value::Null),
-        ("backup", "PutBackupVaultLockConfiguration") => state(
+        // What a record left out is no state.
+        ("backup", "PutBackupVaultLockConfiguration") if write.part("backupVaultName").is_some() => state(
             "vault-lock",
             json!({
                 "minRetentionDays": part("minRetentionDays"),
@@ -53,7 +59,9 @@ pub fn state(write: &Write) -> Option<State> {
             }),
         ),
         ("backup", "DeleteBackupVaultLockConfiguration") => state("vault-lock", Value::Null),
-        ("backup", "PutBackupVaultNotifications") => state("notifications", part("backupVaultEvents")),
+        ("backup", "PutBackupVaultNotifications") => {
+            state("notifications", json!({"backupVaultEvents": write.part("backupVaultEvents")?, "snsTopicArn": part("snsTopicArn")}))
+        }
         ("backup", "DeleteBackupVaultNotifications") => state("notifications", Value::Null),
         ("backup", "CreateBackupPlan" | "UpdateBackupPlan") => state("plan", write.part("backupPlan")?.clone()),
         ("backup", "UpdateRecoveryPointLifecycle") => state("lifecycle", write.part("lifecycle")?.clone()),
@@ -76,11 +84,15 @@ pub fn state(write: &Write) -> Option<State> {
         ("backup", "UpdateGlobalSettings") => state("global-settings", write.part("globalSettings")?.clone()),
         ("iam", "UpdateAssumeRolePolicy") => state("trust", write.document("policyDocument")?),
         ("iam", "CreateRole") => state("trust", write.document("assumeRolePolicyDocument")?),
-        ("cloudtrail", "PutEventSelectors") => state(
+        ("cloudtrail", "PutEventSelectors") if write.part("trailName").is_some() => state(
             "event-selectors",
             json!({"eventSelectors": part("eventSelectors"), "advancedEventSelectors": part("advancedEventSelectors")}),
         ),
-        ("cloudtrail", "UpdateTrail") => state("bucket", Value::String(write.text("s3BucketName")?)),
+        // The answer has the whole trail, whatever of it was asked for.
+        ("cloudtrail", "UpdateTrail") => {
+            let part = |name: &str| member(&write.response, name).or_else(|| write.part(name));
+            state("trail", TRAIL.iter().filter_map(|name| Some(((*name).to_owned(), part(name)?.clone()))).collect())
+        }
         // A role has many of them.
         ("iam", "PutRolePolicy") => inline(write, write.document("policyDocument")?),
         ("iam", "DeleteRolePolicy") => inline(write, Value::Null),

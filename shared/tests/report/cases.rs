@@ -412,7 +412,8 @@ pub(crate) fn tampered(vault: &str, session: &str) -> Incident {
         });
         let Incoming::Write(write) = tamper::read(event.to_string().as_bytes()) else { panic!("no write") };
         let backup_accounts = BTreeSet::from([account("222222222222")]);
-        let scene = Scene { backup_accounts: &backup_accounts, organization_id: None, before: None, of_a_route: false };
+        let scene =
+            Scene { backup_accounts: &backup_accounts, organization_id: None, members: &BTreeSet::new(), before: None, of_a_route: false };
         let deed = tamper::judge(&write, &scene).unwrap();
         let id = IncidentId::of_actor(&write.actor.id);
         let moment = Moment { now, lease_until: now, repeat_after: SignedDuration::from_hours(4) };

@@ -34,6 +34,10 @@ pub fn announced(change: &Change, told: bool) -> Judged {
             format!("switched AWS Backup off for {} in {}", off(change), change.region),
             "Plans select nothing of these types in this Region any more, without any failed job.",
         ),
+        // It goes as soon as its copy is made, however long it might have stayed.
+        (ChangeKind::RecoveryPoint, "DELETING" | "DELETED") if change.delete_after_event.as_deref() == Some("DELETE_AFTER_COPY") => {
+            return Err(Silence::AwsBackupItself);
+        }
         (ChangeKind::RecoveryPoint, "DELETING" | "DELETED") => {
             // Not known when its life ends: it may be its end.
             let (Some(ends), Some(at)) = (change.delete_at, at) else { return Err(Silence::NoBefore) };

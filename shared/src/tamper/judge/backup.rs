@@ -213,7 +213,14 @@ fn plan_changed(write: &Write, scene: &Scene<'_>) -> Judged {
         None if !plans::has_rules(plan) => {
             return told(Severity::High, format!("took from the backup plan {id}: every rule: it has none"), endangers);
         }
-        None => return Err(Silence::NoBefore),
+        None => {
+            let mut alone = plans::of_plan_alone(plan, write.at, scene.of_a_route);
+            if alone.is_empty() {
+                return Err(Silence::NoBefore);
+            }
+            let what = format!("wrote the backup plan {id}, and what it was before is not known: {}", plans::list(&mut alone, MOST));
+            return told(Severity::Medium, what, endangers);
+        }
     };
     if found.is_empty() {
         return Err(Silence::OnlyWidens);
@@ -357,15 +364,23 @@ fn global_settings(write: &Write, scene: &Scene<'_>) -> Judged {
 fn watching(write: &Write, scene: &Scene<'_>) -> Judged {
     let (what, endangers) = match write.event_name.as_str() {
         "PutBackupVaultNotifications" => {
-            let names = |value: &Value| value.as_array().into_iter().flatten().map(sorted).collect::<BTreeSet<_>>();
-            let Some(before) = scene.before else { return Err(Silence::NoBefore) };
-            let now = write.part("backupVaultEvents").map(names).unwrap_or_default();
-            let lost = names(&before.value).difference(&now).cloned().collect::<Vec<_>>();
-            if lost.is_empty() {
+            let Some(before) = scene.before.map(|before| &before.value) else { return Err(Silence::NoBefore) };
+            let names = |value: Option<&Value>| value.and_then(Value::as_array).into_iter().flatten().map(sorted).collect::<BTreeSet<_>>();
+            let now = names(write.part("backupVaultEvents"));
+            let lost = names(member(before, "backupVaultEvents")).difference(&now).cloned().collect::<Vec<_>>();
+            let vault = named(write, "backupVaultName");
+            let mut what = Vec::new();
+            if !lost.is_empty() {
+                what.push(format!("took from the notifications of the vault {vault}: {}", lost.join(", ")));
+            }
+            let (older, topic) = (member(before, "snsTopicArn").and_then(Value::as_str), named(write, "snsTopicArn"));
+            if let Some(older) = older.filter(|older| *older != topic) {
+                what.push(format!("sent the notifications of the vault {vault} to the topic {topic} and no more to {older}"));
+            }
+            if what.is_empty() {
                 return Err(Silence::OnlyWidens);
             }
-            let what = format!("took from the notifications of the vault {}: {}", named(write, "backupVaultName"), lost.join(", "));
-            (what, "Nobody is told of these any more.")
+            (what.join("; "), "Whoever listened is not told of these any more.")
         }
         "DeleteBackupVaultNotifications" => (
             format!("removed the notifications of the vault {}", named(write, "backupVaultName")),

@@ -127,9 +127,19 @@ impl Part {
 
     /// Whether it lets somebody in of whom nothing says that they belong to this account, to those of the copies or to the organization.
     pub(super) fn is_outside(&self, owner: &AccountId, scene: &Scene<'_>) -> bool {
-        let known = |account: &str| account == owner.as_str() || scene.backup_accounts.iter().any(|known| known.as_str() == account);
+        self.is_beyond(&|account| is_inside(account, owner, scene), scene)
+    }
+
+    /// Whether it lets somebody use what belongs to the organization as a whole. A member account may use it, as whoever joins the copies does, but
+    /// with what ruins it a member is as bad as anybody: backups are kept apart because a member may be in the hands of others.
+    pub(super) fn lets_in(&self, ruins: &[&str], owner: &AccountId, scene: &Scene<'_>) -> bool {
+        let is_member = |account: &str| scene.members.iter().any(|known| known.as_str() == account);
+        self.is_beyond(&|account| is_inside(account, owner, scene) || (!self.is_about(ruins) && is_member(account)), scene)
+    }
+
+    fn is_beyond(&self, known: &dyn Fn(&str) -> bool, scene: &Scene<'_>) -> bool {
         let stranger = self.account().map_or_else(|| self.is_about_everybody(), |account| !known(account));
-        stranger && !self.is_held_inside(&known, scene.organization_id)
+        stranger && !self.is_held_inside(known, scene.organization_id)
     }
 
     /// Whether a condition holds it to accounts that are known or to the organization. All conditions must be met, so one is enough; one that is
@@ -187,6 +197,11 @@ pub(super) fn list(parts: &[Part], most: usize) -> String {
         text.push_str(&format!("; and {more} more"));
     }
     text
+}
+
+/// Whether an account is the owner itself or one of those that keep the copies.
+fn is_inside(account: &str, owner: &AccountId, scene: &Scene<'_>) -> bool {
+    account == owner.as_str() || scene.backup_accounts.iter().any(|known| known.as_str() == account)
 }
 
 fn each(value: Option<&Value>) -> Vec<&Value> {

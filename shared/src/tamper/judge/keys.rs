@@ -1,9 +1,12 @@
 //! Keys, their policies and grants, and the defaults of EBS.
 
+use std::collections::BTreeSet;
+
 use super::super::deed::command;
 use super::backup::named;
 use super::documents::{Part, list, lost, parts, sorted};
-use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, is_linked_role};
+use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, is_linked_role, is_service_itself};
+use crate::arn::AccountId;
 
 /// What backups and copies need of a key.
 const USED: [&str; 7] = [
@@ -108,9 +111,9 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     let (allowed, denied) = before.clone().unwrap_or_default();
     let of_backups = is_used(write, scene);
     let mut opened = lost(&allows, &allowed);
-    opened.retain(|part| of_backups && part.is_about(&OPENS) && part.is_outside(&owner, scene));
+    opened.retain(|part| of_backups && part.is_about(&OPENS) && part.lets_in(&PROTECTED, &owner, scene));
     if before.is_none() && opened.is_empty() {
-        return Err(Silence::NoBefore);
+        return without_its_account(write, scene, &owner, &allows);
     }
     let mut unprotected = lost(&denied, &denies);
     let mut taken = lost(&allowed, &allows);
@@ -160,9 +163,27 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         .judged()
 }
 
+/// A policy that does not let the account of its key in, of a key of copies. Whatever it was before, only whom it names can use or mend the key.
+fn without_its_account(write: &Write, scene: &Scene<'_>, owner: &AccountId, allows: &BTreeSet<Part>) -> Judged {
+    if !scene.keeps_copies(owner) || allows.iter().any(|part| part.principal == owner.as_str() || part.is_about_everybody()) {
+        return Err(Silence::NoBefore);
+    }
+    let key = named(write, "keyId");
+    let parts = allows.iter().cloned().collect::<Vec<_>>();
+    let now = if parts.is_empty() { "nobody".to_owned() } else { list(&parts, MOST) };
+    let show =
+        command("aws kms get-key-policy --policy-name default --output text --key-id {} --region {}", &[&key, write.region.as_str()]);
+    let what = format!("wrote a policy of the key {key} that leaves its own account out, and what it was before is not known");
+    Deed::of(write, DeedKind::KeyPolicyNarrowed, Severity::Medium, what)
+        .changed(None, Some(now))
+        .endangers("Nobody else can use or mend the key: copies and restores under it may be refused from the next one on.")
+        .undo("Look whether those are left in the policy who need the key; this shows the policy that is there now.", show)
+        .judged()
+}
+
 fn grant(write: &Write, scene: &Scene<'_>) -> Judged {
     // Each copy and each volume has grants of its own, which the service that made them gives back.
-    if write.actor.invoked_by.is_some() || is_linked_role(&write.actor) {
+    if is_service_itself(&write.actor) || is_linked_role(&write.actor) {
         return Err(Silence::ServiceItself);
     }
     if !is_used(write, scene) {

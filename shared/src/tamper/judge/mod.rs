@@ -9,6 +9,7 @@ mod plans;
 mod roles;
 mod scp;
 mod trail;
+mod unsaid;
 mod vaults;
 
 pub use announced::announced;
@@ -21,20 +22,28 @@ use crate::diagnosis::Severity;
 /// Codes by which a caller was told that it may not do this. Any other refusal says nothing of what it wanted.
 const DENIED: [&str; 4] = ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "UnauthorizedOperation"];
 
-/// Services whose own work is refused now and then, and that go on. Others, such as CloudFormation, act for somebody.
-const ON_THEIR_OWN: [&str; 12] = [
+/// Services whose own work is refused now and then, and that go on; they make grants for it and give them back. Others, such as CloudFormation, act
+/// for somebody. The rules of EventBridge keep what these do with grants from us: a test compares both.
+pub const ON_THEIR_OWN: [&str; 19] = [
+    "AWS Internal",
     "autoscaling.amazonaws.com",
     "backup.amazonaws.com",
     "dynamodb.amazonaws.com",
     "ec2.amazonaws.com",
     "elasticfilesystem.amazonaws.com",
+    "es.amazonaws.com",
     "fsx.amazonaws.com",
+    "kms.amazonaws.com",
+    "lambda.amazonaws.com",
     "rds.amazonaws.com",
     "redshift.amazonaws.com",
     "s3.amazonaws.com",
+    "sagemaker.amazonaws.com",
+    "secretsmanager.amazonaws.com",
     "ssm-sap.amazonaws.com",
     "storagegateway.amazonaws.com",
     "timestream.amazonaws.com",
+    "workspaces.amazonaws.com",
 ];
 
 /// Judges a write.
@@ -46,6 +55,9 @@ pub fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
 }
 
 fn succeeded(write: &Write, scene: &Scene<'_>) -> Judged {
+    if let Some(told) = unsaid::judge(write, scene) {
+        return told;
+    }
     match write.service.as_str() {
         "backup" => backup::judge(write, scene),
         "kms" => keys::judge(write, scene),
@@ -82,8 +94,7 @@ fn always_grave(write: &Write, scene: &Scene<'_>) -> Option<DeedKind> {
 /// What was tried and refused. Whoever may not endanger backups and tries it is worth a look, because stolen credentials look like this first; a
 /// mistake of somebody who may, such as a vault that is not empty, is not.
 fn refused(write: &Write, scene: &Scene<'_>, code: &str) -> Judged {
-    let on_its_own = write.actor.invoked_by.as_deref().is_some_and(|service| ON_THEIR_OWN.contains(&service));
-    if !DENIED.contains(&code) || is_linked_role(&write.actor) || on_its_own {
+    if !DENIED.contains(&code) || is_linked_role(&write.actor) || is_service_itself(&write.actor) {
         return Err(Silence::Refused);
     }
     let known = succeeded(write, scene).ok().filter(|deed| deed.severity >= Severity::High).map(|deed| deed.kind);
@@ -104,6 +115,11 @@ fn is_aws_backup(actor: &Actor) -> bool {
 /// Whether a service-linked role of some service is the caller.
 fn is_linked_role(actor: &Actor) -> bool {
     actor.is_service || linked_service(&actor.id).is_some()
+}
+
+/// Whether a service made the call for work of its own.
+fn is_service_itself(actor: &Actor) -> bool {
+    actor.invoked_by.as_deref().is_some_and(|service| ON_THEIR_OWN.contains(&service))
 }
 
 /// How bad it is in an account that keeps the copies, and elsewhere.

@@ -51,6 +51,17 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
             let what = format!("left the backup policy {id} without any copy action");
             return weakened(write, Severity::Medium, what, endangers, undo, show);
         }
+        let mut alone = plans::of_policy_alone(&content, write.at);
+        if !alone.is_empty() {
+            let what = format!("wrote the backup policy {id}, and what it was before is not known: {}", plans::list(&mut alone, MOST));
+            return weakened(write, Severity::Medium, what, endangers, undo, show);
+        }
+        if scp::says_nothing(&content) {
+            let what = format!(
+                "left the policy {id} of the organization with nothing but leave for everything; what it denied before is not known"
+            );
+            return weakened(write, Severity::Medium, what, endangers, undo, show);
+        }
         return Err(Silence::NoBefore);
     };
     if sorted(&before.value) == sorted(&content) {
@@ -93,6 +104,11 @@ fn attached(write: &Write, scene: &Scene<'_>) -> Judged {
 /// A policy that holds no more: by what it said, where the log knows that.
 fn taken_away(write: &Write, scene: &Scene<'_>, what: &str, undo: &str, command: Option<String>) -> Judged {
     let Some(content) = scene.before.map(|before| &before.value) else {
+        // AWS' own, known by its id: where nothing else allows, nothing is allowed.
+        if write.text("policyId").as_deref() == Some("p-FullAWSAccess") {
+            let endangers = "Whatever no other policy there allows is refused to every account below, backups and copies among it.";
+            return weakened(write, Severity::High, what.to_owned(), endangers, undo, command);
+        }
         let endangers = "What it said is not known: what it backed up, protected or allowed there is not any more.";
         return weakened(write, Severity::Medium, what.to_owned(), endangers, undo, command);
     };
@@ -145,6 +161,10 @@ fn account(write: &Write, scene: &Scene<'_>) -> Judged {
     let keeps = scene.backup_accounts.iter().any(|known| known.as_str() == account);
     if write.event_name == "MoveAccount" {
         let what = format!("moved account {account} from {} to {}", named(write, "sourceParentId"), named(write, "destinationParentId"));
+        // Whoever joins comes from the root, of which everything that held there still holds below.
+        if !keeps && write.text("sourceParentId").is_some_and(|parent| parent.starts_with("r-")) {
+            return Err(Silence::OnlyWidens);
+        }
         let severity = if keeps { Severity::High } else { Severity::Low };
         return Deed::of(write, DeedKind::AccountMoved, severity, what)
             .endangers("Other policies hold for it now: its backups may follow another plan, or none.")

@@ -13,6 +13,10 @@ use crate::coverage::Schedule;
 
 /// A rule that pauses longer than this does nothing for a month; the hours are those by which clocks are changed.
 const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24 + 3);
+/// A rule that runs once a year pauses no longer.
+const YEAR: SignedDuration = SignedDuration::from_hours(367 * 24);
+/// What is gone within fewer days is of no use against whoever waits for a week.
+pub(super) const FEW_DAYS: f64 = 7.0;
 /// A rule that runs later on the same days pauses no longer, give or take a change of clocks.
 const CLOCKS: SignedDuration = SignedDuration::from_hours(3);
 /// The time in which pauses are looked for: three months, so that a rule of every quarter has one.
@@ -33,7 +37,8 @@ pub(super) struct Difference {
 
 #[derive(Default)]
 struct Plan {
-    rules: BTreeMap<String, Rule>,
+    /// By name, of which AWS Backup does not promise that it is the only one.
+    rules: BTreeMap<String, Vec<Rule>>,
     selections: BTreeMap<String, String>,
     regions: BTreeSet<String>,
     others: BTreeMap<String, String>,
@@ -45,7 +50,8 @@ struct Rule {
     vault: Option<String>,
     kept: Option<f64>,
     continuous: bool,
-    copies: BTreeMap<String, Copy>,
+    /// By the vault: there may be two copies into one.
+    copies: BTreeMap<String, Vec<Copy>>,
     others: BTreeMap<String, String>,
 }
 
@@ -110,20 +116,25 @@ fn copy(mut of: BTreeMap<String, &Value>) -> Copy {
 fn rule(body: &Value) -> Rule {
     let mut of = members(body);
     let (kept, mut others) = lifecycle(&mut of);
-    let mut copies = BTreeMap::new();
+    let mut copies = BTreeMap::<_, Vec<_>>::new();
     match of.remove("copyactions") {
-        Some(Value::Array(list)) => copies.extend(list.iter().map(|body| {
-            let mut of = members(body);
-            (text(of.remove("destinationbackupvaultarn")).unwrap_or_default(), copy(of))
-        })),
-        map => copies.extend(named("copy_actions", map, &mut others).into_iter().map(|(vault, body)| {
-            let mut of = members(body);
-            (text(of.remove("targetbackupvaultarn")).unwrap_or_else(|| vault.clone()), copy(of))
-        })),
+        Some(Value::Array(list)) => {
+            for body in list {
+                let mut of = members(body);
+                copies.entry(text(of.remove("destinationbackupvaultarn")).unwrap_or_default()).or_default().push(copy(of));
+            }
+        }
+        map => {
+            for (vault, body) in named("copy_actions", map, &mut others) {
+                let mut of = members(body);
+                let vault = text(of.remove("targetbackupvaultarn")).unwrap_or_else(|| vault.clone());
+                copies.entry(vault).or_default().push(copy(of));
+            }
+        }
     }
     // The air-gapped vault of the same account is another place of the backup.
     if let Some(vault) = text(of.remove("targetlogicallyairgappedbackupvaultarn")) {
-        copies.insert(vault, Copy { kept, others: BTreeMap::new() });
+        copies.entry(vault).or_default().push(Copy { kept, others: BTreeMap::new() });
     }
     let zone = text(of.remove("scheduleexpressiontimezone"));
     let schedule = text(of.remove("scheduleexpression")).map(|expression| (expression, zone));
@@ -139,12 +150,17 @@ fn rule(body: &Value) -> Rule {
 fn plan(body: &Value) -> Plan {
     let mut of = members(body);
     let mut others = BTreeMap::new();
-    let rules = match of.remove("rules") {
+    let mut rules = BTreeMap::<_, Vec<_>>::new();
+    match of.remove("rules") {
         Some(Value::Array(list)) => {
-            list.iter().map(|body| (text(members(body).get("rulename").copied()).unwrap_or_default(), rule(body))).collect()
+            for body in list {
+                rules.entry(text(members(body).get("rulename").copied()).unwrap_or_default()).or_default().push(rule(body));
+            }
         }
-        map => named("rules", map, &mut others).into_iter().map(|(name, body)| (name.clone(), rule(body))).collect(),
-    };
+        map => {
+            named("rules", map, &mut others).into_iter().for_each(|(name, body)| rules.entry(name.clone()).or_default().push(rule(body)))
+        }
+    }
     // By tags or by resources, and each by its name.
     let mut selections = BTreeMap::new();
     for (kind, value) in named("selections", of.remove("selections"), &mut others) {
@@ -183,6 +199,32 @@ fn longest_pause(schedule: &(String, Option<String>), at: Timestamp) -> Option<S
 
 fn shown(text: &str) -> String {
     crate::event::field::clip_marked(text, LONGEST)
+}
+
+/// For each of the older ones the place of the newer one that it became: the one that differs least and is nobody else's. What is the same goes first.
+fn pairs<T>(was: &[T], now: &[T], between: impl Fn(&T, &T) -> Vec<Difference>) -> Vec<Option<usize>> {
+    // So it nearly always is.
+    if let ([_], [_]) = (was, now) {
+        return vec![Some(0)];
+    }
+    let mut all = Vec::new();
+    for (older, a) in was.iter().enumerate() {
+        for (newer, b) in now.iter().enumerate() {
+            let found = between(a, b);
+            let count = |what: fn(&Difference) -> bool| found.iter().filter(|difference| what(difference)).count();
+            all.push(((count(|it| it.is_grave), count(|it| it.is_loss), found.len()), older, newer));
+        }
+    }
+    all.sort_unstable();
+    let mut partners = vec![None; was.len()];
+    for (_, older, newer) in all {
+        if !partners.contains(&Some(newer))
+            && let Some(partner @ None) = partners.get_mut(older)
+        {
+            *partner = Some(newer);
+        }
+    }
+    partners
 }
 
 /// The differences in the order of the older version.
@@ -235,15 +277,29 @@ impl Found {
         }
     }
 
+    /// The differences that are found by something alone.
+    fn between(find: impl FnOnce(&mut Self)) -> Vec<Difference> {
+        let mut found = Self(Vec::new());
+        find(&mut found);
+        found.0
+    }
+
+    fn copy(&mut self, what: &str, was: &Copy, now: &Copy) {
+        self.kept(true, what, (was.kept, now.kept));
+        self.others(what, &was.others, &now.others);
+    }
+
     fn rule(&mut self, of: &str, was: &Rule, now: &Rule, at: Timestamp) {
-        for (vault, copy) in &was.copies {
+        for (vault, copies) in &was.copies {
             let what = format!("the copy action of {of} to {vault}");
-            let Some(copy_now) = now.copies.get(vault) else {
-                self.lost(true, what);
-                continue;
-            };
-            self.kept(true, &what, (copy.kept, copy_now.kept));
-            self.others(&what, &copy.others, &copy_now.others);
+            let copies_now = now.copies.get(vault).map(Vec::as_slice).unwrap_or_default();
+            let partners = pairs(copies, copies_now, |was, now| Self::between(|found| found.copy(&what, was, now)));
+            for (copy, partner) in copies.iter().zip(partners) {
+                match partner.and_then(|place| copies_now.get(place)) {
+                    Some(now) => self.copy(&what, copy, now),
+                    None => self.lost(true, what.clone()),
+                }
+            }
         }
         self.kept(false, of, (was.kept, now.kept));
         self.schedule(of, was.schedule.as_ref(), now.schedule.as_ref(), at);
@@ -258,10 +314,25 @@ impl Found {
     }
 
     fn plan(&mut self, of: &str, was: &Plan, now: &Plan, at: Timestamp) {
-        for (name, rule) in &was.rules {
+        let between = |was: &Rule, now: &Rule| Self::between(|found| found.rule("", was, now, at));
+        let (mut gone, mut made) = (Vec::new(), Vec::new());
+        made.extend(now.rules.iter().filter(|(name, _)| !was.rules.contains_key(*name)).flat_map(|(_, rules)| rules));
+        for (name, rules) in &was.rules {
             let what = format!("the rule {name}{of}");
-            match now.rules.get(name) {
-                Some(now) => self.rule(&what, rule, now, at),
+            let rules_now = now.rules.get(name).map(Vec::as_slice).unwrap_or_default();
+            let partners = pairs(rules, rules_now, between);
+            made.extend(rules_now.iter().enumerate().filter(|(place, _)| !partners.contains(&Some(*place))).map(|(_, rule)| rule));
+            for (rule, partner) in rules.iter().zip(partners) {
+                match partner.and_then(|place| rules_now.get(place)) {
+                    Some(now) => self.rule(&what, rule, now, at),
+                    None => gone.push((what.clone(), rule)),
+                }
+            }
+        }
+        // A rule that does the same under another name was renamed.
+        for (what, rule) in gone {
+            match made.iter().position(|now| between(rule, now).is_empty()) {
+                Some(place) => drop(made.swap_remove(place)),
                 None => self.lost(true, what),
             }
         }
@@ -277,6 +348,37 @@ impl Found {
         regions.into_iter().for_each(|what| self.lost(true, what));
         self.others(of.strip_prefix(" of ").unwrap_or("the plan"), &was.others, &now.others);
     }
+}
+
+/// What of a plan endangers by itself, where nobody knows what it was before: a rule that does not run any more, backups and copies that are all gone
+/// within days, and no copy where copies leave the account.
+fn alone(found: &mut Found, of: &str, plan: &Plan, at: Timestamp, copies: bool) {
+    let rules = plan.rules.iter().flat_map(|(name, rules)| rules.iter().map(move |rule| (name, rule)));
+    let mut longest = None;
+    for (name, rule) in rules.clone() {
+        if let Some(schedule) = rule.schedule.as_ref().filter(|schedule| longest_pause(schedule, at).is_some_and(|pause| pause > YEAR)) {
+            found.differs(format!("the rule {name}{of} runs at {}, which is a year away or never", shown(&schedule.0)));
+        }
+        let ends = rule.copies.values().flatten().map(|copy| copy.kept).chain([rule.kept]);
+        longest = ends.map(|kept| kept.unwrap_or(f64::INFINITY)).chain(longest).reduce(f64::max);
+    }
+    if let Some(days) = longest.filter(|days| *days < FEW_DAYS) {
+        found.differs(format!("nothing{of} is kept for more than {days} days"));
+    }
+    if copies && rules.clone().next().is_some() && rules.clone().all(|(_, rule)| rule.copies.is_empty()) {
+        found.differs(format!("no rule{of} copies anything"));
+    }
+}
+
+/// What a plan shows by itself. `copies`: copies are known to leave its account.
+pub(super) fn of_plan_alone(body: &Value, at: Timestamp, copies: bool) -> Vec<Difference> {
+    Found::between(|found| alone(found, "", &plan(body), at, copies))
+}
+
+/// What a backup policy shows by itself.
+pub(super) fn of_policy_alone(policy: &Value, at: Timestamp) -> Vec<Difference> {
+    let all = plans(policy).0;
+    Found::between(|found| all.into_iter().for_each(|(name, body)| alone(found, &format!(" of the plan {name}"), &plan(body), at, true)))
 }
 
 /// Whether a plan has a rule at all.
@@ -327,5 +429,5 @@ pub(super) fn of_policy(before: &Value, after: &Value, at: Timestamp) -> Vec<Dif
 
 /// Whether a backup policy copies anything.
 pub(super) fn copies(policy: &Value) -> bool {
-    plans(policy).0.values().any(|body| plan(body).rules.values().any(|rule| !rule.copies.is_empty()))
+    plans(policy).0.values().any(|body| plan(body).rules.values().flatten().any(|rule| !rule.copies.is_empty()))
 }

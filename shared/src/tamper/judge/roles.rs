@@ -15,10 +15,10 @@ const ENDANGERED: &str =
     "AWS Backup works with this role: backups, copies or restores may be refused, or never begin, from the next run on.";
 
 pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
-    let name = write.text("roleName").or_else(|| write.text("policyArn")).unwrap_or_default();
-    if !(is_of_backups(&name) || scene.of_a_route) {
+    if !is_used(write, scene) {
         return Err(Silence::NotOfBackups);
     }
+    let name = name_of(write);
     // A service looks after its own service-linked role.
     if is_linked_role(&write.actor) {
         return Err(Silence::ServiceItself);
@@ -119,6 +119,15 @@ pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     let values = values.into_iter().map(String::as_str).collect::<Vec<_>>();
     let command = command(pattern, &values).filter(|command| !command.is_empty());
     Deed::of(write, DeedKind::RoleWeakened, severity, what).endangers(ENDANGERED).undo(undo, command).judged()
+}
+
+fn name_of(write: &Write) -> String {
+    write.text("roleName").or_else(|| write.text("policyArn")).unwrap_or_default()
+}
+
+/// Whether the role or policy is one of backups: by its name, or because a copy hangs on it.
+pub(super) fn is_used(write: &Write, scene: &Scene<'_>) -> bool {
+    is_of_backups(&name_of(write)) || scene.of_a_route
 }
 
 fn is_of_backups(name: &str) -> bool {

@@ -157,6 +157,12 @@ pub(super) fn allows(content: &Value) -> bool {
     parts(content, "Allow").iter().any(|part| is_about(part, &NEEDED))
 }
 
+/// Whether a policy allows everything and denies nothing: it bounds nobody.
+pub(super) fn says_nothing(content: &Value) -> bool {
+    let everything = |part: &Part| part.action == "*" && part.condition.is_empty() && part.is_about_everybody();
+    parts(content, "Deny").is_empty() && parts(content, "Allow").iter().any(everything)
+}
+
 /// What a change of a policy takes from backups, and how bad the worst of it is.
 pub(super) fn worst(before: &Value, after: &Value) -> Option<(Severity, String)> {
     let of_both = |effect| (parts(before, effect), parts(after, effect));

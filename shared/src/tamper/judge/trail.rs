@@ -14,7 +14,10 @@ const NEEDED: [&str; 6] = ["backup", "kms", "iam", "organizations", "ec2", "clou
 pub(super) fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     let name = write.text("name").or_else(|| write.text("trailName")).unwrap_or_else(|| "that the record does not name".to_owned());
     let at = [name.as_str(), write.region.as_str()];
+    // What never recorded the calls that are needed takes none of them away.
+    let was_of_use = scene.before.is_none_or(|before| Recorded::of(&before.value).is_something());
     match write.event_name.as_str() {
+        "StopLogging" | "DeleteTrail" if !was_of_use => Err(Silence::NotOfBackups),
         "StopLogging" => {
             let start = command("aws cloudtrail start-logging --name {} --region {}", &at);
             told(write, Severity::High, format!("stopped the trail {name}"), "Record them again.", start)
@@ -61,28 +64,46 @@ fn told(write: &Write, severity: Severity, what: String, undo: &str, command: Op
         .judged()
 }
 
+/// The switches of a trail: how grave it is when one goes off, in words, and what puts it on again. IAM and Organizations are among global services.
+const SWITCHES: [(&str, Severity, &str, &str, &str); 3] = [
+    ("isMultiRegionTrail", Severity::Medium, "left the trail {} with one Region", "one Region", " --is-multi-region-trail"),
+    (
+        "isOrganizationTrail",
+        Severity::High,
+        "left the trail {} with one account of the organization",
+        "one account of the organization",
+        " --is-organization-trail",
+    ),
+    (
+        "includeGlobalServiceEvents",
+        Severity::High,
+        "left the calls of global services out of the trail {}",
+        "no calls of global services",
+        " --include-global-service-events",
+    ),
+];
+
 fn updated(write: &Write, scene: &Scene<'_>, name: &str) -> Judged {
-    let off = |name: &str| write.text(name).as_deref() == Some("false");
-    let mut done = Vec::new();
+    let was = |name: &str| scene.before.and_then(|before| member(&before.value, name)).and_then(lower);
+    // Whoever writes a trail whole names its bucket and what is off, too; whoever names a switch alone turns it.
+    let is_whole = write.part("s3BucketName").is_some() && SWITCHES.iter().all(|(name, ..)| write.part(name).is_some());
+    let (mut done, mut unknown, mut flags) = (Vec::new(), Vec::new(), String::new());
     let mut worst = Severity::Medium;
-    let mut flags = String::new();
-    let switches = [
-        ("isMultiRegionTrail", Severity::Medium, "left the trail {} with one Region", " --is-multi-region-trail"),
-        ("isOrganizationTrail", Severity::High, "left the trail {} with one account of the organization", " --is-organization-trail"),
-        // IAM and Organizations are among them.
-        (
-            "includeGlobalServiceEvents",
-            Severity::High,
-            "left the calls of global services out of the trail {}",
-            " --include-global-service-events",
-        ),
-    ];
-    for (_, severity, what, flag) in switches.into_iter().filter(|(name, ..)| off(name)) {
-        done.push(what.replace("{}", name));
-        worst = worst.max(severity);
-        flags.push_str(flag);
+    for (switch, severity, what, left, flag) in SWITCHES.iter().filter(|(switch, ..)| write.text(switch).as_deref() == Some("false")) {
+        match was(switch).as_deref() {
+            Some("false") => {}
+            None if is_whole => unknown.push(*left),
+            _ => {
+                done.push(what.replace("{}", name));
+                worst = worst.max(*severity);
+                flags.push_str(flag);
+            }
+        }
     }
-    let older = scene.before.and_then(|before| before.value.as_str());
+    if !unknown.is_empty() {
+        done.push(format!("wrote the trail {name} with {}; what it had before is not known", unknown.join(" and ")));
+    }
+    let older = scene.before.and_then(|before| member(&before.value, "s3BucketName")).and_then(Value::as_str);
     let mut pattern = format!("aws cloudtrail update-trail --name {{}} --region {{}}{flags}");
     let mut values = vec![name, write.region.as_str()];
     let bucket = write.text("s3BucketName").filter(|bucket| older != Some(bucket));
@@ -98,14 +119,18 @@ fn updated(write: &Write, scene: &Scene<'_>, name: &str) -> Judged {
         }
     }
     if done.is_empty() {
-        return Err(if older.is_some() { Silence::Unchanged } else { Silence::Harmless });
+        return Err(if scene.before.is_some() { Silence::Unchanged } else { Silence::Harmless });
     }
-    let known = bucket.is_none() || older.is_some();
+    // To put on what never was might make a trail of one account one of the organization.
+    let known = unknown.is_empty() && (bucket.is_none() || older.is_some());
     let (text, undo) = if known {
         ("Give the trail back what it had.", command(&pattern, &values))
     } else {
         let show = command("aws cloudtrail get-trail --name {} --region {}", &[name, write.region.as_str()]);
-        ("Look whether the bucket is yours, and give the trail back what it had; this shows the trail as it is now.", show)
+        (
+            "Look whether the trail still records what it did, into a bucket of yours, and give it back what it lost; this shows the trail as it is now.",
+            show,
+        )
     };
     told(write, worst, done.join("; "), text, undo)
 }
@@ -138,6 +163,10 @@ impl Recorded {
     fn without(sources: &BTreeSet<String>) -> Self {
         let is_in = |service: &&str| !sources.contains(&format!("{service}.amazonaws.com"));
         Self { whole: NEEDED.into_iter().filter(is_in).collect(), in_part: false }
+    }
+
+    fn is_something(&self) -> bool {
+        self.in_part || !self.whole.is_empty()
     }
 
     /// Of what is not understood nobody can say that it is no less.

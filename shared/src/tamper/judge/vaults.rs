@@ -7,6 +7,7 @@ use super::super::deed::command;
 use super::super::write::member;
 use super::backup::{SHORT, named};
 use super::documents::{Part, list, lost, parts, sorted};
+use super::plans::FEW_DAYS;
 use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, by_account};
 
 /// What a Deny in the policy of a vault protects from.
@@ -80,11 +81,16 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
     let unprotected = lost(&denied, &denies).into_iter().filter(|part| part.is_about(&PROTECTED)).collect::<Vec<_>>();
     // A Deny of copies is as bad as the loss of what allows them.
     let mut closed = lost(&allowed, &allows).into_iter().filter(|part| part.is_about(&COPY)).collect::<Vec<_>>();
+    if before.is_none() && scene.keeps_copies(&write.account) {
+        // Whatever it said before, no copy comes in any more.
+        closed.extend(denies.iter().filter(|part| part.is_about(&COPY) && part.principal == "*" && part.condition.is_empty()).cloned());
+    }
     if before.is_some() {
         closed.extend(lost(&denies, &denied).into_iter().filter(|part| part.is_about(&COPY)));
     }
-    let outsiders = allows.iter().filter(|part| part.is_outside(&write.account, scene)).cloned().collect();
+    let outsiders = allows.iter().filter(|part| part.lets_in(&PROTECTED, &write.account, scene)).cloned().collect();
     let opened = lost(&outsiders, &allowed);
+    let show = || command("aws backup get-backup-vault-access-policy --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]);
     let texts = |parts: &[Part]| (!parts.is_empty()).then(|| list(parts, MOST));
     if let Some(text) = texts(&opened) {
         return Deed::of(
@@ -96,25 +102,26 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
         .changed(before.map(|_| "not let in".to_owned()), Some(text))
         .endangers("Whoever it is may use the vault; backups can be copied out of it or filled with others' data.")
         .undo(
-            "Put the older policy back. Inside is who is in this organization by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
-            None,
+            "Put the older policy back; this shows the one that is there now. Inside is who is in this organization by its account id or by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
+            show(),
         )
         .judged();
     }
     let lost_parts = [unprotected, closed].concat();
     if let Some(text) = texts(&lost_parts) {
         let severity = by_account(write, scene, Severity::High, Severity::Medium);
-        let undo =
-            command("aws backup get-backup-vault-access-policy --backup-vault-name {} --region {}", &[&vault, write.region.as_str()]);
         return Deed::of(
             write,
             DeedKind::VaultPolicyWeakened,
             severity,
-            format!("weakened the access policy of the vault {vault}: {text}"),
+            format!(
+                "weakened the access policy of the vault {vault}: {text}{}",
+                if before.is_some() { "" } else { " is denied; what it said before is not known" }
+            ),
         )
-        .changed(Some(text), Some("no longer so".to_owned()))
+        .changed(before.as_ref().map(|_| text), before.map(|_| "no longer so".to_owned()))
         .endangers("Recovery points can be deleted where that was denied, or copies are refused that were admitted.")
-        .undo("Put the older policy back; this shows the one that is there now.", undo)
+        .undo("Put the older policy back; this shows the one that is there now.", show())
         .judged();
     }
     if before.is_none() {
@@ -196,6 +203,12 @@ fn lock(write: &Write, scene: &Scene<'_>) -> Judged {
     if let Some(now) = most_now.filter(|now| *now < SHORT && most.is_none_or(|most| *now < most)) {
         sharper.push(format!("it refuses whatever is kept for more than {now} days"));
     }
+    if scene.before.is_none()
+        && scene.keeps_copies(&write.account)
+        && let Some(now) = least_now.filter(|now| *now < FEW_DAYS)
+    {
+        lost.push(format!("at least {now} days, and what it demanded before is not known"));
+    }
 
     if lost.is_empty() && sharper.is_empty() {
         let is_same = (least, most, clock) == (least_now, most_now, clock_now);
@@ -227,7 +240,11 @@ fn lock(write: &Write, scene: &Scene<'_>) -> Judged {
         true => (DeedKind::VaultLockSharpened, "sharpened"),
         false => (DeedKind::VaultLockLoosened, "loosened"),
     };
-    let severity = if sharper.is_empty() { by_account(write, scene, Severity::High, Severity::Medium) } else { Severity::High };
+    let severity = match (sharper.is_empty(), scene.before) {
+        (true, None) => Severity::Medium,
+        (true, Some(_)) => by_account(write, scene, Severity::High, Severity::Medium),
+        (false, _) => Severity::High,
+    };
     let endangers = if lost.is_empty() {
         "A backup or copy that does not keep to it fails, what it admits is kept that long, and once it is final nobody can change it."
     } else {
