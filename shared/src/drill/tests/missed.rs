@@ -66,7 +66,7 @@ fn copy(job: u32, of: u32, state: JobState, created_at: &str) -> Job {
     listed.recovery_point_arn = Some(point(of));
     listed.destination_vault_arn = Some(arn(CENTRAL));
     listed.size_bytes = Some(1 << 30);
-    listed.plan = Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()) });
+    listed.plan = Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()), rule_name: None });
     listed
 }
 
@@ -183,6 +183,33 @@ fn without_a_plan_the_failed_job_says_how_long_and_without_both_whoever_asks() {
     assert_eq!(one(gone.clone()).left[0].why, Why::NoLifecycle);
     let asked = plan(&[gone], &Wish { retention_days: Some(7), ..wish() });
     assert_eq!((asked.copies[0].order.retention.days(), asked.copies[0].origin), (7, Origin::Wish));
+}
+
+#[test]
+fn a_rule_that_got_another_id_is_known_by_its_name_and_one_that_is_gone_is_asked_for() {
+    let with = |rename: &[&str], days: &[i64], wish: &Wish| {
+        let mut missed = missed(1);
+        missed.copies.as_mut().unwrap()[0].plan.as_mut().unwrap().rule_name = Some("daily".to_owned());
+        let mut written = the_plan(None);
+        let rule = written.rules.remove(0);
+        for (name, days) in rename.iter().zip(days) {
+            let mut rule = PlanRule { name: (*name).to_owned(), ..rule.clone() };
+            rule.times.rule_id = Some(format!("new-{days}"));
+            rule.copy_actions[0].delete_after_days = Some(*days);
+            written.rules.push(rule);
+        }
+        missed.plan = known(Some(written));
+        plan(&[missed], wish)
+    };
+    let found = with(&["weekly", "daily"], &[7, 120], &wish());
+    assert_eq!((found.copies[0].order.retention.days(), found.copies[0].origin), (120, Origin::Plan));
+    let twice = with(&["daily", "daily"], &[120, 7], &wish());
+    assert_eq!(twice.left[0].why, Why::NoRule, "of two rules of one name nobody knows which it was");
+    assert_eq!(with(&["daily", "daily"], &[120, 120], &wish()).copies[0].order.retention.days(), 120, "both say the same");
+    let gone = with(&["weekly"], &[7], &wish());
+    assert_eq!(gone.left[0].why, Why::NoRule, "the lifecycle of the failed job may be the mistake that was corrected");
+    let asked = with(&["weekly"], &[7], &Wish { retention_days: Some(90), ..wish() });
+    assert_eq!((asked.copies[0].order.retention.days(), asked.copies[0].origin), (90, Origin::Wish));
 }
 
 #[test]
@@ -425,7 +452,7 @@ fn held(number: u32, created_at: &str) -> Held {
         point: RecoveryPoint { arn: point(number), resource_arn: Some(volume(number)), ..stored() },
         created_at: Some(at(created_at)),
         role: Some(arn(ROLE)),
-        plan: Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()) }),
+        plan: Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()), rule_name: None }),
         size_bytes: Some(1 << 30),
         is_part: false,
     }
