@@ -239,6 +239,7 @@ fn held(listed: &aws_sdk_backup::types::RecoveryPointByBackupVault) -> Option<He
         plan_id: text(by.backup_plan_id()),
         plan_arn: arn(by.backup_plan_arn()),
         rule_id: text(by.backup_rule_id()),
+        rule_name: text(by.backup_rule_name()),
     });
     Some(Held {
         point: RecoveryPoint {

@@ -51,6 +51,7 @@ fn plan(created_by: Option<&aws_sdk_backup::types::RecoveryPointCreator>) -> Opt
         plan_id: text(creator.backup_plan_id()),
         plan_arn: arn(creator.backup_plan_arn()),
         rule_id: text(creator.backup_rule_id()),
+        rule_name: text(creator.backup_rule_name()),
     };
     Some(plan).filter(|plan| plan != &PlanRef::default())
 }

@@ -68,7 +68,7 @@ fn job(n: usize, created: Timestamp) -> Job {
     job.job_id = Some(JobId::from(format!("{n}-{created}")));
     job.state = JobState::Completed;
     (job.created_at, job.completed_at) = (Some(created), Some(created));
-    job.plan = Some(PlanRef { plan_id: Some(format!("plan-{n}")), plan_arn: None, rule_id: Some("night".to_owned()) });
+    job.plan = Some(PlanRef { plan_id: Some(format!("plan-{n}")), plan_arn: None, rule_id: Some("night".to_owned()), rule_name: None });
     job
 }
 

@@ -147,16 +147,24 @@ def test_the_plan_says_how_long_a_copy_is_kept(lab: Lab, inbox: Inbox) -> None:
     route.put_vault_policy(vault_policy(lab.organization_id))
 
     # What was planned then was wrong; what counts is the plan as it is.
-    rule_id = backup.get_backup_plan(BackupPlanId=plan["BackupPlanId"])["BackupPlan"]["Rules"][0]["RuleId"]
+    def named(rule: Json, name: str) -> None:
+        rule["RuleName"] = name
+        written = {"BackupPlanName": lab.unique("backfill"), "Rules": [rule]}
+        backup.update_backup_plan(BackupPlanId=plan["BackupPlanId"], BackupPlan=written)
+
     rule["CopyActions"][0]["Lifecycle"] = {"DeleteAfterDays": 120, "MoveToColdStorageAfterDays": 30}
-    backup.update_backup_plan(
-        BackupPlanId=plan["BackupPlanId"], BackupPlan={"BackupPlanName": lab.unique("backfill"), "Rules": [rule]}
-    )
-    now = backup.get_backup_plan(BackupPlanId=plan["BackupPlanId"])["BackupPlan"]["Rules"][0]["RuleId"]
+    named(rule, "night")
+    # AWS gives a rule that is written again a new id or leaves it; its name stays.
+    (one,) = backfill(lab, id).json()["copies"]
+    assert (one["delete_after_days"], one["retention_from"]) == (120, "plan")
+    # Under another name it is another rule: that the failed job was to be kept a day is no answer.
+    named(rule, "nightly")
+    (left,) = backfill(lab, id, "--yes").json()["left"]
+    assert left["why"] == "no-rule" and "--retention-days" in left["text"] and len(copies_of(route)) == 1
+    named(rule, "night")
     (one,) = backfill(lab, id, "--yes").json()["copies"]
-    # AWS gives a rule that is written again a new id or leaves it; where it is another, the job says it.
-    assert (one["delete_after_days"], one["retention_from"]) == ((120, "plan") if now == rule_id else (1, "failed job"))
-    assert one.get("move_to_cold_storage_after_days") == (30 if now == rule_id else None)
+    assert (one["delete_after_days"], one["retention_from"]) == (120, "plan")
+    assert one["move_to_cold_storage_after_days"] == 30
     lab.idle()
     assert [job["State"] for job in copies_of(route)] == ["FAILED", "COMPLETED"]
     backup.delete_backup_selection(BackupPlanId=plan["BackupPlanId"], SelectionId=selection["SelectionId"])

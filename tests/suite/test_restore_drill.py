@@ -13,6 +13,7 @@ from .command import COULD_NOT_TELL, FINDING, FINE, USAGE, Ended
 from .crashing import AFTER, BEFORE, killed
 from .guardian import RUN_DRILL, Guardian
 from .organization import JOB_ROLE, Inbox, Json, Lab, Operations, Route, ebs_route, key_policy
+from .test_backfill import drills
 from .test_drill import drill, vault_arn
 from .test_lifecycle import later, only
 from .test_repetition import KILLS
@@ -233,6 +234,92 @@ def test_who_may_restore_reads_its_kind_of_recovery_point_only_from_its_own_serv
     assert tables_of_drills(route) == []
 
 
+def restored_by_hand(route: Route) -> str:
+    """What an engineer does in an emergency: the same recovery point, under the same role. The id of the volume."""
+    backup = route.lab.client(route.source, "backup", route.source_region)
+    known = {job["RestoreJobId"] for job in restores_of(route)}
+    metadata = backup.get_recovery_point_restore_metadata(
+        BackupVaultName=route.vault, RecoveryPointArn=route.recovery_point_arn
+    )["RestoreMetadata"]
+    metadata |= {"availabilityZone": f"{route.source_region}a", "encrypted": "true", "kmsKeyId": route.key_arn}
+    role = JOB_ROLE.format(account=route.source)
+    backup.start_restore_job(RecoveryPointArn=route.recovery_point_arn, Metadata=metadata, IamRoleArn=role)
+    route.lab.idle()
+    (job,) = [job for job in restores_of(route) if job["RestoreJobId"] not in known]
+    assert job["Status"] == "COMPLETED", job
+    return job["CreatedResourceArn"].rsplit("/", 1)[-1]
+
+
+def drill_of(route: Route) -> Json:
+    kept = drills(route.lab, route.lab.info["outputs"]["GuardianTableName"])
+    (one,) = [one for one in kept if one["order"]["point"] == route.recovery_point_arn]
+    return one
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_somebody_restores_after_a_drill_was_refused_is_not_taken_for_its_own(
+    lab: Lab, guardian: Guardian, operations: Operations, volume: Route, table: Route
+) -> None:
+    guardian.fault("denied", function=RUN_DRILL, service="backup", operation="StartRestoreJob", times=1)
+    ask(lab, asked(volume))
+    assert "was not started" in only(operations.drain()) and guardian.met() == 1
+    guardian.well()
+    assert drill_of(volume)["state"]["state"] == "refused" and restores_of(volume) == []
+    later(lab, 3600)
+    id = restored_by_hand(volume)
+    listed = drill(lab, "list", drill_of(volume)["id"])
+    assert listed.code == FINE and "refused" in listed.out and "AWS refused it" in listed.out, listed.out
+    assert id not in listed.out and drill_of(volume)["state"]["state"] == "refused"
+    ask(lab, asked(table))
+    for _ in range(2):
+        later(lab, NEXT_LOOK_SECONDS)
+    assert id not in only(operations.drain()) and volume_exists(volume, id)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_volume_of_a_job_that_was_only_found_is_told_without_a_command_to_delete_it(
+    lab: Lab, guardian: Guardian, operations: Operations, volume: Route
+) -> None:
+    guardian.hold_retries()
+    guardian.fault("kill-before", function=RUN_DRILL, service="backup", operation="StartRestoreJob", nth=1)
+    ask(lab, asked(volume))
+    assert guardian.met() == 1 and drill_of(volume)["state"]["state"] == "asked"
+    guardian.well()
+    id = restored_by_hand(volume)
+    listed = drill(lab, "list", drill_of(volume)["id"], "--format", "json")
+    assert listed.code == FINDING
+    (one,) = listed.json()["drills"]
+    assert one["state"] == "left-over" and one["made_arn"].endswith(id)
+    assert "somebody else may have started it" in one["text"] and "remove_with" not in one
+    guardian.bring_retries()
+    lab.idle()
+    for _ in range(2):
+        later(lab, NEXT_LOOK_SECONDS)
+    assert all("delete-volume" not in message for message in operations.drain()) and volume_exists(volume, id)
+
+
+@pytest.mark.usefixtures("clock")
+def test_nothing_more_is_restored_of_what_a_drill_left_over_whoever_asks(
+    lab: Lab, guardian: Guardian, operations: Operations, volume: Route
+) -> None:
+    ask(lab, asked(volume))
+    later(lab, NEXT_LOOK_SECONDS)
+    assert "is left over: delete it" in only(operations.drain())
+    (job,) = restores_of(volume)
+    id = job["CreatedResourceArn"].rsplit("/", 1)[-1]
+    ask(lab, asked(volume))
+    told = only(operations.drain())
+    assert "was not started" in told and f"--volume-id {id}`" in told and drill_of(volume)["id"] in told
+    refused = restore(volume, "--yes", "--format", "json")
+    assert refused.code == COULD_NOT_TELL and f"--volume-id {id}`" in refused.json()["reason"]
+    assert len(restores_of(volume)) == 1
+    lab.client(volume.source, "ec2", volume.source_region).delete_volume(VolumeId=id)
+    ask(lab, asked(volume))
+    assert len(restores_of(volume)) == 2, "it is gone"
+    ask(lab, asked(volume))
+    assert "was not started" in only(operations.drain()) and len(restores_of(volume)) == 2, "nobody looked at it yet"
+
+
 @pytest.mark.usefixtures("clock")
 def test_a_table_that_may_not_be_deleted_is_told_and_told_again_by_the_next_drill(
     lab: Lab, guardian: Guardian, operations: Operations, table: Route
@@ -278,6 +365,41 @@ def test_killed_at_a_change_it_restores_once_and_leaves_nothing(
     # Two chains of looks tell the end twice at most.
     told = [message for message in operations.drain() if table.resource_arn in message]
     assert 1 <= len(told) <= 2 and all("nothing of it is left over" in message for message in told)
+    assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
+
+
+# Of a volume there is nothing to be deleted: the order, the restore, its job, the next look; then the end, and the message.
+OF_A_VOLUME = (*CHANGES[:5], ("sns", "Publish", 1))
+EVERYWHERE_OF_A_VOLUME = [(kill, change) for kill in KILLS for change in OF_A_VOLUME]
+VOLUME_POINTS = EVERYWHERE_OF_A_VOLUME if SOAK else [("kill-after", CHANGES[1])]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("kill", "change"),
+    VOLUME_POINTS,
+    ids=lambda point: "-".join(map(str, point)) if isinstance(point, tuple) else point,
+)
+def test_killed_at_a_change_it_restores_one_volume_and_tells_it(
+    lab: Lab, guardian: Guardian, operations: Operations, volume: Route, kill: str, change: tuple[str, str, int]
+) -> None:
+    service, operation, nth = change
+    guardian.hold_retries()
+    guardian.fault(kill, function=RUN_DRILL, service=service, operation=operation, nth=nth)
+    ask(lab, asked(volume))
+    later(lab, NEXT_LOOK_SECONDS)
+    met = guardian.met()
+    guardian.well()
+    guardian.bring_retries()
+    lab.idle()
+    for _ in range(2):
+        later(lab, NEXT_LOOK_SECONDS)
+    assert met == 1, "the call was not made, so this shows nothing"
+    (job,) = restores_of(volume)
+    assert job["Status"] == "COMPLETED"
+    id = job["CreatedResourceArn"].rsplit("/", 1)[-1]
+    told = [message for message in operations.drain() if volume.resource_arn in message]
+    assert 1 <= len(told) <= 2 and all(f"volume/{id} is left over" in message for message in told)
     assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
 
 

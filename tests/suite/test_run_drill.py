@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
+from .command import FINDING, FINE
 from .guardian import DRILL_RULE, RUN_DRILL, Guardian
 from .organization import (
     CONFIG,
@@ -26,9 +27,9 @@ from .organization import (
     use_statement,
     vault_policy,
 )
-from .test_backfill import DAYS, broken, copies_of, landed
+from .test_backfill import DAYS, broken, copies_of, drills, landed
 from .test_cli_lab import session_of
-from .test_drill import open_the_way_back, planned_route, vault_arn
+from .test_drill import drill, open_the_way_back, planned_route, vault_arn
 from .test_lifecycle import later, mend, only
 from .test_repetition import KILLS
 
@@ -41,9 +42,15 @@ CHANGES = (
     ("dynamodb", "PutItem", 2),
     ("sqs", "SendMessageBatch", 1),
 )
+# And of a copy that is asked for by itself: that it ended, and the message.
+TO_THE_END = (*CHANGES, ("dynamodb", "PutItem", 3), ("sns", "Publish", 1))
+SOAK = os.environ.get("GUARDIAN_SOAK") == "1"
 EVERYWHERE = [(kill, change) for kill in KILLS for change in CHANGES]
+EVERYWHERE_TO_THE_END = [(kill, change) for kill in KILLS for change in TO_THE_END]
 # All of them take their time: by default the one after which AWS has a copy and nobody knows it.
-POINTS = EVERYWHERE if os.environ.get("GUARDIAN_SOAK") == "1" else [("kill-after", CHANGES[1])]
+POINTS = EVERYWHERE if SOAK else [("kill-after", CHANGES[1])]
+COPY_POINTS = EVERYWHERE_TO_THE_END if SOAK else [("kill-after", CHANGES[1])]
+BACK_POINTS = EVERYWHERE_TO_THE_END if SOAK else [("kill-after", CHANGES[1]), ("kill-before", TO_THE_END[4])]
 
 
 @pytest.fixture
@@ -131,6 +138,22 @@ def test_what_is_refused_or_fails_again_is_told_and_ends_it(
     assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
 
 
+@pytest.mark.usefixtures("clock")
+def test_a_copy_that_failed_is_not_tried_again_because_somebody_lists_the_drills(
+    lab: Lab, inbox: Inbox, guardian: Guardian, operations: Operations
+) -> None:
+    route, id = broken(lab, inbox, {"DeleteAfterDays": DAYS})
+    route.put_vault_policy(None)
+    hand_over(lab, id)
+    assert [job["State"] for job in copies_of(route)] == ["FAILED", "FAILED"]
+    for _ in range(2):
+        assert drill(lab, "list").code in (FINE, FINDING)
+        later(lab, NEXT_LOOK_SECONDS)
+    assert [job["State"] for job in copies_of(route)] == ["FAILED", "FAILED"]
+    assert "ended without a copy" in only(operations.drain())
+    assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
+
+
 def test_a_message_that_asks_for_nothing_known_ends_among_the_dead_letters(lab: Lab, guardian: Guardian) -> None:
     guardian.send('{"drill": "restore"}', function=RUN_DRILL)
     lab.idle()
@@ -187,23 +210,31 @@ def test_a_copy_that_is_handed_over_ends_the_incident_of_its_route_and_is_told_w
     assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
 
 
+def asked_back(route: Route) -> Json:
+    return {
+        "drill": "copy-back",
+        "vault_arn": route.destination_vault_arn,
+        "resource_arn": route.resource_arn,
+        "destination_vault_arn": vault_arn(route),
+        "role_arn": JOB_ROLE.format(account=route.destination),
+        "retention_days": 7,
+    }
+
+
+def copies_back(route: Route, copied: Json) -> list[Json]:
+    backup = route.lab.client(route.destination, "backup", route.destination_region)
+    return backup.list_copy_jobs(BySourceRecoveryPointArn=copied["RecoveryPointArn"])["CopyJobs"]
+
+
 @pytest.mark.usefixtures("clock")
 def test_a_copy_back_that_is_handed_over_lands_in_the_source_account(
     lab: Lab, guardian: Guardian, operations: Operations, planned: Route
 ) -> None:
     open_the_way_back(planned)
     (copied,) = landed(planned)
-    asked = {
-        "drill": "copy-back",
-        "vault_arn": planned.destination_vault_arn,
-        "resource_arn": planned.resource_arn,
-        "destination_vault_arn": vault_arn(planned),
-        "role_arn": JOB_ROLE.format(account=planned.destination),
-        "retention_days": 7,
-    }
+    asked = asked_back(planned)
     ask(lab, asked)
-    backup = lab.client(planned.destination, "backup", planned.destination_region)
-    (job,) = backup.list_copy_jobs(BySourceRecoveryPointArn=copied["RecoveryPointArn"])["CopyJobs"]
+    (job,) = copies_back(planned, copied)
     assert job["State"] == "COMPLETED", job
     later(lab, NEXT_LOOK_SECONDS)
     (told,) = operations.drain()
@@ -274,7 +305,7 @@ def test_a_schedule_starts_the_drill_that_was_set_for_it(lab: Lab, guardian: Gua
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
-    ("kill", "change"), POINTS, ids=lambda point: "-".join(map(str, point)) if isinstance(point, tuple) else point
+    ("kill", "change"), COPY_POINTS, ids=lambda point: "-".join(map(str, point)) if isinstance(point, tuple) else point
 )
 def test_killed_at_a_change_a_copy_is_started_once_and_told(
     lab: Lab, guardian: Guardian, operations: Operations, planned: Route, kill: str, change: tuple[str, str, int]
@@ -284,6 +315,7 @@ def test_killed_at_a_change_a_copy_is_started_once_and_told(
     guardian.fault(kill, function=RUN_DRILL, service=service, operation=operation, nth=nth)
     to = {"destination_vault_arn": planned.destination_vault_arn, "retention_days": DAYS}
     ask(lab, {"drill": "copy", "vault_arn": vault_arn(planned), "resource_arn": planned.resource_arn, **to})
+    later(lab, NEXT_LOOK_SECONDS)
     met = guardian.met()
     guardian.well()
     # By the time the message comes again there is a newer recovery point: it is not the one that was begun.
@@ -301,3 +333,50 @@ def test_killed_at_a_change_a_copy_is_started_once_and_told(
     told = [message for message in operations.drain() if planned.resource_arn in message]
     assert 1 <= len(told) <= 2 and all(" COMPLETED after " in message for message in told)
     assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("kill", "change"), BACK_POINTS, ids=lambda point: "-".join(map(str, point)) if isinstance(point, tuple) else point
+)
+def test_killed_at_a_change_a_copy_back_is_started_once_and_told(
+    lab: Lab, guardian: Guardian, operations: Operations, planned: Route, kill: str, change: tuple[str, str, int]
+) -> None:
+    open_the_way_back(planned)
+    (copied,) = landed(planned)
+    service, operation, nth = change
+    guardian.hold_retries()
+    guardian.fault(kill, function=RUN_DRILL, service=service, operation=operation, nth=nth)
+    ask(lab, asked_back(planned))
+    later(lab, NEXT_LOOK_SECONDS)
+    met = guardian.met()
+    guardian.well()
+    guardian.bring_retries()
+    lab.idle()
+    for _ in range(2):
+        later(lab, NEXT_LOOK_SECONDS)
+    assert met == 1, "the call was not made, so this shows nothing"
+    assert [job["State"] for job in copies_back(planned, copied)] == ["COMPLETED"]
+    told = [message for message in operations.drain() if planned.resource_arn in message]
+    assert 1 <= len(told) <= 2 and all(" COMPLETED after " in message for message in told)
+    assert guardian.waiting(RUN_DRILL) == 0 and guardian.dead_letters(RUN_DRILL) == []
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_drill_that_nobody_started_for_two_days_is_told(
+    lab: Lab, guardian: Guardian, operations: Operations, planned: Route
+) -> None:
+    guardian.hold_retries()
+    guardian.fault("kill-before", function=RUN_DRILL, service="backup", operation="StartCopyJob", nth=1)
+    to = {"destination_vault_arn": planned.destination_vault_arn, "retention_days": DAYS}
+    ask(lab, {"drill": "copy", "vault_arn": vault_arn(planned), "resource_arn": planned.resource_arn, **to})
+    assert guardian.met() == 1
+    guardian.well()
+    kept = drills(lab, lab.info["outputs"]["GuardianTableName"])
+    (one,) = [one for one in kept if one["order"]["point"] == planned.recovery_point_arn]
+    guardian.send(json.dumps({"drill": "look", "drill_id": one["id"], "round": 192}), function=RUN_DRILL)
+    lab.idle()
+    assert "no copy job of it was started within two days" in only(operations.drain())
+    guardian.bring_retries()
+    lab.idle()
+    assert copies_of(planned)[-1]["State"] == "COMPLETED", "the message itself comes again"

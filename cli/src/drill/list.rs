@@ -78,7 +78,7 @@ pub(crate) async fn run(list: List, table: Option<&String>, output: &Output) -> 
 
 fn last_step(record: &Record) -> jiff::Timestamp {
     match &record.state {
-        State::Asked { at } | State::Started { at, .. } => *at,
+        State::Asked { at } | State::Refused { at, .. } | State::Started { at, .. } => *at,
         State::Ended(ended) => ended.at,
     }
 }
@@ -93,6 +93,14 @@ pub(super) fn exit(record: &Record, standing: &Standing) -> Exit {
     }
 }
 
+/// What AWS said when it refused a drill. Untrusted.
+fn refused(record: &Record) -> Option<&str> {
+    match &record.state {
+        State::Refused { said, .. } => Some(said),
+        _ => None,
+    }
+}
+
 /// A word for machines.
 fn state(record: &Record, standing: Option<&Standing>) -> &'static str {
     match (standing, &record.state) {
@@ -101,6 +109,7 @@ fn state(record: &Record, standing: Option<&Standing>) -> &'static str {
         (Some(Standing::LeftOver { .. }), _) => "left-over",
         (Some(Standing::Unseen(_)), _) => "not-seen",
         (_, State::Asked { .. }) => "asked",
+        (_, State::Refused { .. }) => "refused",
         (_, State::Started { .. }) => "started",
         (_, State::Ended(_)) => "ended",
     }
@@ -140,6 +149,7 @@ pub(super) fn drill_json(record: &Record, standing: Option<&Standing>) -> Value 
             more("remove_with", Some(command.clone().into()));
         }
     }
+    more("reason", refused(record).map(Value::from));
     if let Some(Standing::Unseen(gap)) = standing {
         more("text", Some(format!("{} of account {} failed ({})", gap.action, gap.account_id, gap.reason.as_str()).into()));
     }
@@ -152,7 +162,7 @@ pub(super) fn drill_text(record: &Record, standing: Option<&Standing>) -> String
     let but = match standing {
         Some(Standing::LeftOver { removal, gap }) => Some(help(record, removal, gap.as_ref())),
         Some(Standing::Unseen(gap)) => Some(format!("{} of account {} failed ({})", gap.action, gap.account_id, gap.reason.as_str())),
-        _ => None,
+        _ => refused(record).map(|said| format!("AWS refused it: {said}")),
     };
     let lines = [
         ("of", record.resource.as_ref().map(ToString::to_string)),

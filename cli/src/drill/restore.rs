@@ -24,7 +24,7 @@ use crate::incidents::table_named;
 use crate::output::{Exit, Format, Output, complain};
 use run_drill::act::{Outcome, start};
 use run_drill::find::{self, Found, jobs};
-use run_drill::look::{Standing, look};
+use run_drill::look::{Standing, in_the_way, look};
 
 /// How long it is waited before it is looked again, at first and at last. A restore takes minutes or hours.
 const SHORTEST: Duration = Duration::from_millis(500);
@@ -118,6 +118,16 @@ pub(crate) async fn run(wanted: Restore, table: Option<&String>, output: &Output
         return Ok(Exit::Usage);
     }
     let store = DrillTable::new(cloud.base(), table);
+    let left = in_the_way(&cloud, &store, &drills, &drill, false).await?;
+    if !left.is_empty() {
+        if output.json(Format::Text) {
+            output.print(&serde_json::to_string_pretty(&not_started(&planned, Some(left.join("; "))))?)?;
+        } else {
+            let why = left.iter().map(|left| format!("    but:     {}\n", inert_text(left)));
+            output.print(&format!("Not started:\n{}{}", text(&planned), why.collect::<String>()))?;
+        }
+        return Ok(Exit::CouldNotTell);
+    }
     let outcome = start(&store, &drills, &drill, &listed).await;
     let kept = match &outcome {
         Outcome::Started(_) => store.drill(&drill.id).await?,
@@ -125,7 +135,7 @@ pub(crate) async fn run(wanted: Restore, table: Option<&String>, output: &Output
     };
     let Some(record) = kept else {
         if output.json(Format::Text) {
-            output.print(&serde_json::to_string_pretty(&not_started(&planned, &outcome))?)?;
+            output.print(&serde_json::to_string_pretty(&not_started(&planned, reason(&outcome)))?)?;
         } else {
             let why = reason(&outcome).map_or(String::new(), |why| format!("    but:     {}\n", inert_text(&why)));
             output.print(&format!("Not started:\n{}{why}", text(&planned)))?;
@@ -194,10 +204,10 @@ fn settings(record: &Record) -> String {
     format!("Restored with {}\n", inert_text(&with.join(", ")))
 }
 
-fn not_started(planned: &Planned, outcome: &Outcome) -> Value {
+fn not_started(planned: &Planned, reason: Option<String>) -> Value {
     json!({
         "outcome": "not-started",
         "recovery_point_arn": planned.order.point,
-        "reason": reason(outcome),
+        "reason": reason,
     })
 }

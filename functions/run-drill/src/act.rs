@@ -13,6 +13,14 @@ use jiff::Timestamp;
 /// How often somebody else may be faster.
 const ATTEMPTS: u32 = 8;
 
+/// Whether asking again may help. AWS has one code for what it never takes and one for what it does not take now, and both look like an outage
+/// to whoever reads.
+pub fn may_pass(gap: &Gap) -> bool {
+    const NEVER: [&str; 3] = ["Invalid", "MissingParameter", "Validation"];
+    let refused = gap.detail.as_deref().is_some_and(|said| NEVER.iter().any(|word| said.starts_with(word)));
+    gap.reason.may_pass() && !refused
+}
+
 /// How one start ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -53,7 +61,16 @@ pub async fn start<S: DrillStore, C: DrillStarter>(store: &S, starter: &C, drill
             Step::Start(record) => {
                 let job_id = match starter.start(&record).await {
                     Ok(job_id) => job_id,
-                    Err(gap) => return Outcome::Refused(gap),
+                    Err(gap) => {
+                        // What was refused for good is not on the wire: no job that somebody starts later is taken for its own.
+                        if !may_pass(&gap) {
+                            let said = gap.detail.clone().unwrap_or_else(|| gap.reason.as_str().to_owned());
+                            if let Err(error) = store.put_drill(&record.refused(said), now).await {
+                                tracing::warn!(%error, id = record.id, "a refusal could not be noted; the next run asks again");
+                            }
+                        }
+                        return Outcome::Refused(gap);
+                    }
                 };
                 // Somebody else may have noted it meanwhile; and the next run finds it in the list, should this write fail.
                 if let Err(error) = store.put_drill(&started(&record, job_id.clone(), now), now).await {

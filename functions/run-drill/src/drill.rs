@@ -4,7 +4,7 @@
 
 use guardian_core::drill::Why;
 use guardian_core::drill::backfill::Wish;
-use guardian_core::drill::record::{Drill, Purpose, Record, id_of_message};
+use guardian_core::drill::record::{Drill, Purpose, Record, State, id_of_message};
 use guardian_core::drill::{Order, restore};
 use guardian_core::event::Job;
 use guardian_core::evidence::Gap;
@@ -15,21 +15,21 @@ use guardian_core::ports::{
 use guardian_core::report::inert_text;
 use jiff::SignedDuration;
 
-use crate::act;
+use crate::act::{self, may_pass};
 use crate::find::{self, Found, Wanted, jobs};
 use crate::handler::{Handler, ItemError, MOST_ROUNDS, Outcome};
-use crate::look::{Standing, ended, help, look, worry};
+use crate::look::{Standing, ended, help, in_the_way, look, worry};
 use crate::work::{Copy, Look, Restore, Work};
 
 /// Left-overs of other drills that a message names.
 const MOST_WORRIES: usize = 20;
 
-/// Whether asking again may help. AWS has one code for what it never takes and one for what it does not take now, and both look like an outage
-/// to whoever reads.
-fn may_pass(gap: &Gap) -> bool {
-    const NEVER: [&str; 3] = ["Invalid", "MissingParameter", "Validation"];
-    let refused = gap.detail.as_deref().is_some_and(|said| NEVER.iter().any(|word| said.starts_with(word)));
-    gap.reason.may_pass() && !refused
+/// What AWS said when it refused a drill.
+fn refusal(record: &Record) -> &str {
+    match &record.state {
+        State::Refused { said, .. } => said,
+        _ => "",
+    }
 }
 
 fn said(gap: &Gap) -> String {
@@ -127,6 +127,13 @@ where
         if let Some(message) = message {
             drill.id = id_of_message(purpose, message);
         }
+        if drill.purpose == Purpose::Restore {
+            let found = in_the_way(&self.ports.readers, &self.ports.drills, &self.ports.starter, &drill, true).await?;
+            if !found.is_empty() {
+                self.count("refused", "left-over");
+                return self.refused_for(purpose.as_str(), resource, found).await;
+            }
+        }
         self.start_one(&drill, &listed).await
     }
 
@@ -159,7 +166,8 @@ where
         let (readers, drills, remover) = (&self.ports.readers, &self.ports.drills, &self.ports.starter);
         let (record, standing) = look(readers, drills, remover, record, true).await?;
         let told_slow = match &standing {
-            Standing::Asked => return self.go_on_or_end(record, asked.round).await,
+            // Somebody else took it back to its start; after two days that is told as the end.
+            Standing::Asked if asked.round < MOST_ROUNDS => return Box::pin(self.go_on(record)).await,
             Standing::UnderWay { since } => asked.told_slow || self.told_slow(&record, *since).await?,
             _ => asked.told_slow,
         };
@@ -173,10 +181,6 @@ where
             return Ok(Outcome::GoesOn { started: 0 });
         }
         self.tell_end(&record, &standing).await
-    }
-
-    async fn go_on_or_end(&self, record: Record, round: u32) -> Result<Outcome, ItemError> {
-        if round < MOST_ROUNDS { Box::pin(self.go_on(record)).await } else { Ok(Outcome::Ended) }
     }
 
     /// Tells once that a restore takes longer than it may. AWS Backup has no call that stops one.
@@ -205,6 +209,8 @@ where
                 format!("- how {kind} job {job} ended could not be seen: {} of account {} failed ({detail})", gap.action, gap.account_id)
             }
             Standing::UnderWay { .. } => format!("- {kind} job {job} did not end within two days"),
+            Standing::Asked => format!("- no {kind} job of it was started within two days: ask for the drill again"),
+            Standing::Refused => format!("- AWS refused it: {}", refusal(record)),
             _ => format!("- {}", ended(record).unwrap_or_default()),
         }];
         match (standing, order) {
@@ -225,7 +231,9 @@ where
         let now = (self.ports.now)();
         let others = self.ports.drills.drills().await?;
         let mut worries = Vec::new();
-        for other in others.into_iter().filter(|other| other.id != record.id && worry(other, now).is_some()).take(MOST_WORRIES) {
+        let others = others.into_iter().filter(|other| other.id != record.id && worry(other, now).is_some()).collect::<Vec<_>>();
+        let more = others.len().saturating_sub(MOST_WORRIES);
+        for other in others.into_iter().take(MOST_WORRIES) {
             let (other, standing) = look(&self.ports.readers, &self.ports.drills, &self.ports.starter, other, true).await?;
             // What was never started is nothing to worry about.
             worries.extend(worry(&other, now).filter(|_| standing != Standing::Asked));
@@ -233,12 +241,21 @@ where
         if !worries.is_empty() {
             lines.extend([String::new(), "Of drills before:".to_owned()]);
             lines.extend(worries.into_iter().map(|worry| format!("- {worry}")));
+            lines.extend((more > 0).then(|| format!("- and {more} more: `guardian drill list` has all of them")));
         }
         self.tell_lines(&format!("The {} drill {} of {resource} {what}.", record.purpose.as_str(), record.id), &lines).await
     }
 
     async fn refused(&self, kind: &str, of: &str, why: &str) -> Result<Outcome, ItemError> {
-        self.tell_lines(&format!("The {kind} drill of {of} was not started."), &[format!("- {why}")]).await?;
+        self.refused_for(kind, of, vec![why.to_owned()]).await
+    }
+
+    async fn refused_for(&self, kind: &str, of: &str, mut why: Vec<String>) -> Result<Outcome, ItemError> {
+        let more = why.len().saturating_sub(MOST_WORRIES);
+        why.truncate(MOST_WORRIES);
+        let mut lines = why.into_iter().map(|why| format!("- {why}")).collect::<Vec<_>>();
+        lines.extend((more > 0).then(|| format!("- and {more} more: `guardian drill list` has all of them")));
+        self.tell_lines(&format!("The {kind} drill of {of} was not started."), &lines).await?;
         Ok(Outcome::Ended)
     }
 

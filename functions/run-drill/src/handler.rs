@@ -11,7 +11,7 @@ use guardian_aws::lambda::{InvocationError, count, each_of};
 use guardian_core::drill::backfill::{Left, Wish, plan};
 use guardian_core::drill::record::{Purpose, State};
 use guardian_core::drill::{AllowedVaults, Planned, Why};
-use guardian_core::event::JobId;
+use guardian_core::event::{JobId, JobState};
 use guardian_core::evidence::Gap;
 use guardian_core::incident::{Incident, IncidentId};
 use guardian_core::ports::{
@@ -236,6 +236,8 @@ where
         // One that failed since this backfill began is not tried again by it: its alert says what must change first.
         let failed = kept.and_then(|record| match record.state {
             State::Started { job_id, at } if at >= begun_at => Some(job_id),
+            // Whoever lists the drills notes their ends.
+            State::Ended(ended) if ended.at >= begun_at && ended.state != JobState::Completed => Some(ended.job_id),
             _ => None,
         });
         if let Some(job) = failed.filter(|job: &JobId| planned.copies.iter().any(|listed| listed.job_id.as_ref() == Some(job))) {

@@ -2,7 +2,7 @@
 //!
 //! What is seen is written before anything is done about it, so that whoever comes after a crash finds it.
 
-use guardian_core::drill::record::{Ended, Purpose, Record, State, Step, next};
+use guardian_core::drill::record::{Drill, Ended, Purpose, Record, State};
 use guardian_core::drill::restore::{Removal, removal};
 use guardian_core::drill::{Order, backfill};
 use guardian_core::event::{Job, JobState, JobType};
@@ -20,6 +20,8 @@ const FORSAKEN_AFTER: SignedDuration = SignedDuration::from_hours(48);
 pub enum Standing {
     /// It was written and never started: AWS lists no job of it.
     Asked,
+    /// AWS refused it.
+    Refused,
     /// Its job is on its way.
     UnderWay {
         /// Since when.
@@ -49,18 +51,19 @@ where
 {
     let now = Timestamp::now();
     let mut record = kept;
-    if matches!(record.state, State::Asked { .. }) {
+    if matches!(record.state, State::Asked { .. } | State::Refused { .. }) {
         // Somebody may have started it and could not write it down.
         let listed = match jobs(readers, &record.order).await {
             Ok(listed) => listed,
             Err(gap) => return Ok((record, Standing::Unseen(gap))),
         };
-        if let Step::Write(found) = next(&record.drill(), Some(&record), &listed, now) {
+        if let Some(found) = record.with_job_of(&listed, now) {
             record = keep(store, record, found, now).await?;
         }
     }
     let job_id = match &record.state {
         State::Asked { .. } => return Ok((record, Standing::Asked)),
+        State::Refused { .. } => return Ok((record, Standing::Refused)),
         State::Started { job_id, .. } => Some(job_id.clone()),
         State::Ended(_) => None,
     };
@@ -110,6 +113,43 @@ where
     }
 }
 
+/// What restores of the same resource left over, or may be making: as long as there is any, another restore would only add to it. `removes` as in
+/// [`look`].
+pub async fn in_the_way<R, S, C>(readers: &R, store: &S, remover: &C, drill: &Drill, removes: bool) -> Result<Vec<String>, PortError>
+where
+    R: BackupReader + CopyLists + RestoreLists,
+    S: DrillStore,
+    C: Remover,
+{
+    // The same drill under the same name is judged by its own record.
+    let of_it = |other: &Record| {
+        other.purpose == Purpose::Restore
+            && other.id != drill.id
+            && other.resource == drill.resource
+            && other.order.account() == drill.order.account()
+            && other.order.region() == drill.order.region()
+            && (matches!(other.state, State::Asked { .. } | State::Started { .. }) || other.left_over().is_some())
+    };
+    let mut found = Vec::new();
+    for other in store.drills().await?.into_iter().filter(of_it) {
+        let (other, standing) = look(readers, store, remover, other, removes).await?;
+        let job = other.job_id().map_or("", |job| job.as_str());
+        found.extend(match standing {
+            Standing::LeftOver { removal, gap } => Some(format!("{} of drill {}", help(&other, &removal, gap.as_ref()), other.id)),
+            Standing::UnderWay { .. } => Some(format!("restore job {job} of drill {} is on its way", other.id)),
+            Standing::Unseen(gap) => Some(format!(
+                "what drill {} left over is not known: {} of account {} failed ({})",
+                other.id,
+                gap.action,
+                gap.account_id,
+                gap.detail.as_deref().unwrap_or_else(|| gap.reason.as_str())
+            )),
+            Standing::Asked | Standing::Refused | Standing::Done | Standing::Going => None,
+        });
+    }
+    Ok(found)
+}
+
 /// Writes what was seen. Where somebody else wrote meanwhile, that is what counts.
 async fn keep<S: DrillStore>(store: &S, before: Record, next: Record, now: Timestamp) -> Result<Record, PortError> {
     if store.put_drill(&next, now).await? {
@@ -152,10 +192,13 @@ pub fn help(record: &Record, removal: &Removal, gap: Option<&Gap>) -> String {
             gap.detail.as_deref().unwrap_or_else(|| gap.reason.as_str())
         ),
         (Removal::Person { made, command }, gap) => {
-            let how = command.as_ref().map_or_else(
-                || "it is not what was asked for, so look at it before you delete it".to_owned(),
-                |command| format!("delete it in account {account} with `{command}`"),
-            );
+            let look = if record.found {
+                "its job was found in the list of jobs, and somebody else may have started it, so ask who needs it before you delete it"
+            } else {
+                "it is not what was asked for, so look at it before you delete it"
+            };
+            let how =
+                command.as_ref().map_or_else(|| look.to_owned(), |command| format!("delete it in account {account} with `{command}`"));
             let seen = gap.map_or(String::new(), |gap| {
                 let said = gap.detail.as_deref().unwrap_or_else(|| gap.reason.as_str());
                 format!(" ({} failed, {said}: whether it is gone already is not known)", gap.action)
@@ -173,7 +216,7 @@ pub fn worry(record: &Record, now: Timestamp) -> Option<String> {
     let (at, what) = match &record.state {
         State::Asked { at } => (*at, "nobody could look whether a restore job was started for it".to_owned()),
         State::Started { job_id, at } => (*at, format!("nobody looked how restore job {} ended", job_id.as_str())),
-        State::Ended(_) => return None,
+        State::Refused { .. } | State::Ended(_) => return None,
     };
     let forsaken = record.purpose == Purpose::Restore && now.duration_since(at) > FORSAKEN_AFTER;
     forsaken.then(|| format!("{}: {what}; `guardian drill list --remove` looks and cleans up", record.id))

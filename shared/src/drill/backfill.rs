@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::order::{Origin, Planned, Way};
+use super::order::{Origin, Planned, Planning, Way, planning};
 use super::{AllowedVaults, Retention, Why};
 use crate::arn::{AccountId, Arn, Region};
-use crate::event::{Job, JobId, JobState, JobType};
-use crate::evidence::{BackupPlan, CopyAction, Fact, Gap, GapReason, JobDescription, RecoveryPoint, Vault};
+use crate::event::{Job, JobId, JobState, JobType, PlanRef};
+use crate::evidence::{BackupPlan, Fact, Gap, GapReason, JobDescription, RecoveryPoint, Vault};
 
 /// Copies that one account may have on their way into one Region; those of one resource. AWS names 30 of a resource across accounts, too, beside one
 /// backup or copy job of a resource at a time: the lower counts, for a copy too many fails
@@ -197,29 +197,33 @@ fn landed(missed: &Missed, copies: &[Job]) -> Result<(), Why> {
     }
 }
 
-/// The lifecycle of the plan; that of the failed job where no plan tells; that asked for where neither says when the copy ends.
+/// The lifecycle of the plan; that of the failed job where the plan is gone or sends nothing there any more; that asked for where neither says when the
+/// copy ends.
 fn retention(missed: &Missed, described: &JobDescription, destination: &Arn, wish: &Wish) -> Result<(Retention, Origin), Why> {
     // What could not be read is not copied: a copy that is kept too long can, under a lock, never be taken back.
     if let Fact::Gap(gap) = &missed.plan {
         return Err(Why::NotSeen(Box::new(gap.clone())));
     }
     let wished = || wish.retention_days.and_then(|days| Retention::of(days, None)).map(|kept| (kept, Origin::Wish));
-    let planned = missed.plan.known().and_then(Option::as_ref).and_then(|plan| action(missed, plan, destination));
-    let found = match planned {
-        Some(action) => {
-            let kept = action.delete_after_days.and_then(|days| Retention::of(days, action.move_to_cold_storage_after_days));
-            kept.map(|kept| (kept, Origin::Plan))
-        }
-        None => described.delete_after_days.and_then(|days| Retention::of(days, None)).map(|kept| (kept, Origin::Job)),
+    let of_job = || described.delete_after_days.and_then(|days| Retention::of(days, None)).map(|kept| (kept, Origin::Job));
+    let (found, why) = match missed.plan.known().and_then(Option::as_ref) {
+        Some(plan) => match planning(plan, made_by(missed), destination) {
+            Planning::Action(action) => {
+                let kept = action.delete_after_days.and_then(|days| Retention::of(days, action.move_to_cold_storage_after_days));
+                (kept.map(|kept| (kept, Origin::Plan)), Why::NoLifecycle)
+            }
+            Planning::NoAction => (of_job(), Why::NoLifecycle),
+            // What the job was asked for may be the very mistake that the plan was written again for.
+            Planning::Unclear => (None, Why::NoRule),
+        },
+        None => (of_job(), Why::NoLifecycle),
     };
-    found.or_else(wished).ok_or(Why::NoLifecycle)
+    found.or_else(wished).ok_or(why)
 }
 
-/// The copy action that asked for this copy.
-fn action<'p>(missed: &Missed, plan: &'p BackupPlan, destination: &Arn) -> Option<&'p CopyAction> {
-    let copies = missed.copies.as_ref().ok()?;
-    let rule_id = copies.iter().find(|job| job.job_id.as_ref() == Some(&missed.job_id))?.plan.as_ref()?.rule_id.as_deref()?;
-    super::order::actions(plan, rule_id).find(|action| action.destination_vault_arn == *destination)
+/// The plan and rule that asked for this copy, as the list of copies names them.
+fn made_by(missed: &Missed) -> Option<&PlanRef> {
+    missed.copies.as_ref().ok()?.iter().find(|job| job.job_id.as_ref() == Some(&missed.job_id))?.plan.as_ref()
 }
 
 /// Leaves to a later run what AWS would refuse because too much is on its way.

@@ -7,8 +7,8 @@ use super::record::{Drill, Purpose, id};
 use super::{CopyOrder, Order, Retention, Why};
 use crate::arn::{AccountId, Arn, Region};
 use crate::copy::{Obstacle, Route, VaultKind, is_continuous, obstacles};
-use crate::event::Job;
-use crate::evidence::{BackupPlan, CopyAction, Fact, RecoveryPoint, Vault};
+use crate::event::{Job, PlanRef};
+use crate::evidence::{BackupPlan, CopyAction, Fact, PlanRule, RecoveryPoint, Vault};
 
 /// From where to where, under which role.
 pub(super) struct Way {
@@ -27,7 +27,7 @@ pub(super) struct Way {
 pub enum Origin {
     /// The copy action of the plan, as it is now.
     Plan,
-    /// The job that failed: its plan is gone, could not be read, or sends nothing there any more.
+    /// The job that failed: its plan is gone, or sends nothing there any more.
     Job,
     /// Whoever asked.
     Wish,
@@ -144,10 +144,35 @@ impl Way {
     }
 }
 
-/// The copy actions of a rule of a plan.
-pub(super) fn actions<'p>(plan: &'p BackupPlan, rule_id: &str) -> impl Iterator<Item = &'p CopyAction> + use<'p> {
-    let rule = plan.rules.iter().find(|rule| rule.times.rule_id.as_deref() == Some(rule_id));
-    rule.into_iter().flat_map(|rule| &rule.copy_actions)
+/// The rules of a plan that made a recovery point: that of its id; where no rule has it any more, those of its name, because a plan that is written
+/// again may give the same rules other ids.
+pub(super) fn rules<'p>(plan: &'p BackupPlan, made_by: &PlanRef) -> Vec<&'p PlanRule> {
+    let of_id = plan.rules.iter().find(|rule| made_by.rule_id.is_some() && rule.times.rule_id == made_by.rule_id);
+    match of_id {
+        Some(rule) => vec![rule],
+        None => plan.rules.iter().filter(|rule| made_by.rule_name.as_ref() == Some(&rule.name)).collect(),
+    }
+}
+
+/// What a plan says of a copy into one vault.
+pub(super) enum Planning<'p> {
+    /// This.
+    Action(&'p CopyAction),
+    /// Its rule sends nothing there any more.
+    NoAction,
+    /// Which rule it was cannot be told any more, or it says two things.
+    Unclear,
+}
+
+/// What the rule of a plan that made a recovery point says of its copy into this vault.
+pub(super) fn planning<'p>(plan: &'p BackupPlan, made_by: Option<&PlanRef>, destination: &Arn) -> Planning<'p> {
+    let rules = made_by.map_or_else(Vec::new, |made_by| rules(plan, made_by));
+    if rules.is_empty() {
+        return Planning::Unclear;
+    }
+    let mut actions = rules.iter().flat_map(|rule| &rule.copy_actions).filter(|action| action.destination_vault_arn == *destination);
+    let Some(first) = actions.next() else { return Planning::NoAction };
+    if actions.all(|other| other == first) { Planning::Action(first) } else { Planning::Unclear }
 }
 
 /// Whether a recovery point can be copied as it is.

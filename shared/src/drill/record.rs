@@ -1,4 +1,4 @@
-//! A drill as it is kept: asked → started → ended, and of a restore: removed.
+//! A drill as it is kept: asked → started → ended, and of a restore: removed. What AWS refused is kept as refused, and tried again under a new token.
 //!
 //! It is written before anything is started, on the condition that nobody else wrote it meanwhile, so that whoever comes after a crash finds what was
 //! begun. Two things keep it from being started twice: the token, which AWS takes for one call however often it comes, and the list of copy jobs,
@@ -17,6 +17,8 @@ use crate::incident::{IncidentId, digest};
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// Who asked so long ago has started it, or is dead: longer than every call with its tries.
 const ON_THE_WIRE: SignedDuration = SignedDuration::from_mins(5);
+/// An attempt that was written longer ago is written again before it is started, so that what it starts is not older than what was written.
+const FRESH: SignedDuration = SignedDuration::from_mins(1);
 /// A job that is not listed so long after it was started is forgotten, not late
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListCopyJobs.html>: about 30 days).
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 29);
@@ -79,6 +81,13 @@ pub enum State {
         /// When it was noted.
         at: Timestamp,
     },
+    /// AWS refused this attempt for a reason that asking again does not take away.
+    Refused {
+        /// When this attempt was written.
+        at: Timestamp,
+        /// What AWS said. Untrusted.
+        said: String,
+    },
     /// Its job came to its end, whichever.
     Ended(Ended),
 }
@@ -126,6 +135,9 @@ pub struct Record {
     /// The jobs that AWS listed when this attempt was written: none of them is of this attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<JobId>,
+    /// Its job was found in the list of jobs and not named to us: somebody who restored the same recovery point at that moment may have started it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
     /// Counts the writes: the condition of the next one.
     pub revision: u64,
 }
@@ -171,7 +183,7 @@ impl Record {
     /// Its job, once AWS named it.
     pub fn job_id(&self) -> Option<&JobId> {
         match &self.state {
-            State::Asked { .. } => None,
+            State::Asked { .. } | State::Refused { .. } => None,
             State::Started { job_id, .. } => Some(job_id),
             State::Ended(ended) => Some(&ended.job_id),
         }
@@ -203,9 +215,43 @@ impl Record {
         format!("backup-guardian-{}-{}", self.id, self.attempt)
     }
 
+    /// The record after AWS refused this attempt.
+    pub fn refused(&self, said: String) -> Self {
+        match &self.state {
+            State::Asked { at } => {
+                Self { state: State::Refused { at: *at, said }, revision: self.revision.saturating_add(1), ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The record with the job that this attempt began and nobody could write down, where the list shows one.
+    pub fn with_job_of(&self, jobs: &[Job], now: Timestamp) -> Option<Self> {
+        match &self.state {
+            // A call before may have been taken, though the one that was tried again was refused.
+            State::Asked { at } | State::Refused { at, .. } => {
+                let job_id = begun(self, jobs, *at)?;
+                Some(Self { found: true, ..started(self, job_id, now) })
+            }
+            State::Started { .. } | State::Ended(_) => None,
+        }
+    }
+
+    /// The same attempt under the same token, written again before it is tried again: what is listed by now and is not its own never will be.
+    fn afresh(&self, jobs: &[Job], now: Timestamp) -> Self {
+        let mut next = self.clone();
+        next.earlier.extend(ids(jobs));
+        next.earlier.sort();
+        next.earlier.dedup();
+        next.state = State::Asked { at: now };
+        next.revision = self.revision.saturating_add(1);
+        next
+    }
+
     fn again(&self, order: &Order, jobs: &[Job], now: Timestamp) -> Self {
         let mut next = self.clone();
         next.earlier = ids(jobs);
+        next.found = false;
         next.order = order.clone();
         next.attempt = self.attempt.saturating_add(1);
         next.state = State::Asked { at: now };
@@ -226,20 +272,23 @@ pub fn next(drill: &Drill, kept: Option<&Record>, jobs: &[Job], now: Timestamp) 
             attempt: 1,
             state: State::Asked { at: now },
             earlier: ids(jobs),
+            found: false,
             revision: 1,
         });
     };
     let order = &drill.order;
+    // Somebody started it and could not write it down.
+    if let Some(with_job) = record.with_job_of(jobs, now) {
+        return Step::Write(with_job);
+    }
     match &record.state {
-        State::Asked { at } => match begun(record, jobs, *at) {
-            // Somebody started it and could not write it down.
-            Some(job_id) => Step::Write(started(record, job_id, now)),
-            // On the wire, perhaps: a second one under another token would be a second copy.
-            None if record.order != *order && now.duration_since(*at) < ON_THE_WIRE => Step::Busy,
-            // What was asked for then may have been another retention; AWS would refuse another call under the same token, or take it for the old.
-            None if record.order != *order => Step::Write(record.again(order, jobs, now)),
-            None => Step::Start(record.clone()),
-        },
+        // On the wire, perhaps: a second one under another token would be a second copy.
+        State::Asked { at } if record.order != *order && now.duration_since(*at) < ON_THE_WIRE => Step::Busy,
+        // What was asked for then may have been another retention; AWS would refuse another call under the same token, or take it for the old.
+        State::Asked { .. } if record.order != *order => Step::Write(record.again(order, jobs, now)),
+        State::Asked { at } if now.duration_since(*at) > FRESH => Step::Write(record.afresh(jobs, now)),
+        State::Asked { .. } => Step::Start(record.clone()),
+        State::Refused { .. } => Step::Write(record.again(order, jobs, now)),
         State::Started { job_id, at } => match jobs.iter().find(|job| job.job_id.as_ref() == Some(job_id)) {
             Some(job) if is_under_way(job) => Step::UnderWay(job_id.clone()),
             // Nobody looked yet at what it made, and another attempt would forget its job.
@@ -262,12 +311,14 @@ fn ids(jobs: &[Job]) -> Vec<JobId> {
     ids
 }
 
-/// The job that an attempt began, as the list shows it.
+/// The job that an attempt began, as the list shows it: created while the call that starts it may have been on the wire. What somebody started under the
+/// same role at another time is not ours.
 fn begun(record: &Record, jobs: &[Job], asked_at: Timestamp) -> Option<JobId> {
     let since = asked_at.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
+    let until = asked_at.checked_add(ON_THE_WIRE).and_then(|at| at.checked_add(SKEW)).unwrap_or(Timestamp::MAX);
     let its = |job: &&Job| {
         job.role_arn.as_ref() == Some(record.order.role())
-            && job.created_at.is_some_and(|at| at >= since)
+            && job.created_at.is_some_and(|at| at >= since && at <= until)
             && job.job_id.as_ref().is_some_and(|id| !record.earlier.contains(id))
     };
     jobs.iter().filter(its).min_by_key(|job| (job.created_at, job.job_id.clone()))?.job_id.clone()

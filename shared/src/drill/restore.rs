@@ -259,6 +259,8 @@ pub fn removal(record: &Record) -> Option<Removal> {
         (Kind::Table, Some(name)) if here && made.service() == "dynamodb" && made.resource() == format!("table/{name}") => {
             Removal::Ours(made)
         }
+        // A job that was found in a list may be that of somebody who restored it in an emergency: its volume is no left-over.
+        (Kind::Volume, _) if record.found => Removal::Person { made, command: None },
         (Kind::Volume, _) if here && made.service() == "ec2" && made.resource().starts_with("volume/vol-") => {
             let command = format!("aws ec2 delete-volume --region {} --volume-id {}", order.region.as_str(), made.resource_name());
             Removal::Person { made, command: Some(command) }

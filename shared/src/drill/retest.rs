@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::backfill::Wish;
-use super::order::{Origin, Planned, Way, actions};
+use super::order::{Origin, Planned, Planning, Way, planning, rules};
 use super::{Retention, Why};
 use crate::arn::Arn;
 use crate::event::{Job, PlanRef};
@@ -41,9 +41,14 @@ pub fn newest(held: &[Held], now: Timestamp) -> Option<&Held> {
 
 /// Where the plan of a recovery point sends copies.
 pub fn destinations(plan: Option<&BackupPlan>, held: &Held) -> Vec<Arn> {
-    let rule_id = held.plan.as_ref().and_then(|plan| plan.rule_id.as_deref());
-    let (Some(plan), Some(rule_id)) = (plan, rule_id) else { return Vec::new() };
-    actions(plan, rule_id).map(|action| action.destination_vault_arn.clone()).collect()
+    let (Some(plan), Some(made_by)) = (plan, held.plan.as_ref()) else { return Vec::new() };
+    let mut vaults = Vec::new();
+    for action in rules(plan, made_by).into_iter().flat_map(|rule| &rule.copy_actions) {
+        if !vaults.contains(&action.destination_vault_arn) {
+            vaults.push(action.destination_vault_arn.clone());
+        }
+    }
+    vaults
 }
 
 /// What a drill asks for.
@@ -92,13 +97,15 @@ pub fn plan(ask: &Ask, held: &Held, wish: &Wish) -> Result<Planned, Why> {
 
 /// The lifecycle of the plan; that asked for where no plan says when the copy ends.
 fn retention(ask: &Ask, held: &Held, wish: &Wish) -> Result<(Retention, Origin), Why> {
-    let rule_id = held.plan.as_ref().and_then(|plan| plan.rule_id.as_deref());
-    let action: Option<&CopyAction> = ask
-        .plan
-        .as_ref()
-        .zip(rule_id)
-        .and_then(|(plan, rule_id)| actions(plan, rule_id).find(|action| action.destination_vault_arn == ask.destination_vault));
+    let (action, why): (Option<&CopyAction>, Why) = match &ask.plan {
+        Some(plan) => match planning(plan, held.plan.as_ref(), &ask.destination_vault) {
+            Planning::Action(action) => (Some(action), Why::NoLifecycle),
+            Planning::NoAction => (None, Why::NoLifecycle),
+            Planning::Unclear => (None, Why::NoRule),
+        },
+        None => (None, Why::NoLifecycle),
+    };
     let planned = action.and_then(|action| Retention::of(action.delete_after_days?, action.move_to_cold_storage_after_days));
     let wished = || wish.retention_days.and_then(|days| Retention::of(days, None)).map(|kept| (kept, Origin::Wish));
-    planned.map(|kept| (kept, Origin::Plan)).or_else(wished).ok_or(Why::NoLifecycle)
+    planned.map(|kept| (kept, Origin::Plan)).or_else(wished).ok_or(why)
 }

@@ -34,6 +34,8 @@ pub enum Why {
     Cannot(Obstacle),
     /// Neither plan nor job says when the copy ends.
     NoLifecycle,
+    /// Its plan is there, and which of its rules asked for the copy cannot be told any more.
+    NoRule,
     /// The lock of the destination refuses copies that are kept so long.
     OutsideLock {
         /// Days of the plan, or those asked for.
@@ -85,6 +87,7 @@ impl Why {
             Self::Cold => "cold",
             Self::Cannot(_) => "cannot-be-copied",
             Self::NoLifecycle => "no-lifecycle",
+            Self::NoRule => "no-rule",
             Self::OutsideLock { .. } => "outside-lock",
             Self::Later => "later",
             Self::NotRestored { .. } => "cannot-be-restored",
@@ -129,6 +132,9 @@ impl Why {
                  give the plan a lifecycle, or say --retention-days"
                     .to_owned()
             }
+            Self::NoRule => "which rule of its plan asks for this copy cannot be told any more, because the plan was written again since, so that how \
+                 long it is to be kept is not known: say --retention-days, or retention_days in the message"
+                .to_owned(),
             Self::OutsideLock { days, min, max } => {
                 let bound = |days: &Option<i64>, none: &str| days.map_or(none.to_owned(), |days| days.to_string());
                 format!(

@@ -167,6 +167,9 @@ pub struct PlanRef {
     /// Rule id within the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_id: Option<String>,
+    /// Name of the rule, where a list says it: whoever writes a plan again may get new ids for the same rules. Untrusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_name: Option<String>,
 }
 
 /// A field that was missing or could not be read; the event is used all the same.

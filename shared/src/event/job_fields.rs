@@ -75,6 +75,7 @@ fn plan(detail: &mut Fields<'_>) -> Option<PlanRef> {
         plan_id: fields.text("backupPlanId"),
         plan_arn: fields.arn("backupPlanArn"),
         rule_id: fields.text("backupPlanRuleId").or_else(|| fields.text("backupRuleId")),
+        rule_name: None,
     };
     detail.problems.append(&mut fields.problems);
     Some(plan).filter(|plan| plan != &PlanRef::default())

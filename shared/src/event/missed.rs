@@ -58,6 +58,7 @@ pub fn job(run: Run<'_>, missed: MissedRun) -> Job {
         plan_id: Some(plan_id.to_owned()),
         plan_arn: backup_plan(account, region, plan_id),
         rule_id: Some(rule_id.to_owned()),
+        rule_name: None,
     });
     job.missed = Some(missed);
     job

@@ -59,6 +59,7 @@ pub(super) fn read(job: &mut Job, kind: NoticeKind, record: &Record, detail: &Va
         plan_id: details.text("backupPlanId"),
         plan_arn: details.arn("backupPlanArn"),
         rule_id: first(&mut details, &["backupPlanRuleId", "backupRuleId"]),
+        rule_name: None,
     };
     notice.plan_name = details.text("backupPlanName").or_else(|| first(&mut wanted, &["logicalName", "backupPlanName", "name"]));
     notice.policy_id = first(&mut details, &["effectivePolicyId", "policyId"]);

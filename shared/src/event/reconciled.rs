@@ -103,7 +103,12 @@ mod tests {
         job.status_message = Some("Given key ID is not accessible".to_owned());
         job.size_bytes = Some(8_589_934_592);
         job.parent_job_id = Some(JobId::from("parent".to_owned()));
-        job.plan = Some(PlanRef { plan_id: Some("orgs/1".to_owned()), plan_arn: arn("backup-plan:orgs/1"), rule_id: Some("r".to_owned()) });
+        job.plan = Some(PlanRef {
+            plan_id: Some("orgs/1".to_owned()),
+            plan_arn: arn("backup-plan:orgs/1"),
+            rule_id: Some("r".to_owned()),
+            rule_name: None,
+        });
         match job_type {
             JobType::Copy => {
                 job.destination_vault_arn = Arn::parse("arn:aws:backup:eu-central-1:222222222222:backup-vault:central").ok();

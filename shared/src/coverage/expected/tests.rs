@@ -59,7 +59,7 @@ fn made(plan: &str, rule: Option<&str>, created: Option<&str>) -> Job {
     let mut job = Job::new(account(), region(), JobType::Backup);
     job.state = JobState::Failed;
     job.created_at = created.map(at);
-    job.plan = Some(PlanRef { plan_id: Some(plan.to_owned()), plan_arn: None, rule_id: rule.map(str::to_owned) });
+    job.plan = Some(PlanRef { plan_id: Some(plan.to_owned()), plan_arn: None, rule_id: rule.map(str::to_owned), rule_name: None });
     job
 }
 

@@ -4,7 +4,7 @@ use crate::arn::{AccountId, Arn, Region};
 use crate::copy::Obstacle;
 use crate::drill::Origin;
 use crate::drill::backfill::{Backfill, Missed, Wish, plan};
-use crate::drill::record::{Drill, Ended, Purpose, State, Step, id_of_message, next, started};
+use crate::drill::record::{Drill, Ended, Purpose, Record, State, Step, id_of_message, next, started};
 use crate::drill::retest::{self, Ask, Held, destinations, newest};
 use crate::drill::{AllowedVaults, CopyOrder, Order, Why};
 use crate::event::{Job, JobId, JobState, JobType, PlanRef};
@@ -66,7 +66,7 @@ fn copy(job: u32, of: u32, state: JobState, created_at: &str) -> Job {
     listed.recovery_point_arn = Some(point(of));
     listed.destination_vault_arn = Some(arn(CENTRAL));
     listed.size_bytes = Some(1 << 30);
-    listed.plan = Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()) });
+    listed.plan = Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()), rule_name: None });
     listed
 }
 
@@ -183,6 +183,33 @@ fn without_a_plan_the_failed_job_says_how_long_and_without_both_whoever_asks() {
     assert_eq!(one(gone.clone()).left[0].why, Why::NoLifecycle);
     let asked = plan(&[gone], &Wish { retention_days: Some(7), ..wish() });
     assert_eq!((asked.copies[0].order.retention.days(), asked.copies[0].origin), (7, Origin::Wish));
+}
+
+#[test]
+fn a_rule_that_got_another_id_is_known_by_its_name_and_one_that_is_gone_is_asked_for() {
+    let with = |rename: &[&str], days: &[i64], wish: &Wish| {
+        let mut missed = missed(1);
+        missed.copies.as_mut().unwrap()[0].plan.as_mut().unwrap().rule_name = Some("daily".to_owned());
+        let mut written = the_plan(None);
+        let rule = written.rules.remove(0);
+        for (name, days) in rename.iter().zip(days) {
+            let mut rule = PlanRule { name: (*name).to_owned(), ..rule.clone() };
+            rule.times.rule_id = Some(format!("new-{days}"));
+            rule.copy_actions[0].delete_after_days = Some(*days);
+            written.rules.push(rule);
+        }
+        missed.plan = known(Some(written));
+        plan(&[missed], wish)
+    };
+    let found = with(&["weekly", "daily"], &[7, 120], &wish());
+    assert_eq!((found.copies[0].order.retention.days(), found.copies[0].origin), (120, Origin::Plan));
+    let twice = with(&["daily", "daily"], &[120, 7], &wish());
+    assert_eq!(twice.left[0].why, Why::NoRule, "of two rules of one name nobody knows which it was");
+    assert_eq!(with(&["daily", "daily"], &[120, 120], &wish()).copies[0].order.retention.days(), 120, "both say the same");
+    let gone = with(&["weekly"], &[7], &wish());
+    assert_eq!(gone.left[0].why, Why::NoRule, "the lifecycle of the failed job may be the mistake that was corrected");
+    let asked = with(&["weekly"], &[7], &Wish { retention_days: Some(90), ..wish() });
+    assert_eq!((asked.copies[0].order.retention.days(), asked.copies[0].origin), (90, Origin::Wish));
 }
 
 #[test]
@@ -318,7 +345,7 @@ fn failed() -> Vec<Job> {
     missed(1).copies.unwrap()
 }
 
-fn written(step: Step) -> crate::drill::record::Record {
+fn written(step: Step) -> Record {
     match step {
         Step::Write(record) => record,
         other => panic!("{other:?}"),
@@ -342,12 +369,45 @@ fn a_drill_is_written_before_it_is_started_and_started_once() {
 fn after_a_crash_the_job_that_was_started_is_found_and_else_the_same_token_is_used() {
     let asked = written(next(&drill(), None, &failed(), now()));
     let later = now() + SignedDuration::from_mins(10);
-    let Step::Start(again) = next(&drill(), Some(&asked), &failed(), later) else { panic!("it is started anew") };
-    assert_eq!(again.token(), asked.token());
+    let anew = written(next(&drill(), Some(&asked), &failed(), later));
+    let Step::Start(again) = next(&drill(), Some(&anew), &failed(), later) else { panic!("it is started anew") };
+    assert_eq!((again.token(), again.attempt), (asked.token(), 1));
     let mut listed = failed();
     listed.push(copy(7, 1, JobState::Failed, "2026-11-10T12:00:01Z"));
     let found = written(next(&drill(), Some(&asked), &listed, later));
-    assert_eq!(found, started(&asked, id(7), later));
+    assert_eq!(found, Record { found: true, ..started(&asked, id(7), later) });
+}
+
+#[test]
+fn a_job_that_somebody_started_at_another_time_is_not_its_own() {
+    let asked = written(next(&drill(), None, &failed(), now()));
+    let mut listed = failed();
+    listed.push(copy(7, 1, JobState::Running, "2026-11-10T13:00:00Z"));
+    let later = at("2026-11-10T13:00:30Z");
+    assert_eq!(asked.with_job_of(&listed, later), None, "an hour later nobody starts it any more");
+    // The message comes again: what is listed by now is not its own either, though it was made within the minutes of the second try.
+    let anew = written(next(&drill(), Some(&asked), &listed, later));
+    assert_eq!(next(&drill(), Some(&anew), &listed, later), Step::Start(anew.clone()));
+    listed.push(copy(8, 1, JobState::Running, "2026-11-10T13:00:40Z"));
+    assert_eq!(anew.with_job_of(&listed, later).unwrap().job_id(), Some(&id(8)));
+}
+
+#[test]
+fn what_was_refused_is_kept_as_refused_and_asked_again_under_another_token() {
+    let asked = written(next(&drill(), None, &failed(), now()));
+    let refused = asked.refused("AccessDeniedException: no".to_owned());
+    assert!(refused.revision > asked.revision && refused.job_id().is_none() && refused.left_over().is_none());
+    let mut listed = failed();
+    listed.push(copy(7, 1, JobState::Completed, "2026-11-10T13:00:00Z"));
+    let again = written(next(&drill(), Some(&refused), &listed, at("2026-11-10T13:10:00Z")));
+    assert_eq!((again.attempt, again.job_id()), (2, None));
+    assert_ne!(again.token(), asked.token());
+    assert!(again.earlier.contains(&id(7)));
+    // A call before was taken, and the one that was tried again was refused.
+    listed.push(copy(8, 1, JobState::Running, "2026-11-10T12:00:01Z"));
+    assert_eq!(written(next(&drill(), Some(&refused), &listed, now())).job_id(), Some(&id(8)));
+    let running = started(&asked, id(7), now());
+    assert_eq!(running.refused("no".to_owned()), running, "it is on its way");
 }
 
 #[test]
@@ -392,7 +452,7 @@ fn held(number: u32, created_at: &str) -> Held {
         point: RecoveryPoint { arn: point(number), resource_arn: Some(volume(number)), ..stored() },
         created_at: Some(at(created_at)),
         role: Some(arn(ROLE)),
-        plan: Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()) }),
+        plan: Some(PlanRef { plan_id: Some("p".to_owned()), plan_arn: None, rule_id: Some("r".to_owned()), rule_name: None }),
         size_bytes: Some(1 << 30),
         is_part: false,
     }
@@ -475,7 +535,7 @@ fn a_record_of_an_earlier_release_is_read() {
         "destination_vault":"arn:aws:backup:eu-central-1:222222222222:backup-vault:central-backups",
         "role":"arn:aws:iam::111111111111:role/backup-jobs","retention":{"delete_after_days":7}},
         "attempt":1,"state":{"state":"started","job_id":"j","at":"2026-11-10T12:00:00Z"},"revision":2}"#;
-    let record = serde_json::from_str::<crate::drill::record::Record>(kept).unwrap();
+    let record = serde_json::from_str::<Record>(kept).unwrap();
     assert_eq!((copied(&record.order).retention.days(), record.job_id()), (7, Some(&JobId::from("j".to_owned()))));
     assert!(matches!(record.state, State::Started { .. }) && record.left_over().is_none());
 }
