@@ -1,6 +1,5 @@
 //! HTTP/1.1 on loopback, as little of it as an SDK needs: one thread per connection, kept alive, one buffer per connection and one write per answer.
 
-use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -51,7 +50,7 @@ where
 }
 
 fn connection<S: Answering>(mut stream: impl Read + Write, stub: &S) -> std::io::Result<()> {
-    let mut received = Vec::new();
+    let (mut received, mut whole) = (Vec::new(), Vec::new());
     while let Some(request) = read(&mut stream, &mut received)? {
         let (reply, fault) = stub.reply(&request);
         if fault == Some(Fault::Hang) {
@@ -61,23 +60,22 @@ fn connection<S: Answering>(mut stream: impl Read + Write, stub: &S) -> std::io:
         if fault == Some(Fault::Reset) {
             return Ok(());
         }
-        let mut head =
-            format!("HTTP/1.1 {} S\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status, reply.content_type, reply.body.len());
+        whole.clear();
+        write!(whole, "HTTP/1.1 {} S\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status, reply.content_type, reply.body.len())?;
         if let Some(error) = &reply.error {
-            let _ = write!(head, "x-amzn-ErrorType: {error}\r\n");
+            write!(whole, "x-amzn-ErrorType: {error}\r\n")?;
         }
         for (name, value) in &reply.headers {
-            let _ = write!(head, "{name}: {value}\r\n");
+            write!(whole, "{name}: {value}\r\n")?;
         }
-        head.push_str("\r\n");
+        whole.extend_from_slice(b"\r\n");
         if fault == Some(Fault::Truncated) {
-            stream.write_all(head.as_bytes())?;
+            stream.write_all(&whole)?;
             stream.write_all(reply.body.get(..reply.body.len() / 2).unwrap_or_default())?;
             return Ok(());
         }
-        let mut whole = reply.body;
-        // In front: a page has room behind, and moving it costs less than a second write.
-        whole.splice(0..0, head.bytes());
+        // Copying a page costs less than a second write.
+        whole.extend_from_slice(&reply.body);
         stream.write_all(&whole)?;
         stream.flush()?;
         if request.closes {

@@ -71,6 +71,9 @@ impl Arguments {
     }
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Processor time of this process, in milliseconds; `None` where the system does not tell.
 fn processor_time() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/stat").ok()?;
