@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -26,8 +27,6 @@ from .runs import BINARIES
 # Processor time at the smallest memory, as a part of what a whole processor gives: Lambda gives one at 1,769 MB.
 SMALLEST = 128 / 1769
 WARM = 5
-# Of so many starts one is measured apart, too, with the same alert again: that takes its time.
-APART_EVERY = 5
 # Starts of the function that does nothing: it always holds nearly the same.
 BARE = 5
 
@@ -168,7 +167,7 @@ def middle(values: list[float]) -> float:
 
 def worst(values: list[float]) -> float:
     """99 of 100 are no worse."""
-    return sorted(values)[min(len(values) - 1, round(0.99 * len(values)))]
+    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
 
 
 def row(waiting: list[Start], apart: list[Start]) -> dict[str, float]:
@@ -187,6 +186,7 @@ def row(waiting: list[Start], apart: list[Start]) -> dict[str, float]:
         "init_cpu_ms": middle(of(apart, "init_processor")),
         "first_cpu_ms": middle(of(apart, "first_processor")),
         "warm_cpu_ms": middle([once for one in apart for once in one.warm_processor]),
+        "alert_cpu_ms": middle([one.init_processor + one.first_processor for one in apart]),
         "first_128_ms": first,
         "warm_128_ms": warm,
         "first_to_warm": first / warm,
@@ -228,8 +228,7 @@ def measured(recording: Recording, file: Path, rounds: int, tls: Certificate | N
     for number in range(rounds):
         for name, command in programs().items():
             waiting[name].append(start(command, recording, file, warm=0, tls=tls))
-            if number % APART_EVERY == 0:
-                apart[name].append(start(command, recording, file, apart=True, tls=tls))
+            apart[name].append(start(command, recording, file, apart=True, tls=tls))
         if sys.stderr.isatty():
             print(f"\r{number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     same({name: starts[0] for name, starts in waiting.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+# The root certificates of the system in one file.
+ROOTS = ssl.get_default_verify_paths().cafile
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Replay:
         )
         runtime, aws = self._line().split()
         self.environment = {"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_ENDPOINT_URL": aws}
+        if ROOTS:
+            # The file alone: beside it Debian has a folder of links to what is in it.
+            self.environment["SSL_CERT_FILE"] = ROOTS
         if tls:
             self.environment |= {"SSL_CERT_FILE": str(tls.trusted), "AWS_CA_BUNDLE": str(tls.trusted)}
 
@@ -101,5 +108,6 @@ def certificate(folder: Path) -> Certificate:
     files = Certificate(folder / "certificate.der", folder / "key.der", folder / "trusted.pem")
     files.certificate.write_bytes(made.public_bytes(Encoding.DER))
     files.key.write_bytes(plain)
-    files.trusted.write_bytes(made.public_bytes(Encoding.PEM))
+    # Beside the roots that a function reads in any case.
+    files.trusted.write_bytes((Path(ROOTS).read_bytes() if ROOTS else b"") + made.public_bytes(Encoding.PEM))
     return files

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -32,26 +33,37 @@ LINKED = "aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup"
 
 ours = boto3.session.Session()
 dynamodb, sts, sns, sqs = (ours.client(name, config=CONFIG) for name in ("dynamodb", "sts", "sns", "sqs"))
+# Of one session, so that the models behind the clients are shared; these two are read here, not when the first event is there.
+for service in ("backup", "kms"):
+    ours.client(service, config=CONFIG)
+# Of which no two clients may be made at the same time.
+making = Lock()
 pool = ThreadPoolExecutor(16)
-sessions: dict[str, tuple[float, boto3.session.Session]] = {}
+sessions: dict[str, tuple[float, Json]] = {}
 clients: dict[tuple[str, str, str], Any] = {}
 
 
 def client(account: str, service: str, region: str) -> Any:
     """Of the reader role in an account, kept for the next event."""
-    until, session = sessions.get(account, (0.0, None))
-    if time.time() > until or session is None:
+    until, issued = sessions.get(account, (0.0, {}))
+    if time.time() > until:
         answer = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/{READER}", RoleSessionName="backup-guardian")
         issued = answer["Credentials"]
-        session = boto3.session.Session(
-            issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"], region
-        )
-        sessions[account] = (issued["Expiration"].timestamp() - 300, session)
-        clients.clear()
+        sessions[account] = (issued["Expiration"].timestamp() - 300, issued)
+        for key in [key for key in clients if key[0] == account]:
+            del clients[key]
     key = (account, service, region)
-    if key not in clients:
-        clients[key] = session.client(service, region_name=region, config=CONFIG)
-    return clients[key]
+    with making:
+        if key not in clients:
+            clients[key] = ours.client(
+                service,
+                region_name=region,
+                aws_access_key_id=issued["AccessKeyId"],
+                aws_secret_access_key=issued["SecretAccessKey"],
+                aws_session_token=issued["SessionToken"],
+                config=CONFIG,
+            )
+        return clients[key]
 
 
 def number(value: int) -> Json:

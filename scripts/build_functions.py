@@ -78,10 +78,16 @@ def build_environment(root: Path, target_dir: Path) -> dict[str, str]:
 
 
 def needed_glibc(binary: Path, root: Path) -> tuple[int, int]:
-    """The newest glibc version that a symbol of the binary asks for."""
-    versions = re.findall(r"GLIBC_(\d+)\.(\d+)", run(["objdump", "-T", str(binary)], cwd=root))
+    """The newest glibc version that the binary asks for."""
+    references = run(["objdump", "-p", str(binary)], cwd=root)
+    # What a loader must be able to do has no number, and no symbol either: packed relocations came with 2.36.
+    if needs := re.findall(r"\bGLIBC_ABI_\w+", references):
+        raise BuildError(
+            f"`{binary}` needs `{needs[0]}` of the loader, which glibc {NEWEST_GLIBC[0]}.{NEWEST_GLIBC[1]} of Lambda does not know"
+        )
+    versions = re.findall(r"\bGLIBC_(\d+)\.(\d+)", references)
     if not versions:
-        raise BuildError(f"`{binary}` names no glibc symbol: is it the dynamically linked binary of the function?")
+        raise BuildError(f"`{binary}` names no glibc version: is it the dynamically linked binary of the function?")
     return max((int(major), int(minor)) for major, minor in versions)
 
 

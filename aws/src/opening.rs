@@ -29,7 +29,7 @@ const fn wanted(host: &'static str, id: &'static str, count: usize) -> Wanted {
 
 const DIAGNOSIS: [Wanted; 7] = [
     wanted("sts", "STS", 2),
-    wanted("dynamodb", "DynamoDB", 4),
+    wanted("dynamodb", "DynamoDB", 5),
     wanted("backup", "Backup", 4),
     wanted("kms", "KMS", 6),
     Wanted { timeouts: trail_timeouts, ..wanted("cloudtrail", "CloudTrail", 1) },

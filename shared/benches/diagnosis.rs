@@ -2,7 +2,7 @@
 //!
 //! The cost must grow with the size and no faster, also where a sender wants it to.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a bench may stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a bench may stop at the first surprise")]
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};

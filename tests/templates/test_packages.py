@@ -20,7 +20,7 @@ from .deployed import ROOT
 
 def objdump(folder: Path, *versions: str) -> None:
     """An objdump that names these glibc versions."""
-    lines = "".join(f"echo '0000 DF *UND* 0000 (GLIBC_{version}) f'\n" for version in versions)
+    lines = "".join(f"echo '    0x06969194 0x00 04 GLIBC_{version}'\n" for version in versions)
     tool = folder / "objdump"
     tool.write_text(f"#!/bin/sh\n{lines}", encoding="utf-8")
     tool.chmod(0o755)
@@ -54,11 +54,15 @@ def test_glibc_versions_are_compared_as_numbers(
 def test_a_binary_that_names_no_glibc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objdump(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(build_functions.BuildError, match="names no glibc symbol"):
+    with pytest.raises(build_functions.BuildError, match="names no glibc version"):
         build_functions.needed_glibc(tmp_path / "binary", tmp_path)
 
 
-def test_a_binary_that_lambda_could_not_load_is_refused() -> None:
+def test_a_binary_that_lambda_could_not_load_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    objdump(tmp_path, "2.34", "ABI_DT_RELR")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(build_functions.BuildError, match="`GLIBC_ABI_DT_RELR` of the loader"):
+        build_functions.needed_glibc(tmp_path / "binary", tmp_path)
     build_functions.refuse_newer_glibc("diagnose-job", (2, 34))
     with pytest.raises(
         build_functions.BuildError, match=r"`diagnose-job` needs glibc 2\.35, provided\.al2023 has 2\.34"

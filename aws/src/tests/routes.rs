@@ -122,7 +122,7 @@ async fn what_was_foretold_stands_for_two_days_unless_it_is_over() {
     let alert = alert(&IncidentId::of_prediction("key"), Kind::Prediction);
     routes.foretold(&alert, now()).await.unwrap();
     routes.foretold(&alert, now()).await.unwrap();
-    assert_eq!(routes.standing(at("2026-11-30T11:59:00Z")).await.unwrap(), [alert.clone()]);
+    assert_eq!(routes.standing(at("2026-11-30T11:59:00Z")).await.unwrap(), std::slice::from_ref(&alert));
     assert_eq!(routes.standing(at("2026-11-30T12:00:00Z")).await.unwrap(), []);
     routes.over(&alert.incident_id).await.unwrap();
     assert_eq!(routes.standing(now()).await.unwrap(), []);

@@ -211,18 +211,21 @@ fn refused<'c>(view: &AccountView<'_>, role: &Role, calls: impl Iterator<Item = 
     refused
 }
 
+/// What is said of a subject where something was not seen.
+type Unseen = Box<dyn FnOnce(Subject) -> Outcome>;
+
 /// The service control policies that bound what roles may do, or what is said where they were not seen.
-fn scps(view: &AccountView<'_>) -> Result<Vec<Vec<Document>>, impl FnOnce(Subject) -> Outcome> {
+fn scps(view: &AccountView<'_>) -> Result<Vec<Vec<Document>>, Unseen> {
     let management = view.is_management_account();
     match (management, view.account.scps.known()) {
         (Some(true), _) => Ok(Vec::new()),
         (Some(false), Some(levels)) => Ok(holders::documents(levels)),
         (None, _) | (Some(false), None) => {
             let (organization, scps) = (view.organization.organization.clone(), view.account.scps.clone());
-            Err(move |subject| match management {
+            Err(Box::new(move |subject| match management {
                 None => Outcome::unseen(subject, "which account is the management account", &organization),
                 Some(_) => Outcome::unseen(subject, "the service control policies", &scps),
-            })
+            }))
         }
     }
 }

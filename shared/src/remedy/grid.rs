@@ -172,11 +172,11 @@ impl Grid {
                     Target::Caller(target) if *target != caller.text => continue,
                     Target::Object(_) | Target::Caller(_) => {}
                 }
-                for action in actions.iter().copied() {
+                for action in &actions {
                     for marks in &self.marks {
                         let request = Request {
                             principal: caller.parsed.clone(),
-                            action: action.clone(),
+                            action: action.to_string(),
                             resource: object.clone(),
                             resource_account: owner.clone(),
                             context: context(caller, owner, marks),
