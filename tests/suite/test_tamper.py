@@ -17,7 +17,8 @@ from .organization import ROOT, SLR, Inbox, Json, Lab, ebs_route, key_policy, us
 CASES = [json.loads(line) for line in (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text().splitlines()]
 # The same rows are judged for two hundred accounts in shared/tests/tamper.rs.
 MONTH = [json.loads(line) for line in (ROOT / "tests" / "facts" / "quiet-month.jsonl").read_text().splitlines()]
-SOURCES = 198 if os.environ.get("GUARDIAN_SOAK") == "1" else 3
+SOAK = os.environ.get("GUARDIAN_SOAK") == "1"
+SOURCES = 198 if SOAK else 3
 # What cases call their objects: each gets some of its own.
 NAMES = (
     "central-vault",
@@ -108,7 +109,8 @@ def silences(guardian: Guardian) -> Counter[str]:
 
 
 def test_every_row_is_an_incident_of_its_actor_or_silent_for_its_reason(lab: Lab, watching: Guardian) -> None:
-    cases = [own_names(case, number) for number, case in enumerate(CASES)]
+    # All of them are judged in shared/tests/tamper.rs.
+    cases = [own_names(case, number) for number, case in enumerate(CASES) if SOAK or number % 4 == 0]
     for case in cases:
         # Deeds of all accounts would share the pace of one.
         case.setdefault("account", "111111111111")
