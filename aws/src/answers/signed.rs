@@ -1,6 +1,6 @@
 //! Reads of services whose SDK crates are not worth their weight for one or two calls: EC2 (of which a build takes 8 GiB of memory), the Resource
-//! Groups Tagging API, Account Management and, in the accounts that are read, SNS; and the one read whose answers are so many that they are folded where they lie: recovery points. The
-//! requests are written and signed here; connections, TLS and timeouts are those of the SDK.
+//! Groups Tagging API, Account Management and, in the accounts that are read, SNS; and the one read whose answers are so many that they are folded where
+//! they lie: recovery points. The requests are written and signed here; connections, TLS and timeouts are those of the SDK.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
