@@ -45,8 +45,8 @@ class Start:
     warm_processor: list[float]
     init_processor: float
     memory: int
-    # TLS handshakes after the first event had come.
-    handshakes: int
+    # The services of the TLS handshakes after the first event had come.
+    handshakes: list[str]
     # Of the first event, in their order, and of the last.
     calls: list[str]
     last_calls: list[str]
@@ -103,7 +103,9 @@ def start(
         warm_processor=again_processor,
         init_processor=ready,
         memory=held,
-        handshakes=sum(call == "handshake" for when, call in log if when > at["event"]),
+        handshakes=[
+            call.split(" ")[1] for when, call in log if when > at["event"] and call.startswith("handshake ")
+        ],
         calls=calls_of(log),
         last_calls=calls_of(last),
         told=next(alert_of(call.split(" ", 1)[1]) for _, call in log if call.startswith("sns:Publish")),
@@ -191,7 +193,7 @@ def row(waiting: list[Start], apart: list[Start]) -> dict[str, float]:
         "warm_128_ms": warm,
         "first_to_warm": first / warm,
         "memory_mib": max(of(waiting, "memory")) / 1024,
-        "handshakes": max(of(waiting, "handshakes")),
+        "handshakes": max(len(one.handshakes) for one in waiting),
     }
 
 

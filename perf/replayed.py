@@ -41,8 +41,11 @@ class Replay:
             stdout=subprocess.PIPE,
             text=True,
         )
-        runtime, aws = self._line().split()
-        self.environment = {"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_ENDPOINT_URL": aws}
+        runtime, *services = self._line().split()
+        # What was not recorded is answered at the first address, as unknown.
+        self.environment = {"AWS_LAMBDA_RUNTIME_API": runtime, "AWS_ENDPOINT_URL": f"http://{runtime}"}
+        for service, address in (each.split("=", 1) for each in services):
+            self.environment[f"AWS_ENDPOINT_URL_{service.upper()}"] = address
         if ROOTS:
             # The file alone: beside it Debian has a folder of links to what is in it.
             self.environment["SSL_CERT_FILE"] = ROOTS

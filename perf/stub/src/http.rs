@@ -21,7 +21,11 @@ pub(crate) fn serve<S: Answering>(listener: &TcpListener, stub: &Arc<S>) {
 }
 
 /// The same behind TLS. `met` is told of every handshake.
-pub(crate) fn serve_tls<S: Answering>(listener: &TcpListener, stub: &Arc<S>, tls: &Arc<ServerConfig>, met: fn(&S)) {
+pub(crate) fn serve_tls<S, F>(listener: &TcpListener, stub: &Arc<S>, tls: &Arc<ServerConfig>, met: F)
+where
+    S: Answering,
+    F: Fn(&S) + Send + Sync + 'static,
+{
     let tls = Arc::clone(tls);
     each(listener, stub, move |mut stream, stub| {
         let mut session = ServerConnection::new(Arc::clone(&tls)).map_err(std::io::Error::other)?;

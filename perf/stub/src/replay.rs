@@ -3,9 +3,9 @@
 //! The recording comes from the lab, which decides everything; here nothing is decided. A call is known by who makes it, its service and operation,
 //! and what it asks for. Several equal calls get their answers in turn, from the first again with every event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -98,22 +98,18 @@ impl Replay {
     /// came, or a minute went by, the log since the last is told: nanoseconds since 1970 and the call, for a message with what it says. No event: as soon as the
     /// function asks for one.
     ///
-    /// First two addresses are told: that of the Lambda Runtime API, and that of AWS, which is another one where it speaks TLS.
+    /// First the addresses are told: that of the Lambda Runtime API, and `service=` that of each service, which are others as they are in AWS: a connection
+    /// to one is of no use for another.
     pub fn serve(self, tls: Option<Identity>, orders: impl BufRead, mut told: impl Write) -> io::Result<()> {
-        let tls = tls.map(Identity::config).transpose().map_err(io::Error::other)?;
+        let tls = tls.map(Identity::config).transpose().map_err(io::Error::other)?.map(Arc::new);
         let replay = Arc::new(self);
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let runtime = listener.local_addr()?;
-        let mut aws = format!("http://{runtime}");
-        let serving = Arc::clone(&replay);
-        std::thread::spawn(move || http::serve(&listener, &serving));
-        if let Some(tls) = tls {
-            let listener = TcpListener::bind(("127.0.0.1", 0))?;
-            aws = format!("https://{}", listener.local_addr()?);
-            let serving = Arc::clone(&replay);
-            std::thread::spawn(move || http::serve_tls(&listener, &serving, &Arc::new(tls), |replay| replay.met()));
+        write!(told, "{}", replay.listen(None, None)?)?;
+        let services = replay.answers.keys().filter_map(|identity| identity.get(1)).collect::<BTreeSet<_>>();
+        for service in services {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            write!(told, " {service}={scheme}://{}", replay.listen(Some(service), tls.clone())?)?;
         }
-        writeln!(told, "{runtime} {aws}")?;
+        writeln!(told)?;
         told.flush()?;
         for line in orders.lines() {
             let events = line?.trim().parse::<u64>().unwrap_or(0);
@@ -121,6 +117,18 @@ impl Replay {
             told.flush()?;
         }
         Ok(())
+    }
+
+    /// Another port, for one service or for the Runtime API.
+    fn listen(self: &Arc<Self>, service: Option<&str>, tls: Option<Arc<ServerConfig>>) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let (serving, met) = (Arc::clone(self), format!("handshake {}", service.unwrap_or("runtime")));
+        std::thread::spawn(move || match tls {
+            Some(tls) => http::serve_tls(&listener, &serving, &tls, move |replay| replay.met(&met)),
+            None => http::serve(&listener, &serving),
+        });
+        Ok(address)
     }
 
     fn run(&self, events: u64) -> Vec<(u64, String)> {
@@ -141,8 +149,8 @@ impl Replay {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn met(&self) {
-        self.state().log.push((now(), "handshake".to_owned()));
+    fn met(&self, handshake: &str) {
+        self.state().log.push((now(), handshake.to_owned()));
     }
 
     /// The next event, as soon as one may be handed out.

@@ -7,7 +7,7 @@ use guardian_perf_stub::replay::{Identity, Replay};
 
 /// Answers a function as it was answered once, on loopback.
 ///
-/// It prints two addresses, of the Lambda Runtime API and of AWS. Then each line on standard input hands out so many events and prints the
+/// It prints where the Lambda Runtime API is and where each service of AWS is, on one line. Then each line on standard input hands out so many events and prints the
 /// calls that were made since the last, one array of JSON a line; the end of standard input ends it.
 #[derive(Debug, Parser)]
 struct Arguments {
