@@ -62,10 +62,11 @@ def start(
     apart: bool = False,
     binaries: Path = BINARIES,
     tls: Certificate | None = None,
+    delay: int = 0,
 ) -> Start:
     """One start, one alert, and some more of the same. The event waits for the process, as it does on Lambda; `apart` it comes when the process is
     ready for it, so that the processor time of both can be told apart."""
-    answering = Replay(file, binaries, tls)
+    answering = Replay(file, binaries, tls, delay)
     environment = {**recording.environment, **answering.environment, "PYTHONDONTWRITEBYTECODE": "1"}
     if not apart:
         answering.order(1)

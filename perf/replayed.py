@@ -31,12 +31,12 @@ class Certificate:
 
 
 class Replay:
-    """A process that answers one function."""
+    """A process that answers one function, each call after so many milliseconds."""
 
-    def __init__(self, recording: Path, binaries: Path, tls: Certificate | None) -> None:
+    def __init__(self, recording: Path, binaries: Path, tls: Certificate | None, delay: int = 0) -> None:
         identity = ["--certificate", tls.certificate, "--key", tls.key] if tls else []
         self.process = subprocess.Popen(
-            [binaries / "guardian-replay", recording, *identity],
+            [binaries / "guardian-replay", recording, f"--delay={delay}", *identity],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -135,6 +135,11 @@ async fn scan_job(clients: &Clients, job: &Job, id: &str) -> Fact<JobDescription
 }
 
 impl BackupReader for Cloud {
+    async fn prepare(&self, account: &AccountId, region: &Region) {
+        // A refusal is remembered for a while, so nobody is asked twice.
+        let _ = self.clients(account, region).await;
+    }
+
     async fn job(&self, job: &Job) -> Fact<JobDescription> {
         let Some(id) = &job.job_id else { return Fact::NotAsked };
         let clients = match self.clients(&job.account, &job.region).await {

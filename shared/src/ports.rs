@@ -28,6 +28,11 @@ use crate::tamper::{Before, Deed, Write};
 
 /// Reads AWS Backup in the account that owns the object.
 pub trait BackupReader: Send + Sync {
+    /// Does beforehand what reads in an account wait for, such as assuming a role: while something else is waited for it costs no time. What fails
+    /// here fails again, and is told, when something is read.
+    fn prepare(&self, _account: &AccountId, _region: &Region) -> impl Future<Output = ()> + Send {
+        async {}
+    }
     /// The job as its owner describes it.
     fn job(&self, job: &Job) -> impl Future<Output = Fact<JobDescription>> + Send;
     /// A recovery point in a vault.

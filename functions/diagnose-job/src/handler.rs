@@ -131,6 +131,24 @@ where
     }
 
     async fn job(&self, job: Job, deadline: Instant) -> Result<Outcome, ItemError> {
+        let (account, region) = (job.account.clone(), job.region.clone());
+        let destination = job.destination_vault_arn.as_ref().and_then(|vault| Some((vault.account()?, vault.region()?)));
+        // Sessions in both accounts, while the claim and the first reads are on their way. Nobody waits for them here.
+        let sessions = async {
+            tokio::join!(self.readers.prepare(&account, &region), async {
+                if let Some((account, region)) = &destination {
+                    self.readers.prepare(account, region).await;
+                }
+            });
+            std::future::pending().await
+        };
+        tokio::select! {
+            outcome = self.claim(job, deadline) => outcome,
+            never = sessions => never,
+        }
+    }
+
+    async fn claim(&self, job: Job, deadline: Instant) -> Result<Outcome, ItemError> {
         let now = (self.messenger.now)();
         let key = job.key();
         let left = deadline.saturating_duration_since(Instant::now());

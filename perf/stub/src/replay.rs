@@ -49,6 +49,8 @@ pub struct Replay {
     event: Vec<u8>,
     function_arn: String,
     answers: BTreeMap<Vec<String>, Vec<Reply>>,
+    /// What AWS takes for each answer.
+    delay: Duration,
     state: Mutex<State>,
     more: Condvar,
 }
@@ -63,8 +65,8 @@ struct State {
 }
 
 impl Replay {
-    /// From what `perf/cold.py` recorded: the event, and requests with their answers.
-    pub fn of(recording: &Value) -> Result<Self, Incomplete> {
+    /// From what `perf/cold.py` recorded: the event, and requests with their answers, each given after a while.
+    pub fn of(recording: &Value, delay: Duration) -> Result<Self, Incomplete> {
         let text = |value: &Value, name: &'static str| value.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(Incomplete(name));
         let mut answers = BTreeMap::<Vec<String>, Vec<Reply>>::new();
         for exchange in recording.get("exchanges").and_then(Value::as_array).ok_or(Incomplete("exchanges"))? {
@@ -91,7 +93,7 @@ impl Replay {
         }
         let event = recording.get("event").ok_or(Incomplete("event"))?.to_string().into_bytes();
         let function_arn = text(recording, "function_arn")?;
-        Ok(Self { event, function_arn, answers, state: Mutex::default(), more: Condvar::new() })
+        Ok(Self { event, function_arn, answers, delay, state: Mutex::default(), more: Condvar::new() })
     }
 
     /// Answers on a port of loopback, until `orders` end. Each line there is a number: so many events more may be handed out. Then, once so many results
@@ -199,7 +201,11 @@ impl Replay {
 
 impl Answering for Replay {
     fn reply(&self, request: &Request) -> (Reply, Option<Fault>) {
-        let Some(runtime) = request.path.strip_prefix(RUNTIME) else { return (self.recorded(request), None) };
+        let Some(runtime) = request.path.strip_prefix(RUNTIME) else {
+            let reply = self.recorded(request);
+            std::thread::sleep(self.delay);
+            return (reply, None);
+        };
         if runtime == "invocation/next" {
             return (self.next(), None);
         }

@@ -1,6 +1,7 @@
 //! A recording as a process: prints where it is, and answers one function until its orders end.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use guardian_perf_stub::replay::{Identity, Replay};
@@ -19,15 +20,18 @@ struct Arguments {
     /// Key of the certificate.
     #[arg(long, requires = "certificate", value_name = "DER")]
     key: Option<PathBuf>,
+    /// What AWS takes for each answer.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    delay: u64,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { recording, certificate, key } = Arguments::parse();
+    let Arguments { recording, certificate, key, delay } = Arguments::parse();
     let identity = match certificate.zip(key) {
         Some((certificate, key)) => Some(Identity { certificate: std::fs::read(certificate)?, key: std::fs::read(key)? }),
         None => None,
     };
     let recording = serde_json::from_slice(&std::fs::read(recording)?)?;
-    Replay::of(&recording)?.serve(identity, std::io::stdin().lock(), std::io::stdout().lock())?;
+    Replay::of(&recording, Duration::from_millis(delay))?.serve(identity, std::io::stdin().lock(), std::io::stdout().lock())?;
     Ok(())
 }
