@@ -108,3 +108,18 @@ def test_the_commands_of_the_agents_give_what_their_templates_need(agent: str) -
         text = " ".join(words)
         given = set(re.findall(r"ParameterKey=(\w+)", text) or re.findall(r"\b([A-Z]\w+)=", text))
         assert needed <= given <= parameters(agent).keys(), text
+
+
+def test_how_many_executions_are_reserved_is_said_as_the_template_adds_up() -> None:
+    given, sums = parameters("guardian"), {"always": 0, "DrillsEnabled": 0}
+    for name, one in load("guardian")["Resources"].items():
+        if one["Type"] == "AWS::Serverless::Function":
+            condition, reserved, none = one["Properties"]["ReservedConcurrentExecutions"]["Fn::If"]
+            assert (condition, none) == ("ReservesConcurrency", {"Ref": "AWS::NoValue"}), name
+            sums[one.get("Condition", "always")] += int(
+                given[reserved["Ref"]]["Default"] if isinstance(reserved, dict) else reserved
+            )
+    always, drills = sums["always"], sum(sums.values())
+    assert f" {always} with the defaults, with drills {drills}." in given["ReserveConcurrency"]["Description"]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{always} concurrent executions of Lambda to reserve, with drills {drills} (" in page
