@@ -192,12 +192,15 @@ def of_backup_account() -> list[Question]:
     watching = [one.replace(SOURCE, BACKUP) for one in WATCHING]
     ours, theirs = rule(BACKUP, "backup-guardian-problem-events"), rule(BACKUP, "another")
     ends = [*POINTS, *SERVICE_SIDE, *LEAVING, "backup:UpdateGlobalSettings"]
+    through = {"kms__ViaService": f"lambda.{REGION}.amazonaws.com"}
     return [
         *ask(False, [*anybody, *glass, *deployer], ends, vault(BACKUP, "central-backups"), by),
         *ask(False, [*anybody, *deployer], changes, vault(BACKUP, "central-backups"), by),
         *ask(True, glass, changes, vault(BACKUP, "central-backups"), by),
         *ask(False, [*anybody, *deployer], keys, key(BACKUP), by),
         *ask(True, glass, keys, key(BACKUP), by),
+        *ask(True, anybody[0], "kms:RevokeGrant", key(BACKUP), by, **through),
+        *ask(False, anybody[0], ENDS_KEY, key(BACKUP), by, **through),
         *ask(True, anybody, ["backup:StartCopyJob", "backup:StartRestoreJob"], vault(BACKUP, "central-backups"), by),
         *ask(False, anybody[0], ROLE, roles, by),
         *ask(False, [*anybody, *glass, *deployer], "iam:CreateRole", roles, by),
