@@ -35,13 +35,15 @@ ROLE = [f"iam:{one}" for one in (
     "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy",
 )]  # fmt: skip
 USER = [f"iam:{one}" for one in (
-    "AttachUserPolicy", "CreateAccessKey", "CreateLoginProfile", "DeactivateMFADevice", "DeleteUser", "EnableMFADevice",
-    "PutUserPermissionsBoundary", "PutUserPolicy", "UpdateLoginProfile", "UpdateUser",
+    "AttachUserPolicy", "CreateAccessKey", "CreateLoginProfile", "DeactivateMFADevice", "DeleteAccessKey", "DeleteLoginProfile", "DeleteUser",
+    "DeleteUserPermissionsBoundary", "DeleteUserPolicy", "DetachUserPolicy", "EnableMFADevice", "PutUserPermissionsBoundary", "PutUserPolicy",
+    "UpdateAccessKey", "UpdateLoginProfile", "UpdateUser",
 )]  # fmt: skip
 RULE = [f"events:{one}" for one in ("DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets")]
 LEAVING = ["account:CloseAccount", "organizations:LeaveOrganization"]
 SERVICE_SIDE = [
-    "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImage", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBSnapshot",
+    "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImage", "fsx:DeleteBackup", "rds:DeleteDBClusterSnapshot",
+    "rds:DeleteDBSnapshot",
 ]  # fmt: skip
 
 
