@@ -14,6 +14,7 @@ mod gaps;
 mod guard;
 mod holders;
 mod keyed;
+mod outsiders;
 mod points;
 mod probe;
 mod result;
