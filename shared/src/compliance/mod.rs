@@ -23,6 +23,7 @@ mod say;
 mod stops;
 mod view;
 mod walk;
+mod way_out;
 mod ways;
 
 pub use baseline::Baseline;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::exempt::filled;
 use super::probe::{Caller, Says, strings};
 use super::say::listed;
 use super::{AccountView, Outcome, Subject};
@@ -169,10 +170,6 @@ fn tied(statement: &Value) -> Vec<(String, &str)> {
         }
     }
     found
-}
-
-fn filled(pattern: &str) -> String {
-    pattern.replace('*', "anybody").replace('?', "x")
 }
 
 /// An account that a value of a condition, or a pattern of one, stands for.

@@ -190,7 +190,7 @@ impl<'l> Left<'l> {
 }
 
 /// Whoever has taken an account over, by whatever name: a policy that binds only one of them binds nobody.
-fn anybody<'a>(account: &'a AccountId, partition: &str, organization_id: Option<&'a str>) -> Vec<Caller<'a>> {
+pub(super) fn anybody<'a>(account: &'a AccountId, partition: &str, organization_id: Option<&'a str>) -> Vec<Caller<'a>> {
     let names = [
         "role/administrator",
         "role/service-role/operations",
@@ -203,7 +203,7 @@ fn anybody<'a>(account: &'a AccountId, partition: &str, organization_id: Option<
 }
 
 /// What all of several say: one who may is enough.
-fn any(all: impl IntoIterator<Item = Says>) -> Says {
+pub(super) fn any(all: impl IntoIterator<Item = Says>) -> Says {
     let mut open: Option<Vec<String>> = None;
     for says in all {
         match says {
