@@ -4,6 +4,7 @@
 //! It must not know how inventories are read, nor who reads the report. What was not seen is never well.
 
 pub mod baseline;
+mod bound;
 mod check;
 pub mod checks;
 mod deeds;

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::arn::{AccountId, Arn, Region};
 use crate::compliance::guard::Found;
-use crate::compliance::probe::{Bound, Caller, Says};
+use crate::compliance::bound::Bound;
+use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{every, listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders, probe};
 use crate::diagnosis::{Grade, Severity};
