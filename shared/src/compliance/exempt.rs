@@ -1,5 +1,7 @@
 //! Whom the Denys of a policy leave alone by the ARN of the principal, and on which way an administrator becomes one of those.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::arn::{AccountId, Arn};
@@ -30,6 +32,9 @@ pub(super) const TABLES_FUNCTION: &str = "backup-guardian-tables";
 /// What gets somebody into a user that is there.
 pub(super) const TAKES_USER: &[&str] = &["iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"];
 
+/// Wildcards of one pattern that are tried.
+const MOST_WILDCARDS: usize = 16;
+
 /// A name that a Deny leaves alone, and one that fits it.
 pub(super) struct Exception {
     pub(super) pattern: String,
@@ -53,13 +58,53 @@ pub(super) fn is_made(principal: &str, account: &AccountId) -> bool {
 
 /// The roles and users that the Denys of a document leave alone by their ARN.
 pub(super) fn exceptions(document: &Value, account: &AccountId, partition: &str) -> Vec<Exception> {
-    let patterns = left_alone(document);
-    let fitting = patterns.into_iter().filter_map(|pattern| {
-        let name = pattern.splitn(6, ':').nth(5)?;
-        let ours = name.starts_with("role/") || name.starts_with("user/");
-        let arn = format!("arn:{partition}:iam::{account}:{}", name.replace('*', "anybody").replace('?', "x"));
-        let wild = name.contains(['*', '?']);
-        (ours && !of_aws(name) && wildcard_matches(&pattern, &arn)).then(|| Exception { arn, wild, pattern: pattern.clone() })
-    });
-    fitting.collect()
+    let mut found = Vec::new();
+    for pattern in left_alone(document) {
+        for arn in fitting(&pattern, account, partition) {
+            let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
+            let wild = !pattern.ends_with(&format!(":{name}"));
+            if !of_aws(name) {
+                found.push(Exception { arn, wild, pattern: pattern.clone() });
+            }
+        }
+    }
+    found
+}
+
+/// ARNs of roles and users of the account that fit a pattern. One with wildcards fits many: here is one for each kind and each way to fill it.
+pub(super) fn fitting(pattern: &str, account: &AccountId, partition: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for kind in ["role/", "user/"] {
+        let prefix = format!("arn:{partition}:iam::{account}:{kind}");
+        let mut add = |name: &str| {
+            let arn = format!("{prefix}{name}");
+            let plain = !name.is_empty() && !name.starts_with('/') && !name.contains(':');
+            if plain && wildcard_matches(pattern, &arn) {
+                found.insert(arn);
+            }
+        };
+        let is_ours = pattern.splitn(6, ':').nth(5).and_then(|name| name.strip_prefix(kind));
+        match is_ours {
+            Some(name) => add(&filled(name)),
+            // Whatever comes after a wildcard may be the end of a name, or the whole of it, or begin before it.
+            None => {
+                add(&filled(pattern.get(prefix.len()..).unwrap_or_default()));
+                for (at, _) in pattern.match_indices(['*', '?']).take(MOST_WILDCARDS) {
+                    let rest = filled(pattern.get(at.saturating_add(1)..).unwrap_or_default());
+                    add(&format!("anybody{rest}"));
+                    add(&rest);
+                    let cuts = rest.match_indices(kind).map(|(cut, _)| cut.saturating_add(kind.len()));
+                    cuts.for_each(|cut| add(rest.get(cut..).unwrap_or_default()));
+                    let ends = (0..kind.len()).filter_map(|begin| rest.strip_prefix(kind.get(begin..)?));
+                    ends.for_each(&mut add);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A text that a pattern stands for.
+pub(super) fn filled(pattern: &str) -> String {
+    pattern.replace('*', "anybody").replace('?', "x")
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::probe::{Bound, Left};
+use super::bound::Bound;
+use super::probe::Left;
 use super::say::{every, listed, quoted};
 use super::walk::Concern;
 use super::{AccountView, Outcome, Subject, holders, probe};

@@ -4,6 +4,7 @@
 //! It must not know how inventories are read, nor who reads the report. What was not seen is never well.
 
 pub mod baseline;
+mod bound;
 mod check;
 pub mod checks;
 mod deeds;
@@ -14,6 +15,7 @@ mod gaps;
 mod guard;
 mod holders;
 mod keyed;
+mod outsiders;
 mod points;
 mod probe;
 mod result;
@@ -22,6 +24,7 @@ mod say;
 mod stops;
 mod view;
 mod walk;
+mod way_out;
 mod ways;
 
 pub use baseline::Baseline;

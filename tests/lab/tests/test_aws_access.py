@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from aws_support import (
@@ -52,7 +53,8 @@ def test_the_owner_alone_reads_and_changes_a_key(aws: Lab, operation: str) -> No
 
 
 def test_a_second_factor_opens_what_asks_for_one(aws: Lab) -> None:
-    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}, "Action": "sts:AssumeRole"}
+    owners = [f"arn:aws:iam::{owner}:root" for owner in (MANAGEMENT, SOURCE)]
+    trust: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": owners}, "Action": "sts:AssumeRole"}
     trust["Condition"] = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     iam = aws.client("iam", BACKUP)
     arn = iam.create_role(RoleName="glass", AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
@@ -60,7 +62,14 @@ def test_a_second_factor_opens_what_asks_for_one(aws: Lab) -> None:
     for given in ({}, {"SerialNumber": device}):
         with pytest.raises(ClientError, match="AccessDenied"):
             sts.assume_role(RoleArn=arn, RoleSessionName="glass", **given)
-    sts.assume_role(RoleArn=arn, RoleSessionName="glass", SerialNumber=device, TokenCode="123456")
+    factor = {"SerialNumber": device, "TokenCode": "123456"}
+    sts.assume_role(RoleArn=arn, RoleSessionName="glass", **factor)
+    # The clients of the other accounts are sessions of roles.
+    with pytest.raises(ClientError, match="AccessDenied"):
+        aws.client("sts", SOURCE).assume_role(RoleArn=arn, RoleSessionName="glass", **factor)
+    del trust["Condition"]
+    iam.update_assume_role_policy(RoleName="glass", PolicyDocument=policy(trust))
+    aws.client("sts", SOURCE).assume_role(RoleArn=arn, RoleSessionName="glass", **factor)
 
 
 def test_key_states_by_arn(aws: Lab) -> None:

@@ -1,6 +1,7 @@
 //! The roles that carry backups may restore them.
 
 use crate::compliance::deeds::{self, Question};
+use crate::compliance::way_out::{self, Step};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome};
 use crate::diagnosis::{Grade, Severity};
 
@@ -20,6 +21,7 @@ pub(super) const CHECK: Check = Check {
             "backup:ListRecoveryPointsByBackupVault",
             "backup:GetBackupSelection",
             "organizations:ListPoliciesForTarget",
+            "backup:GetBackupVaultAccessPolicy",
         ],
         remedy: Grade::NeedsApproval,
         references: &[
@@ -39,6 +41,11 @@ const QUESTION: Question = Question {
     managed: ("AWSBackupServiceRolePolicyForS3Restore", "service-role/AWSBackupServiceRolePolicyForRestores"),
 };
 
+/// What begins a restore.
+const STEPS: &[Step] = &[Step { action: "backup:StartRestoreJob", by_role: false, so: "nobody can restore what is in it" }];
+
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    if view.keeps_copies() { vec![deeds::of_copies(view, &QUESTION)] } else { deeds::each(view, &QUESTION) }
+    let mut outcomes = way_out::closed(view, STEPS);
+    outcomes.extend(if view.keeps_copies() { vec![deeds::of_copies(view, &QUESTION)] } else { deeds::each(view, &QUESTION) });
+    outcomes
 }

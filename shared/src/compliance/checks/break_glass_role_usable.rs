@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::arn::{AccountId, Arn, Region};
 use crate::compliance::guard::Found;
-use crate::compliance::probe::{Bound, Caller, Says};
+use crate::compliance::bound::Bound;
+use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{every, listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders, probe};
 use crate::diagnosis::{Grade, Severity};
@@ -107,6 +108,9 @@ fn of(view: &AccountView<'_>) -> Outcome {
     if !lacks.is_empty() {
         return fail(view, &lacks, &states).from(evidence);
     }
+    if let Some(outcome) = bare(view, &states) {
+        return outcome.from(evidence);
+    }
     if !depends.is_empty() {
         gaps.extend(states.values().filter_map(|state| if let State::Unseen(gap) = state { gap.clone() } else { None }));
         let on = depends.into_iter().collect::<Vec<_>>();
@@ -200,11 +204,12 @@ fn caller<'a>(view: &AccountView<'a>, arn: &str, account: &'a AccountId) -> Call
 enum State<'a> {
     Gone,
     Unseen(Option<Gap>),
-    /// Nobody may take it.
-    Closed,
+    /// Nobody may take it; these could, if the sessions of roles had a second factor. Untrusted text.
+    Closed(BTreeSet<String>),
     /// Whether somebody may depends on these.
     Ajar(&'a Role, Vec<String>),
-    Open(&'a Role),
+    /// Somebody may, and these without a second factor, though they could have one. Untrusted text.
+    Open(&'a Role, BTreeSet<String>),
 }
 
 fn state<'a>(view: &AccountView<'a>, arn: &Arn) -> State<'a> {
@@ -215,24 +220,22 @@ fn state<'a>(view: &AccountView<'a>, arn: &Arn) -> State<'a> {
         Some(Fact::Gap(gap)) if gap.reason == GapReason::NotFound => return State::Gone,
         fact => return State::Unseen(fact.and_then(Fact::gap).cloned()),
     };
-    match lets_in(view, role) {
-        Says::Yes => State::Open(role),
-        Says::Depends(on) => State::Ajar(role, on),
-        Says::No => State::Closed,
-    }
+    lets_in(view, role)
 }
 
-/// Whether the trust policy of a role lets somebody of the organization in, who has a second factor and may do everything by his own policies.
-fn lets_in(view: &AccountView<'_>, role: &Role) -> Says {
-    let Some(trust) = &role.trust else { return Says::Depends(vec!["its trust policy".to_owned()]) };
+/// Whether the trust policy of a role lets somebody of the organization in, who may do everything by his own policies and has a second factor where he can
+/// have one.
+fn lets_in<'a>(view: &AccountView<'a>, role: &'a Role) -> State<'a> {
+    let Some(trust) = &role.trust else { return State::Ajar(role, vec!["its trust policy".to_owned()]) };
     let own = &view.account.account_id;
     let named = Named::read(trust);
     let policies = Policies { identity: vec![probe::everything()], resource: Some(Document::read(trust)), ..Policies::default() };
-    let mut open = Vec::new();
+    let (mut open, mut bare, mut unmet) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut enters = false;
     if named.open || !named.federated.is_empty() {
         open.push("who comes by what its trust policy names".to_owned());
     }
-    let everybody = named.everybody.then(|| format!("arn:{}:iam::{own}:role/administrator", role.arn.partition()));
+    let everybody = named.everybody.then(|| format!("arn:{}:iam::{own}:root", role.arn.partition()));
     for principal in named.aws.iter().cloned().chain(everybody) {
         // Of whoever was deleted an id is left, which is no ARN.
         let account = Arn::parse(&principal).ok().and_then(|arn| arn.account()).or_else(|| AccountId::parse(&principal).ok());
@@ -248,26 +251,58 @@ fn lets_in(view: &AccountView<'_>, role: &Role) -> Says {
             }
         }
         let whole = principal.ends_with(":root") || principal == account.as_str();
-        let arn = if whole { format!("arn:{}:iam::{account}:role/administrator", role.arn.partition()) } else { principal };
-        let caller = caller(view, &arn, &account);
-        let mut context = caller.context(None);
-        context.set("aws:MultiFactorAuthPresent", "true");
-        context.set("aws:MultiFactorAuthAge", "0");
-        match caller.may("sts:AssumeRole", (role.arn.as_str(), own.as_str()), context, &policies) {
-            Says::Yes => return Says::Yes,
-            Says::Depends(on) => open.extend(on),
-            Says::No => {}
+        let one = |kind: &str| format!("arn:{}:iam::{account}:{kind}/administrator", role.arn.partition());
+        let arns = if whole { vec![one("user"), one("role")] } else { vec![principal.clone()] };
+        for arn in arns {
+            let caller = caller(view, &arn, &account);
+            let says = |factor: Option<&str>| {
+                let mut context = caller.context(None);
+                set_factor(&mut context, factor);
+                caller.may("sts:AssumeRole", (role.arn.as_str(), own.as_str()), context, &policies)
+            };
+            let user = is_user(&arn);
+            match says(user.then_some("true")) {
+                Says::Yes => enters = true,
+                Says::Depends(on) => open.extend(on),
+                Says::No if !user && says(Some("true")) != Says::No => drop(unmet.insert(principal.clone())),
+                Says::No => {}
+            }
+            // With a key and no second factor the condition key is not there; with a password and none it is false.
+            if user && (says(None) == Says::Yes || says(Some("false")) == Says::Yes) {
+                bare.insert(principal.clone());
+            }
         }
     }
-    if open.is_empty() { Says::No } else { Says::Depends(open) }
+    match (enters, open.is_empty()) {
+        (true, _) => State::Open(role, bare),
+        (false, true) => State::Closed(unmet),
+        (false, false) => State::Ajar(role, open),
+    }
+}
+
+/// Whether a principal is a user. What AssumeRole gives out says nothing of a second factor, so that no session of a role has one
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html>).
+fn is_user(arn: &str) -> bool {
+    Arn::parse(arn).is_ok_and(|arn| arn.resource().starts_with("user/"))
+}
+
+fn set_factor(context: &mut Context, factor: Option<&str>) {
+    match factor {
+        Some(factor) => context.set("aws:MultiFactorAuthPresent", factor),
+        None => context.set_absent("aws:MultiFactorAuthPresent"),
+    }
+    match factor {
+        Some("true") => context.set("aws:MultiFactorAuthAge", "0"),
+        _ => context.set_absent("aws:MultiFactorAuthAge"),
+    }
 }
 
 /// Whether a role does one of the actions of a deed.
 fn may(view: &AccountView<'_>, deed: &Deed<'_>, state: Option<&State<'_>>, levels: Option<&PolicyLevels>) -> Says {
     let (role, gate) = match state {
-        Some(State::Open(role)) => (*role, None),
+        Some(State::Open(role, _)) => (*role, None),
         Some(State::Ajar(role, on)) => (*role, Some(on)),
-        Some(State::Gone | State::Closed) => return Says::No,
+        Some(State::Gone | State::Closed(_)) => return Says::No,
         Some(State::Unseen(_)) | None => return Says::Depends(vec![UNREAD.to_owned()]),
     };
     let account = &view.account.account_id;
@@ -292,7 +327,8 @@ fn may(view: &AccountView<'_>, deed: &Deed<'_>, state: Option<&State<'_>>, level
 
 fn context(caller: &Caller<'_>, deed: &Deed<'_>) -> Context {
     let mut context = caller.context(Some(deed.region.as_str()));
-    context.set("aws:MultiFactorAuthPresent", "true");
+    // Who took the role acts in a session of it.
+    set_factor(&mut context, None);
     if let Some(aliases) = deed.aliases {
         context.set_absent("kms:ViaService");
         if let Some(aliases) = aliases.known() {
@@ -300,6 +336,23 @@ fn context(caller: &Caller<'_>, deed: &Deed<'_>) -> Context {
         }
     }
     context
+}
+
+/// What is said where somebody takes one of the roles with a key or a password and nothing else.
+fn bare(view: &AccountView<'_>, states: &BTreeMap<Arn, State<'_>>) -> Option<Outcome> {
+    let bare = states.iter().find_map(|(arn, state)| match state {
+        State::Open(_, bare) if !bare.is_empty() => Some((arn, listed(&bare.iter().collect::<Vec<_>>()))),
+        _ => None,
+    });
+    let (arn, who) = bare?;
+    let name = quoted(arn.role_name().unwrap_or_default());
+    let seen = format!("{who} may take {name}, to which policies leave changes alone, without a second factor");
+    let remedy = format!(
+        "in account {} put `\"Bool\": {{\"aws:MultiFactorAuthPresent\": \"true\"}}` as a condition on the trust policy of the role {name} \
+         (`iam:UpdateAssumeRolePolicy`; where a service control policy denies that, the management account detaches it first)",
+        view.account.account_id
+    );
+    Some(Outcome::fail(view.place().here(), seen, remedy))
 }
 
 fn fail(view: &AccountView<'_>, lacks: &[&Deed<'_>], states: &BTreeMap<Arn, State<'_>>) -> Outcome {
@@ -313,7 +366,7 @@ fn fail(view: &AccountView<'_>, lacks: &[&Deed<'_>], states: &BTreeMap<Arn, Stat
     let by_alias = lacks.iter().any(|deed| deed.aliases.is_some());
     // The one that lacks least is the one to mend.
     let first = roles.iter().min_by_key(|arn| match states.get(*arn) {
-        Some(State::Closed) => 1,
+        Some(State::Closed(_)) => 1,
         Some(State::Gone) => 2,
         _ => 0,
     });
@@ -322,16 +375,26 @@ fn fail(view: &AccountView<'_>, lacks: &[&Deed<'_>], states: &BTreeMap<Arn, Stat
         Some(State::Gone) => (
             "does not exist".to_owned(),
             format!(
-                "in account {account} make the role {name} again, with a trust policy that names the one user or role that breaks the glass, and allow \
+                "in account {account} make the role {name} again, with a trust policy that names the one user who breaks the glass, under `aws:MultiFactorAuthPresent`, and allow \
                  it {} on {}; `deploy/backup-account.yaml` makes one",
                 every(&actions),
                 listed(&on)
             ),
         ),
-        Some(State::Closed) => (
+        Some(State::Closed(unmet)) if !unmet.is_empty() => {
+            let who = listed(&unmet.iter().collect::<Vec<_>>());
+            (
+                format!("demands a second factor of {who}, which the session of a role never has"),
+                format!(
+                    "in account {account} let the trust policy of the role {name} name a user instead of {who}: only users have a second factor \
+                     (`iam:UpdateAssumeRolePolicy`; where a service control policy denies that, the management account detaches it first)"
+                ),
+            )
+        }
+        Some(State::Closed(_)) => (
             "lets nobody of the organization in by its trust policy".to_owned(),
             format!(
-                "in account {account} let the trust policy of the role {name} name the one user or role that breaks the glass, under \
+                "in account {account} let the trust policy of the role {name} name the one user who breaks the glass, under \
                  `aws:MultiFactorAuthPresent` (`iam:UpdateAssumeRolePolicy`; where a service control policy denies that, the management account detaches \
                  it first)"
             ),

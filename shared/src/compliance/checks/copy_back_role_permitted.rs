@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arn::Arn;
+use crate::compliance::way_out::Step;
 use crate::compliance::say::{count, listed, quoted};
-use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders, probe, ways};
+use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, holders, probe, way_out, ways};
 use crate::copy::{Actor, Family, Requirement, Route, RoutePolicies, VaultKind, judge_all, requirements};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::{Gap, Role};
@@ -24,6 +25,7 @@ pub(super) const CHECK: Check = Check {
             "iam:ListAttachedRolePolicies",
             "iam:ListRolePolicies",
             "organizations:ListPoliciesForTarget",
+            "backup:GetBackupVaultAccessPolicy",
         ],
         remedy: Grade::NeedsApproval,
         references: &[
@@ -38,8 +40,18 @@ pub(super) const CHECK: Check = Check {
 /// Vaults that a role names and that are tried as the place where copies come home to.
 const MOST_VAULTS: usize = 10;
 
+/// What takes copies out of their vault.
+const STEPS: &[Step] = &[
+    Step { action: "backup:StartCopyJob", by_role: false, so: "nobody can copy back what is in it" },
+    Step { action: "backup:CopyFromBackupVault", by_role: true, so: "every copy back out of it fails" },
+];
+
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
-    view.in_backup_account(|| vec![of(view)])
+    view.in_backup_account(|| {
+        let mut outcomes = way_out::closed(view, STEPS);
+        outcomes.push(of(view));
+        outcomes
+    })
 }
 
 fn of(view: &AccountView<'_>) -> Outcome {
@@ -195,7 +207,7 @@ fn refused(role: &Role, routes: &[Route], levels: &[Vec<Document>]) -> Refused {
         job_role_boundary: Some(role.boundary.as_ref().map(|boundary| Document::read(&boundary.document))),
         source_scps: Some(levels.to_vec()),
         source_vault: Some(None),
-        // What vaults say is judged elsewhere: here everybody may write into them.
+        // What the vaults of the copies say is asked apart, and what those say that copies come home to is judged with their accounts.
         destination_vault: Some(Some(ways::open_vault())),
         ..RoutePolicies::default()
     };

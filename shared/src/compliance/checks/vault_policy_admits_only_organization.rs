@@ -1,6 +1,7 @@
 //! The policy of a vault that keeps copies admits the organization and nobody else.
 
 use crate::arn::AccountId;
+use crate::compliance::outsiders::{LetIn, outsiders};
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
 use crate::compliance::walk::air_gapped;
@@ -53,34 +54,51 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
 }
 
 fn of_source(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<&Value>) -> Outcome {
-    let owner = view.account.account_id.as_str();
-    let policies = Policies { identity: vec![probe::everything()], resource: document.map(Document::read), ..Policies::default() };
-    let stranger = Caller::stranger(view, vault.arn.partition());
-    match stranger.may(ACTION, (vault.arn.as_str(), owner), stranger.context(None), &policies) {
-        Says::Yes => {
-            let keeper = view.scope.backup_accounts.first().map_or("BACKUP_ACCOUNT", AccountId::as_str);
-            let principal = format!("arn:{}:iam::{keeper}:root", vault.arn.partition());
-            let statement = format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"{ACTION}","Resource":"*"}}"#);
-            let remedy = format!(
-                "in account {owner} give the vault {} a policy whose only Allow is {}",
-                quoted(vault.arn.resource_name()),
-                quoted(&statement)
-            );
-            Outcome::fail(subject, "accounts outside of the organization may copy into the vault", remedy).from([vault.arn.as_str()])
+    let keeper = view.scope.backup_accounts.first().map_or("BACKUP_ACCOUNT", AccountId::as_str);
+    let principal = format!("arn:{}:iam::{keeper}:root", vault.arn.partition());
+    let statement = format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"{ACTION}","Resource":"*"}}"#);
+    outside(view, subject.clone(), vault, document, &statement)
+        .unwrap_or_else(|| Outcome::pass(subject, "no account outside of the organization may copy into it"))
+}
+
+fn policies(document: Option<&Value>) -> Policies {
+    Policies { identity: vec![probe::everything()], resource: document.map(Document::read), ..Policies::default() }
+}
+
+/// The remedy: this statement is enough.
+fn only(view: &AccountView<'_>, vault: &Vault, statement: &str) -> String {
+    format!(
+        "in account {} give the vault {} a policy whose only Allow is {}",
+        view.account.account_id,
+        quoted(vault.arn.resource_name()),
+        quoted(statement)
+    )
+}
+
+/// What is said of those who are not of the organization: strangers, and whoever the policy names; `None`: they may not copy into the vault.
+fn outside(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<&Value>, statement: &str) -> Option<Outcome> {
+    let (owner, arn) = (view.account.account_id.as_str(), vault.arn.as_str());
+    let policies = policies(document);
+    let may = |caller: &Caller<'_>| caller.may(ACTION, (arn, owner), caller.context(None), &policies);
+    let said = may(&Caller::stranger(view, vault.arn.partition()));
+    let mut named = LetIn::default();
+    let outsiders = document.map(|document| outsiders(view, document, vault.arn.partition())).unwrap_or_default();
+    let who = match &said {
+        Says::Yes => "accounts outside of the organization".to_owned(),
+        _ if named.ask(&outsiders, may) => named.who(),
+        Says::Depends(on) => {
+            let seen = format!("whether accounts outside of the organization may copy into it depends on {}", listed(on));
+            return Some(Outcome::unknown(subject, seen, Vec::new()));
         }
-        Says::Depends(on) => Outcome::unknown(
-            subject,
-            format!("whether accounts outside of the organization may copy into it depends on {}", listed(&on)),
-            Vec::new(),
-        ),
-        Says::No => Outcome::pass(subject, "no account outside of the organization may copy into it"),
-    }
+        Says::No => return named.unknown(view, subject, "those that its policy names may copy into it"),
+    };
+    Some(Outcome::fail(subject, format!("{who} may copy into the vault"), only(view, vault, statement)).from([arn]))
 }
 
 fn of(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<&Value>) -> Outcome {
     let owner = view.account.account_id.as_str();
     let arn = vault.arn.as_str();
-    let policies = Policies { identity: vec![probe::everything()], resource: document.map(Document::read), ..Policies::default() };
+    let policies = policies(document);
     let may = |caller: &Caller<'_>| caller.may(ACTION, (arn, owner), caller.context(None), &policies);
     let Some(organization) = view.organization_id() else {
         return Outcome::unseen(subject, "the organization", &view.organization.organization);
@@ -88,24 +106,10 @@ fn of(view: &AccountView<'_>, subject: Subject, vault: &Vault, document: Option<
     let statement = format!(
         r#"{{"Effect":"Allow","Principal":"*","Action":"{ACTION}","Resource":"*","Condition":{{"StringEquals":{{"aws:PrincipalOrgID":"{organization}"}}}}}}"#
     );
-    let remedy = format!(
-        "in account {owner} give the vault {} a policy whose only Allow is {}",
-        quoted(vault.arn.resource_name()),
-        quoted(&statement)
-    );
-    match may(&Caller::stranger(view, vault.arn.partition())) {
-        Says::Yes => {
-            return Outcome::fail(subject, "accounts outside of the organization may copy into the vault", remedy).from([arn]);
-        }
-        Says::Depends(on) => {
-            return Outcome::unknown(
-                subject,
-                format!("whether accounts outside of the organization may copy into it depends on {}", listed(&on)),
-                Vec::new(),
-            );
-        }
-        Says::No => {}
+    if let Some(outcome) = outside(view, subject.clone(), vault, document, &statement) {
+        return outcome;
     }
+    let remedy = only(view, vault, &statement);
     let Some(members) = view.organization.members.known() else {
         return Outcome::unseen(subject, "the accounts of the organization", &view.organization.members);
     };

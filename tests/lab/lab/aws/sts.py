@@ -76,7 +76,9 @@ def install() -> None:
     def assume_role(self: TokenResponse) -> Any:
         caller = accounts.caller_of(self.get_access_key())
         role_arn = self._get_param("RoleArn")
-        mfa = bool(self._get_param("SerialNumber") and self._get_param("TokenCode"))
+        # A device is somebody's: the session of a role has none.
+        given = self._get_param("SerialNumber") and self._get_param("TokenCode")
+        mfa = bool(given) and not caller.role_arn
         if not may_assume(caller, role_arn, self._get_param("ExternalId"), mfa):
             raise AccessDenied(caller.arn, role_arn)
         return assume(self)
