@@ -13,8 +13,10 @@ from typing import Any
 
 from .command import guardian
 from .organization import (
+    JOB_ROLE,
     SLR,
     Inbox,
+    Json,
     Lab,
     Route,
     ebs_route,
@@ -26,6 +28,10 @@ from .organization import (
 
 # Copies of the storm.
 JOBS = 500
+# Lines of a timeline that are shown.
+TIMELINE = 4
+# Days for which copies are kept, and nights before the attack.
+KEPT_DAYS, NIGHTS = 35, 22
 
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -201,6 +207,129 @@ def tell_more(lab: Lab) -> int:
     return judge(truths)
 
 
+def tell_of_an_attack(lab: Lab) -> int:
+    """An afternoon of somebody who prepares ransomware, told before the night; what the engineer does; and what proves it."""
+    lab.idle()
+    inbox = Inbox(lab)
+    backup = lab.client(lab.source, "backup", lab.region)
+    route = ebs_route(lab, name="invoices")
+    plan = plan_of(lab, route)
+    for _ in range(NIGHTS):
+        night(lab, plan)
+    # What every route needs is known by the sweep of this morning.
+    lab.control("schedule", {"rule": "backup-guardian-sweep"})
+    rest(lab, inbox)
+    points = points_of(lab, route)
+
+    step(8, "An afternoon: somebody narrows the key policy, then deletes recovery points")
+    slr = SLR.format(account=route.destination)
+    route.put_key_policy(key_policy(route.source, use_statement(slr)))
+    foretold = [alert for alert in rest(lab, inbox) if alert["kind"] == "prediction"]
+    for alert in foretold:
+        say(f"   {alert['kind'].upper()}: {alert['title']}")
+        say(f"   by {alert['changed']['actor']}; the next copy is due at {alert.get('next_run', 'an unknown time')}")
+        gone = [one["Action"] for one in alert.get("gone_statements", [])]
+        say(
+            f"   gone with it: {', '.join(action if isinstance(action, str) else ', '.join(action) for action in gone)}"
+        )
+    inbox.tampers()
+    for point in points[: NIGHTS - 1]:
+        backup.delete_recovery_point(BackupVaultName=route.vault, RecoveryPointArn=point)
+    burst = inbox.tampers()
+    for alert in burst:
+        say(f"   {alert['severity'].upper()}: {alert['title']}")
+    for deed in burst[-1]["changes"][:TIMELINE] if burst else []:
+        say(f"     {deed['at']}  {deed['kind']:22} {deed['resource_arn']}")
+    if burst:
+        remark("and so on: the message has the whole timeline")
+
+    step(9, "The night comes, and the engineer repairs what was foretold")
+    night(lab, plan)
+    failed = [alert for alert in rest(lab, inbox) if alert["kind"] == "failure"]
+    for alert in failed:
+        say(f"   FAILURE: {alert['title']}")
+    patch = foretold[0]["patch"] if foretold else {}
+    if patch:
+        lab.client(patch["account_id"], "kms").put_key_policy(
+            KeyId=patch["target_arn"], PolicyName="default", Policy=json.dumps(patch["document"])
+        )
+        say("   the patch of the prediction is applied")
+    mended = [alert for alert in rest(lab, inbox) if alert["kind"] == "prediction"]
+    for alert in mended:
+        say(f"   {alert['title']}")
+
+    step(10, "AWS copies no missed point by itself: the backfill does, and a drill proves the way once more")
+    place = {"AWS_ENDPOINT_URL": lab.endpoint, "AWS_REGION": lab.region}
+    incident = failed[0]["incident_id"] if failed else "none"
+    filled = guardian("incidents", "backfill", incident, "--yes", "--wait", environment=place)
+    shown_output(f"guardian incidents backfill {incident} --yes --wait", filled.out or filled.err)
+    ended = [alert for alert in rest(lab, inbox) if alert["kind"] == "resolved"]
+    for alert in ended:
+        say(f"   RESOLVED: {alert['title']}")
+    vault = f"arn:aws:backup:{route.source_region}:{route.source}:backup-vault:{route.vault}"
+    drill = guardian("drill", "copy", vault, route.resource_arn, "--yes", "--format", "json", environment=place)
+    lab.idle()
+    job = json.loads(drill.out)["job_id"] if drill.out else ""
+    state = backup.describe_copy_job(CopyJobId=job.upper())["CopyJob"]["State"] if job else "not started"
+    say(f"   guardian drill copy: job {job} {state}")
+
+    changed = foretold[0]["changed"] if foretold else {}
+    truths = {
+        "the change was told before the copy that it broke, with its actor": [
+            (alert["outlook"], changed["action"], changed["actor"].endswith("/suite")) for alert in foretold
+        ]
+        == [("will-fail", "kms:PutKeyPolicy", True)],
+        "with the next run of the plan": bool(foretold) and foretold[0]["next_run"] > foretold[0]["at"],
+        "the night proved it": [alert["denied"]["action"] for alert in failed] == ["kms:CreateGrant"],
+        "the deletions are one incident of one actor, and it got louder": len({alert["incident_id"] for alert in burst}) == 1
+        and bool(burst) and burst[-1]["severity"] in ("high", "critical"),
+        "the repair was told as such, and the incident stayed open until a job": [alert["outlook"] for alert in mended]
+        == ["will-work"],
+        "the backfill copied what the night missed, and that ended the incident": filled.code == 0
+        and [alert["incident_id"] for alert in ended] == [incident],
+        "the drill's copy worked": state == "COMPLETED",
+    }  # fmt: skip
+    return judge(truths)
+
+
+def plan_of(lab: Lab, route: Route) -> str:
+    """A plan that backs the volume up every night and copies it."""
+    backup = lab.client(route.source, "backup", route.source_region)
+    copied = {
+        "DestinationBackupVaultArn": route.destination_vault_arn,
+        "Lifecycle": {"DeleteAfterDays": KEPT_DAYS},
+    }
+    rule: Json = {
+        "RuleName": "nightly",
+        "TargetBackupVaultName": route.vault,
+        "ScheduleExpression": "cron(0 5 * * ? *)",
+        "CopyActions": [copied],
+    }
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "invoices", "Rules": [rule]})["BackupPlanId"]
+    role = JOB_ROLE.format(account=route.source)
+    selection = {"SelectionName": "invoices", "IamRoleArn": role, "Resources": [route.resource_arn]}
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection=selection)
+    return plan
+
+
+def night(lab: Lab, plan: str) -> None:
+    """The plan runs: a backup, and its copy."""
+    lab.control("plan-run", {"account_id": lab.source, "region": lab.region, "plan_id": plan})
+    lab.idle()
+
+
+def points_of(lab: Lab, route: Route) -> list[str]:
+    backup = lab.client(route.source, "backup", route.source_region)
+    found = backup.list_recovery_points_by_backup_vault(BackupVaultName=route.vault, ByResourceArn=route.resource_arn)
+    return [point["RecoveryPointArn"] for point in found["RecoveryPoints"]]
+
+
+def shown_output(command: str, out: str) -> None:
+    say(f"   $ {command}")
+    for line in out.rstrip().splitlines():
+        say(f"   | {line}".rstrip())
+
+
 def broken(lab: Lab, name: str) -> Route:
     """A volume whose copies fail like those of the first night."""
     route = ebs_route(lab, name=name)
@@ -240,7 +369,7 @@ def judge(truths: dict[str, bool]) -> int:
 def main() -> int:
     remark("starting a local AWS with Backup Guardian deployed in it ...")
     with running_lab("demo-lab.log") as lab:
-        outcome = max(tell(lab), tell_more(lab))
+        outcome = max(tell(lab), tell_more(lab), tell_of_an_attack(lab))
     say(
         "\nThe same for events of your own: `make lab`, then `guardian replay --help`. Into your accounts: README.md, Deploy."
     )
