@@ -18,6 +18,8 @@ pub(super) enum Way {
     Through(String),
     /// He hands this role to a function, or changes the function that has it. Untrusted text.
     Passed(String),
+    /// He hands this role to a service that its trust policy lets in. Untrusted text.
+    Served(String),
     /// The trust policy of this role lets him in as he is. Untrusted text.
     Ajar(String),
     /// It depends on this. Untrusted text.
