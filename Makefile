@@ -32,7 +32,7 @@ PORT ?= 0
 COLD ?=
 THROUGHPUT ?=
 SWEEP ?=
-# Processor of `make build`: x86_64 or arm64.
+# Processor of `make build` and `make deploy`: x86_64 or arm64.
 ARCH ?= x86_64
 CONFIG_FILE ?= samconfig.toml
 PROPTEST_CASES_SOAK ?= 20000
@@ -43,8 +43,8 @@ PYTESTS := $(wildcard tests/lab/tests tests/templates tests/suite tests/least te
 TEMPLATES := template.yaml $(wildcard deploy/*.yaml)
 
 # Standard output of `make lab` is one line of JSON, and the demo tells its own story.
-.SILENT: lab demo binaries .venv/.stamp
-.PHONY: help demo test test-rust test-python pytest-suite pytest-beside check lint-templates tools build reproduce lab soak bench docs bless deploy clean binaries samples browser
+.SILENT: lab demo binaries deployable .venv/.stamp
+.PHONY: help demo test test-rust test-python pytest-suite pytest-beside check lint-templates tools build reproduce lab soak bench docs bless deploy deployable clean binaries samples browser
 
 help: ## this list
 	@echo 'Backup Guardian. A failed copy becomes one alert that names the cause.'
@@ -52,7 +52,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo 'First time here: make demo, then make build, then read samconfig.toml.example and make deploy.'
-	@echo 'Variables: PORT=4566 (lab), ARCH=arm64 (build), CONFIG_ENV=name, CONFIG_FILE=setup/samconfig.toml (deploy).'
+	@echo 'Variables: PORT=4566 (lab), ARCH=arm64 (build, deploy), CONFIG_ENV=name, CONFIG_FILE=setup/samconfig.toml (deploy).'
 
 # --- Environments: made again whenever what they are made from changes --------------------------------------------------
 
@@ -181,8 +181,11 @@ bless: .venv/.stamp binaries ## rewrite the expected outputs of the tests; read 
 	BLESS=1 $(PY) -m pytest tests/suite -k "cli or readme"
 	git --no-pager diff --stat
 
-deploy: build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (made from samconfig.toml.example, or by `guardian topology plan`)
-	@test -f '$(CONFIG_FILE)' || { echo '$(CONFIG_FILE) is missing: copy samconfig.toml.example and fill it in' >&2; exit 2; }
+# First of all, because what it finds would be found after minutes of building, or by nobody.
+deployable:
+	$(PYTHON) scripts/check_architecture.py --architecture '$(ARCH)' --config-file '$(CONFIG_FILE)' $(if $(CONFIG_ENV),--config-env '$(CONFIG_ENV)')
+
+deploy: deployable build .venv-tools/.stamp ## deploy template.yaml with samconfig.toml (made from samconfig.toml.example, or by `guardian topology plan`)
 	.venv-tools/bin/sam deploy --template-file template.yaml --config-file '$(CONFIG_FILE)' $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
 
 clean: ## remove what the verbs made

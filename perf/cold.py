@@ -104,9 +104,7 @@ def start(
         warm_processor=again_processor,
         init_processor=ready,
         memory=held,
-        handshakes=[
-            call.split(" ")[1] for when, call in log if when > at["event"] and call.startswith("handshake ")
-        ],
+        handshakes=[call.split(" ")[1] for when, call in log if when > at["event"] and call.startswith("handshake ")],
         calls=calls_of(log),
         last_calls=calls_of(last),
         told=next(alert_of(call.split(" ", 1)[1]) for _, call in log if call.startswith("sns:Publish")),

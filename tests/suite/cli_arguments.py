@@ -66,7 +66,7 @@ def _dashed(name: str) -> str:
 
 
 def _value(values: list[str], shape: Any, folder: Path) -> Any:
-    """Texts, lists, files, and the short form `a=1,b=2` of structures and maps."""
+    """Texts, lists, files, JSON, and the short form `a=1,b=2` of structures and maps, whose names have no blank."""
     if len(values) == 1 and values[0].startswith("file://"):
         text = read_file(values[0], folder)
         return json.loads(text) if shape.type_name in ("list", "structure", "map") else text
@@ -75,6 +75,9 @@ def _value(values: list[str], shape: Any, folder: Path) -> Any:
     (value,) = values
     if shape.type_name not in ("structure", "map"):
         return _scalar(value, shape)
+    if value.startswith("{"):
+        return json.loads(value)
+    assert " " not in value, f"the short form takes no blank: {value}"
     pairs: dict[str, list[str]] = {}
     for part in value.split(","):
         name, sign, rest = part.partition("=")

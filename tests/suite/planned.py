@@ -38,7 +38,7 @@ def answers(lab: Lab, unit: str, root: str, due: datetime) -> Json:
         "backup": {
             "account": lab.backup,
             "region": lab.region,
-            "break_glass_principal": f"arn:aws:iam::{lab.backup}:role/two-people-and-a-safe",
+            "break_glass_principal": f"arn:aws:iam::{lab.backup}:user/two-people-and-a-safe",
             "lock": {"mode": "compliance", "acknowledgement": "nobody can undo this lock", "grace_days": 3, "min_days": KEPT_DAYS},
         },
         "policies": [

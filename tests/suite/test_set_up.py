@@ -90,6 +90,7 @@ STATEMENTS: dict[str, dict[str, Without]] = {
     "backups-protect-copies": {
         "Copies": without("backup-account-deletion-denied"),
         "VaultsAndKeys": without("backup-account-key-deletion-denied"),
+        "Grants": without("backup-account-key-deletion-denied"),
         # Without it anybody is the break-glass role, whom the other statement leaves alone.
         "Roles": without("backup-account-key-deletion-denied"),
         "Watching": without("guardian-silencing-denied"),

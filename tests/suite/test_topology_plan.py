@@ -424,11 +424,14 @@ def test_the_script_does_every_step_in_its_order_with_the_right_profile(shell: S
     assert ended.stdout.splitlines()[-1].endswith("--backup-account 222222222222")
 
 
-def test_a_stack_set_that_is_there_is_no_error_and_an_account_that_it_left_out_is_one(shell: Shell) -> None:
+def test_a_stack_set_that_is_there_is_told_at_the_end_and_an_account_that_it_left_out_is_an_error(shell: Shell) -> None:
     ended = shell.run(there="source-backup")
-    assert ended.returncode == 0, ended.stderr
-    (renew,) = re.findall(r"this makes it so: (aws cloudformation update-stack-set .*)", ended.stdout)
+    assert ended.returncode == 1 and "All steps are done" not in ended.stdout
+    # By the last step, although that one was none of the StackSet.
+    assert shell.called()[-1][1].startswith("cloudformation deploy")
+    (renew,) = re.findall(r"this makes it so: AWS_PROFILE=m (aws cloudformation update-stack-set .*)", ended.stderr)
     request(shlex.split(renew)[1:], shell.folder)
+    assert "is not done" not in ended.stderr and "was not done" not in ended.stderr
     ended = shell.run(left_out="source-backup")
     assert ended.returncode != 0 and "111111111111\teu-west-1\tFAILED\tit is there" in ended.stderr
     (again, further) = re.findall(r'sh "setup/commands.sh" (\d+)', ended.stderr)[::-1]

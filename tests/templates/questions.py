@@ -35,13 +35,15 @@ ROLE = [f"iam:{one}" for one in (
     "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy",
 )]  # fmt: skip
 USER = [f"iam:{one}" for one in (
-    "AttachUserPolicy", "CreateAccessKey", "CreateLoginProfile", "DeactivateMFADevice", "DeleteUser", "EnableMFADevice",
-    "PutUserPermissionsBoundary", "PutUserPolicy", "UpdateLoginProfile", "UpdateUser",
+    "AttachUserPolicy", "CreateAccessKey", "CreateLoginProfile", "DeactivateMFADevice", "DeleteAccessKey", "DeleteLoginProfile", "DeleteUser",
+    "DeleteUserPermissionsBoundary", "DeleteUserPolicy", "DetachUserPolicy", "EnableMFADevice", "PutUserPermissionsBoundary", "PutUserPolicy",
+    "UpdateAccessKey", "UpdateLoginProfile", "UpdateUser",
 )]  # fmt: skip
 RULE = [f"events:{one}" for one in ("DeleteRule", "DisableRule", "PutRule", "PutTargets", "RemoveTargets")]
 LEAVING = ["account:CloseAccount", "organizations:LeaveOrganization"]
 SERVICE_SIDE = [
-    "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImage", "rds:DeleteDBClusterSnapshot", "rds:DeleteDBSnapshot",
+    "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImage", "fsx:DeleteBackup", "rds:DeleteDBClusterSnapshot",
+    "rds:DeleteDBSnapshot",
 ]  # fmt: skip
 
 
@@ -192,12 +194,15 @@ def of_backup_account() -> list[Question]:
     watching = [one.replace(SOURCE, BACKUP) for one in WATCHING]
     ours, theirs = rule(BACKUP, "backup-guardian-problem-events"), rule(BACKUP, "another")
     ends = [*POINTS, *SERVICE_SIDE, *LEAVING, "backup:UpdateGlobalSettings"]
+    through = {"kms__ViaService": f"lambda.{REGION}.amazonaws.com"}
     return [
         *ask(False, [*anybody, *glass, *deployer], ends, vault(BACKUP, "central-backups"), by),
         *ask(False, [*anybody, *deployer], changes, vault(BACKUP, "central-backups"), by),
         *ask(True, glass, changes, vault(BACKUP, "central-backups"), by),
         *ask(False, [*anybody, *deployer], keys, key(BACKUP), by),
         *ask(True, glass, keys, key(BACKUP), by),
+        *ask(True, anybody[0], "kms:RevokeGrant", key(BACKUP), by, **through),
+        *ask(False, anybody[0], ENDS_KEY, key(BACKUP), by, **through),
         *ask(True, anybody, ["backup:StartCopyJob", "backup:StartRestoreJob"], vault(BACKUP, "central-backups"), by),
         *ask(False, anybody[0], ROLE, roles, by),
         *ask(False, [*anybody, *glass, *deployer], "iam:CreateRole", roles, by),

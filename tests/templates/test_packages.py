@@ -13,9 +13,10 @@ from pathlib import Path
 
 import build_functions
 import build_twice
+import check_architecture
 import pytest
 
-from .deployed import ROOT
+from .deployed import ROOT, load
 
 
 def objdump(folder: Path, *versions: str) -> None:
@@ -122,6 +123,60 @@ def test_a_package_that_tells_where_it_was_built_is_refused(tmp_path: Path) -> N
 def test_a_missing_target_is_said_in_one_line() -> None:
     with pytest.raises(build_functions.BuildError, match="`sparc-none` is not installed"):
         build_functions.check_target("sparc-none", ROOT)
+
+
+DEPLOYED = """
+[default.deploy.parameters]
+parameter_overrides = ["OrganizationId=o-exampleorgid", "Architecture=arm64"]
+[text.deploy.parameters]
+parameter_overrides = 'OrganizationId=o-exampleorgid Architecture="arm64"'
+[pairs.deploy.parameters]
+parameter_overrides = "ParameterKey=Regions,ParameterValue=eu-west-1 ParameterKey=Architecture,ParameterValue=arm64"
+[everywhere.global.parameters]
+parameter_overrides = "Architecture=arm64"
+[silent.deploy.parameters]
+parameter_overrides = ["OrganizationId=o-exampleorgid", "MyArchitecture=arm64"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "processor"),
+    [
+        ("default", "arm64"),
+        ("text", "arm64"),
+        ("pairs", "arm64"),
+        ("everywhere", "arm64"),
+        ("silent", "x86_64"),
+        ("none", "x86_64"),
+    ],
+)
+def test_what_is_not_built_for_the_processor_of_the_parameters_is_not_deployed(
+    tmp_path: Path, environment: str, processor: str
+) -> None:
+    file = tmp_path / "samconfig.toml"
+    file.write_text(DEPLOYED, encoding="utf-8")
+    other = "x86_64" if processor == "arm64" else "arm64"
+    assert check_architecture.problem(file, environment, processor) is None
+    said = check_architecture.problem(file, environment, other)
+    assert said and f"Architecture={processor}, and ARCH={other}" in said and f"export ARCH={processor}" in said
+
+
+def test_make_deploy_looks_at_the_processor_before_it_builds(tmp_path: Path) -> None:
+    assert load("guardian")["Parameters"]["Architecture"]["Default"] == check_architecture.DEFAULT
+    shown = subprocess.run(["make", "--dry-run", "deploy"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert 0 <= shown.index("scripts/check_architecture.py") < shown.index("scripts/build_functions.py")
+    for name, text, says in (
+        ("absent.toml", None, "absent.toml is missing: copy samconfig.toml.example"),
+        ("broken.toml", "[default", "broken.toml cannot be read as TOML"),
+        ("arm64.toml", DEPLOYED, "Architecture=arm64, and ARCH=x86_64 would be built"),
+    ):
+        file = tmp_path / name
+        if text:
+            file.write_text(text, encoding="utf-8")
+        stopped = subprocess.run(
+            ["make", "deployable", f"CONFIG_FILE={file}", "ARCH=x86_64"], cwd=ROOT, capture_output=True, text=True
+        )
+        assert stopped.returncode == 2 and says in stopped.stderr, stopped.stderr
 
 
 def test_the_shipped_profile_unwinds() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from lab.aws.evaluator import ALLOWED
 
+from .deployed import as_list
 from .questions import ANYBODY, DEPLOYER, ROLE, ask, of, questions
 from .rendered import BACKUP, Rendering, documents, mutants, template
 from .rendered import GIVEN as PARAMETERS
@@ -34,12 +35,17 @@ ROLES: dict[str, dict[str, list[str]]] = {
     "source-backup": {"JobRole": CARRIES_BACKUPS, "VolumeDefaultRole": [], "TablesRole": []},
     "management-account": {},
 }
-# What must outlive its stack: without it backups or copies are gone, or nobody can read or change them.
+# What must outlive its stack: without it backups or copies are gone, or nobody can make, read or change them.
 KEPT = {
     "backup-account": {"VaultKey", "Vault", "AirGappedVault", "BreakGlassRole"},
-    "source-backup": {"VaultKey", "Vault", "VolumeKey"},
+    "source-backup": {"VaultKey", "VaultAlias", "Vault", "VolumeKey", "JobRole"},
     "management-account": set(),
 }
+# And what stays even where its first stack is rolled back, with what is made last therefore: nothing after it can fail.
+STAYS = {"backup-account": {"VaultKey", "Vault"}, "source-backup": {"VolumeKey"}, "management-account": set()}
+LAST = {"backup-account": "Vault", "source-backup": "VolumeDefault"}
+# The key of the copies stays, too, so only what is nothing without it comes after it; a stack needs one thing in any case.
+BESIDE = {"VaultKey": {"VaultKeyAlias", "Vault"}, "Vault": set(), "VolumeDefault": {"Marker"}}
 
 GIVEN = documents()
 
@@ -94,9 +100,48 @@ def test_a_role_has_the_policies_that_are_written_here_and_no_other(name: str) -
 def test_what_backups_need_outlives_its_stack(name: str) -> None:
     resources = template(name)["Resources"].items()
     policies = {key: (one.get("DeletionPolicy"), one.get("UpdateReplacePolicy")) for key, one in resources}
-    assert {key: both for key, both in policies.items() if any(both)} == dict.fromkeys(
-        KEPT[name], ("RetainExceptOnCreate", "Retain")
-    )
+    assert {key: both for key, both in policies.items() if any(both)} == {
+        key: ("Retain" if key in STAYS[name] else "RetainExceptOnCreate", "Retain") for key in KEPT[name]
+    }
+
+
+def waits_for(resources: dict[str, Any], logical_id: str) -> set[str]:
+    """What CloudFormation makes before it: by DependsOn and by references, in its metadata, too."""
+    found: set[str] = set()
+
+    def look(value: Any) -> None:
+        match value:
+            case {"Ref": str(one)}:
+                found.add(one)
+            case {"Fn::GetAtt": str(one) | [str(one), *_]}:
+                found.add(one.partition(".")[0])
+            case {"Fn::Sub": str(text)}:
+                found.update(one.partition(".")[0] for one in re.findall(r"\$\{([^}]+)\}", text))
+            case dict() | list():
+                for one in value.values() if isinstance(value, dict) else value:
+                    look(one)
+
+    body = resources[logical_id]
+    look([body.get("Properties"), body.get("Metadata")])
+    direct = {*found, *as_list(body.get("DependsOn", []))} & resources.keys()
+    return direct.union(*(waits_for(resources, one) for one in direct))
+
+
+@pytest.mark.parametrize(
+    ("name", "logical_id"), [*LAST.items(), ("backup-account", "VaultKey")], ids=lambda given: given
+)
+def test_what_no_rollback_takes_back_is_made_when_nothing_else_can_fail(name: str, logical_id: str) -> None:
+    resources = template(name)["Resources"]
+    assert resources.keys() - waits_for(resources, logical_id) == {logical_id} | BESIDE[logical_id]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_nothing_depends_on_what_its_condition_may_leave_out(name: str) -> None:
+    """By https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-condition.html it would not be made either."""
+    resources = template(name)["Resources"]
+    for key, one in resources.items():
+        for named in as_list(one.get("DependsOn", [])):
+            assert resources[named].get("Condition") in (None, one.get("Condition")), f"{key} depends on {named}"
 
 
 @pytest.mark.parametrize("policy", ["SourcePolicy", "BackupAccountPolicy"])

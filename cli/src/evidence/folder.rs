@@ -95,6 +95,12 @@ impl Folder {
         self.answers.iter().filter_map(|answer| answer.at).max()
     }
 
+    /// The same of a folder that was written to its end.
+    pub(crate) fn whole(&self) -> anyhow::Result<Timestamp> {
+        let told = self.asked.as_ref().and_then(|_| self.recorded_at());
+        told.context("the evidence has no manifest.json that names its accounts and Regions: `guardian collect` writes it last, so it did not come to its end; collect again")
+    }
+
     /// What was looked at.
     pub(crate) fn places(&self) -> Looked {
         if let Some((accounts, regions)) = &self.asked {

@@ -34,19 +34,23 @@ Without --out the page is printed and nothing is written.
 The answers are JSON, backup-guardian/topology-answers/v1. `--example` prints
 some. What must be said has a *; the rest has the default that is told here:
   organization:  id*, root_id*, management_account*
-  regions*:      where backups are made; roles are made in the first
+  regions*:      where backups are made; roles are made in the first, which
+                 must stay the first when others come
   sources:       targets*: units, or the root for every account
                  vault \"local-backups\", role \"backup-jobs\", make_vault, make_role
                  make_volume_key, volumes_use_the_key: all true; for what is
                  there already false; volume_key_alias \"volumes\"
-  backup:        account*; break_glass_principal*: who alone may open the vault
+                 role with its path where make_role is false
+  backup:        account*; break_glass_principal*: the user who alone may open
+                 the vault, with a second factor
                  region: all copies go there; without it each Region has a vault
                  vault \"central-backups\", admit: paths, default the organization
                  break_glass_role, copy_back_role, air_gapped_vault,
                  notification_email
   backup.lock:   mode \"governance\", or \"compliance\" with
                  acknowledgement \"nobody can undo this lock\"; grace_days 14
-                 min_days, max_days: by default all copies of the policies fit
+                 min_days, max_days: by default all copies of the policies fit,
+                 and in what cannot be undone nothing longer
   policies*:     for each: name \"backups\", targets as of the sources,
                  tag {key \"backup\", values [\"daily\"]}
                  daily, weekly, monthly {schedule, keep_days, keep_copies_days};

@@ -30,11 +30,12 @@ async fn folder(dir: &Path) -> anyhow::Result<Seen> {
     let Some(first) = regions.first() else {
         anyhow::bail!("{} holds nothing of any account and Region: was it made by `guardian collect`?", input::name(dir));
     };
-    let now = folder.recorded_at().unwrap_or(Timestamp::UNIX_EPOCH);
+    let as_of = folder.recorded_at();
+    let now = as_of.unwrap_or(Timestamp::UNIX_EPOCH);
     let (_, settings) = for_reading().context("the environment cannot be used")?;
     let readers = Readers::over(folder);
     let organization = readers.organization_inventory(first, now).await;
-    let mut seen = Seen { regions: regions.iter().cloned().collect(), backup_accounts: settings.backup_accounts, ..Seen::default() };
+    let mut seen = Seen { as_of, regions: regions.iter().cloned().collect(), backup_accounts: settings.backup_accounts, ..Seen::default() };
     seen.add_organization(&organization);
     if let Some(management) = seen.management_account.clone() {
         for region in &regions {

@@ -4,9 +4,11 @@ use anyhow::bail;
 use clap::Args;
 use guardian_core::report::sweep::{MOST_ROWS, Overview, terminal_findings};
 use guardian_core::topology::OfTopology;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::machine;
+use crate::evidence::Folder;
 use crate::output::{Exit, Format, Output};
 use crate::preflight::{self, Findings};
 use crate::sweep::{self, Sweeping};
@@ -71,6 +73,7 @@ impl VerifyArguments {
                 "`--evidence` is a file: routes are judged by a folder that `guardian collect` made; `guardian topology graph` draws a report"
             );
         }
+        let as_of = evidence.map(Folder::open).transpose()?.map(|folder| folder.whole()).transpose()?;
         let Some(routes) = Box::pin(preflight::judged(evidence, &self.sweeping.places)).await? else { return Ok(Exit::CouldNotTell) };
         let Some(swept) = Box::pin(self.sweeping.judge(None)).await? else { return Ok(Exit::CouldNotTell) };
         let mut checks = OfTopology::before(Overview::gather());
@@ -79,8 +82,11 @@ impl VerifyArguments {
         let (of_routes, of_checks) = (preflight::exit(&routes), sweep::exit(&checks));
         let exit = both(of_routes, of_checks);
         if output.json(Format::Text) {
-            output.print(&format!("{:#}", machine_form(exit, &routes, &checks)))?;
+            output.print(&format!("{:#}", machine_form(exit, as_of, &routes, &checks)))?;
         } else {
+            if let Some(at) = as_of {
+                output.print(&format!("As of {}, when the evidence was collected.", at.strftime("%Y-%m-%d %H:%M UTC")))?;
+            }
             output.print(&text(exit, of_routes, &routes, of_checks, &checks, output))?;
         }
         Ok(exit)
@@ -105,7 +111,13 @@ fn text(exit: Exit, of_routes: Exit, routes: &Findings, of_checks: Exit, checks:
     };
     let failed = count(checks, guardian_core::compliance::Status::Fail);
     let (passed, unknown) = (count(checks, guardian_core::compliance::Status::Pass), checks.unknown_outcomes());
-    let told = format!("{passed} checks pass, {failed} fail, {unknown} could not be answered.");
+    let unsure = checks
+        .checks
+        .iter()
+        .filter(|(_, line)| line.outcomes.get(&guardian_core::compliance::Status::Unknown).is_some_and(|count| *count > 0));
+    let unsure = unsure.map(|(code, line)| format!("{code} {}", line.check)).collect::<Vec<_>>().join(", ");
+    let unsure = if unsure.is_empty() { unsure } else { format!(" ({unsure}: `guardian sweep` says why)") };
+    let told = format!("{passed} checks pass, {failed} fail, {unknown} could not be answered{unsure}.");
     let routes = preflight::text(routes);
     let findings = terminal_findings(checks, output.look(), MOST_ROWS);
     format!("{first}\n\nROUTES\n{}\n\nCHECKS\n{told}\n{findings}", routes.trim_end())
@@ -115,7 +127,7 @@ fn count(checks: &Overview, status: guardian_core::compliance::Status) -> u64 {
     checks.totals.outcomes.get(&status).copied().unwrap_or_default()
 }
 
-fn machine_form(exit: Exit, routes: &Findings, checks: &Overview) -> Value {
+fn machine_form(exit: Exit, as_of: Option<Timestamp>, routes: &Findings, checks: &Overview) -> Value {
     use guardian_core::compliance::Status;
     let findings = checks.findings.iter().map(|finding| {
         let (found, subject) = (&finding.found, &finding.found.outcome.subject);
@@ -135,8 +147,9 @@ fn machine_form(exit: Exit, routes: &Findings, checks: &Overview) -> Value {
     let more = checks.findings.total().saturating_sub(findings.len() as u64);
     let unread =
         checks.not_evaluated.iter().map(|part| known(json!({"account_id": part.account_id, "region": part.region, "gaps": part.gaps})));
-    json!({
+    known(json!({
         "verdict": word(exit),
+        "as_of": as_of,
         "routes": preflight::json(routes),
         "checks": {
             "failed": count(checks, Status::Fail),
@@ -147,7 +160,7 @@ fn machine_form(exit: Exit, routes: &Findings, checks: &Overview) -> Value {
         "findings_not_listed": more,
         "not_evaluated": unread.collect::<Vec<_>>(),
         "organization_gaps": checks.organization_gaps,
-    })
+    }))
 }
 
 /// What is not known is absent.

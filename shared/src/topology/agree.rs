@@ -47,7 +47,7 @@ fn taken(name: &str) -> Option<&'static str> {
     TAKEN.into_iter().find(|(with, _)| begins(with)).map(|(_, why)| why)
 }
 
-/// Every role has a name of its own, and who breaks the glass is none of them.
+/// Every role has a name of its own.
 fn roles(answers: &Answers, problems: &Problems) {
     let backup = &answers.backup;
     let named = [
@@ -71,19 +71,6 @@ fn roles(answers: &Answers, problems: &Problems) {
                 format!("who may open the vault must not be what AWS Backup {does} with; give one of the two another name"),
             );
         }
-    }
-    let principal = &backup.break_glass_principal;
-    let Some(name) = principal.role_name() else { return };
-    let wrong = |field: &str| format!("is `{principal}`, whose name is that of `{field}`");
-    if let Some((field, _)) = named.into_iter().find(|(_, other)| same_role(name, other)) {
-        problems.add(
-            "backup.break_glass_principal",
-            wrong(field),
-            "nobody would get into the break-glass role by it, for this role is only made by these stacks; name the user or role that people take",
-        );
-    } else if let Some(why) = taken(name) {
-        let remedy = format!("{why}, and no person is meant by it; name the user or role that people take");
-        problems.add("backup.break_glass_principal", format!("is `{principal}`"), remedy);
     }
 }
 

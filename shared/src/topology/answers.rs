@@ -145,7 +145,8 @@ const ROLE: &str = "the name of a role, without its path: 1 to 64 letters, digit
 const UNIT: &str = "an organizational unit such as `ou-ab12-11111111`, or the root such as `r-ab12` for every account";
 const TARGET: &str = "an organizational unit, an account, or the root for every account";
 const EMAIL: &str = "an e-mail address";
-const IDENTITY: &str = "the ARN of a user or role of the backup account who may break the glass, such as `arn:aws:iam::222222222222:role/two-people-and-a-safe`";
+const PATH_ROLE: &str = "the name of a role, 1 to 64 letters, digits or `_+=,.@-`; of one that is there with its path, such as `service-role/AWSBackupDefaultServiceRole`";
+const GLASS: &str = "the ARN of a user of the backup account who may break the glass with a second factor, which no session of a role has, such as `arn:aws:iam::222222222222:user/two-people-and-a-safe`";
 const CRON: &str = "a cron expression (UTC) such as `cron(0 5 ? * * *)`, with `?` for the day of the month or for the day of the week";
 
 impl Answers {
@@ -190,7 +191,7 @@ fn whole(form: &Form<'_>, problems: &Problems) -> Option<Answers> {
     form.text("schema", &format!("`{ANSWERS_SCHEMA}`"), |text| (text == ANSWERS_SCHEMA).then_some(()));
     let organization = organization(&form.object("organization"));
     let regions = form.texts("regions", REGION, true, names::region);
-    let sources = sources(&form.object("sources"));
+    let sources = sources(&form.object("sources"), problems);
     let policies = policies(form, &sources.targets, problems);
     let backup = backup(&form.object("backup"), &policies, problems);
     let guardian = guardian(&form.object("guardian"), &regions);
@@ -211,13 +212,19 @@ fn organization(form: &Form<'_>) -> Option<OrganizationIds> {
     Some(OrganizationIds { id: id?, root_id: root_id?, management_account: management_account? })
 }
 
-fn sources(form: &Form<'_>) -> Sources {
+fn sources(form: &Form<'_>, problems: &Problems) -> Sources {
     form.only(&["targets", "vault", "role", "volume_key_alias", "make_vault", "make_role", "make_volume_key", "volumes_use_the_key"]);
     let make_volume_key = form.flag("make_volume_key", true);
+    let (make_role, role) = (form.flag("make_role", true), form.text_or("role", PATH_ROLE, "backup-jobs", names::role_with_path));
+    if make_role && role.contains('/') {
+        let remedy =
+            "the stack makes roles without a path; write `false` for `sources.make_role` if every account has it, else a name without";
+        problems.add(form.at("role"), format!("is `{role}`"), remedy);
+    }
     Sources {
         targets: form.texts("targets", UNIT, true, names::unit_or_root),
         vault: form.text_or("vault", VAULT, "local-backups", names::vault),
-        role: form.text_or("role", ROLE, "backup-jobs", names::role),
+        role,
         volume_key_alias: form.text_or(
             "volume_key_alias",
             "an alias without `alias/`: letters, digits, `/`, `_` or `-`",
@@ -225,7 +232,7 @@ fn sources(form: &Form<'_>) -> Sources {
             names::key_alias,
         ),
         make_vault: form.flag("make_vault", true),
-        make_role: form.flag("make_role", true),
+        make_role,
         make_volume_key,
         volumes_use_the_key: form.flag("volumes_use_the_key", make_volume_key),
     }
@@ -245,14 +252,14 @@ fn backup(form: &Form<'_>, policies: &[BackupPolicy], problems: &Problems) -> Op
         "notification_email",
     ]);
     let account = form.text("account", ACCOUNT, names::account);
-    let principal = form.text("break_glass_principal", IDENTITY, names::identity);
+    let principal = form.text("break_glass_principal", GLASS, names::user);
     if let (Some(account), Some(of)) = (&account, principal.as_ref().and_then(Arn::account))
         && *account != of
     {
         problems.add(
             form.at("break_glass_principal"),
             format!("belongs to account {of}, and `{}` is {account}", form.at("account")),
-            "name a user or role of the backup account: who takes an account that is attacked must not get at its copies",
+            "name a user of the backup account: who takes an account that is attacked must not get at its copies",
         );
     }
     let region = form.maybe("region", REGION, names::region);
@@ -315,7 +322,11 @@ fn lock(form: &Form<'_>, policies: &[BackupPolicy], air_gapped: bool, problems: 
     let shortest = copies(policies).map(|(_, kept)| kept).min().unwrap_or(1);
     let longest = copies(policies).map(|(_, kept)| kept).max().unwrap_or(1);
     let min_days = form.number("min_days", days, 1, LONGEST_DAYS).unwrap_or(shortest);
-    let max_days = form.number("max_days", days, 1, LONGEST_DAYS).unwrap_or_else(|| longest.max(min_days).max(3650));
+    let max_days = form.number("max_days", days, 1, LONGEST_DAYS).unwrap_or_else(|| {
+        // What nobody can undo takes no more than the policies keep.
+        let longest = longest.max(min_days);
+        if for_good.is_some() { longest } else { longest.max(3650) }
+    });
     if max_days < min_days {
         problems.add(form.at("max_days"), format!("is `{max_days}`"), format!("it must be at least `min_days`, {min_days}"));
     }

@@ -16,7 +16,7 @@ pub fn example() -> Value {
         "backup": {
             "account": "222222222222",
             "region": "eu-central-1",
-            "break_glass_principal": "arn:aws:iam::222222222222:role/two-people-and-a-safe",
+            "break_glass_principal": "arn:aws:iam::222222222222:user/two-people-and-a-safe",
             "lock": {"mode": "governance", "min_days": 7},
         },
         "policies": [{

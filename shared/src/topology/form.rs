@@ -47,7 +47,11 @@ pub(super) struct Form<'a> {
 fn shown(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let cut = text.chars().take(64).collect::<String>();
-    if cut.len() < text.len() { format!("is `{cut}…`") } else { format!("is `{cut}`") }
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    // What looks like ASCII and is not would read like what is expected.
+    let escaped = cut.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }).collect::<String>();
+    let also = if escaped == cut { "" } else { ", with letters that are not ASCII" };
+    format!("is `{escaped}{more}`{also}")
 }
 
 /// What is expected of a text: what has its letters, and is none in JSON, would otherwise be refused with the words that it is.

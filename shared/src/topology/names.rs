@@ -1,5 +1,7 @@
 //! What the templates take: the same as their `AllowedPattern`, which a test compares at the edges.
 
+use jiff::Timestamp;
+
 use crate::arn::{AccountId, Arn, Region};
 use crate::coverage::Schedule;
 
@@ -101,6 +103,14 @@ pub(super) fn role(text: &str) -> Option<String> {
     (sized(text, 1, 64) && all(text, |c| word(c) || "+=,.@-".contains(c))).then(|| text.to_owned())
 }
 
+/// A role that is there, which may have a path.
+pub(super) fn role_with_path(text: &str) -> Option<String> {
+    let (path, name) = text.rsplit_once('/').map_or(("", text), |(path, name)| (path, name));
+    let part = |part: &str| !part.is_empty() && all(part, |c| word(c) || "+=,.@-".contains(c));
+    let fits = path.len() <= 128 && (path.is_empty() || path.split('/').all(part));
+    (fits && !text.starts_with('/') && role(name).is_some()).then(|| text.to_owned())
+}
+
 pub(super) fn key_alias(text: &str) -> Option<String> {
     // `alias/aws/` is for keys that AWS manages.
     let fits = sized(text, 1, 200) && all(text, |c| word(c) || "/-".contains(c)) && !text.starts_with("aws/");
@@ -129,21 +139,25 @@ pub(super) fn cron(text: &str) -> Option<String> {
     let fits = all(inside, |c| c.is_ascii_alphanumeric() || " ,*/?#-".contains(c));
     let fields = inside.split_ascii_whitespace().collect::<Vec<_>>();
     let one_left_open = (fields.get(2) == Some(&"?")) != (fields.get(4) == Some(&"?"));
-    (fits && one_left_open && Schedule::parse(text, None).is_ok()).then(|| text.to_owned())
+    // One that names the 31st of February never runs.
+    let runs = |schedule: Schedule| schedule.next_after(Timestamp::UNIX_EPOCH).is_some();
+    (fits && one_left_open && Schedule::parse(text, None).is_ok_and(runs)).then(|| text.to_owned())
 }
 
 /// It goes as it is into a text between quotation marks, which the SAM CLI reads once more.
 pub(super) fn email(text: &str) -> Option<String> {
-    let whole = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "\"\\".contains(c));
+    // ASCII alone: a letter that looks like another one, or that turns the line around, would send alerts elsewhere than people read.
+    let whole = text.len() <= 254 && all(text, |c| c.is_ascii_graphic() && !"\"\\".contains(c));
     let (name, host) = text.split_once('@')?;
     let dotted = host.split_once('.').is_some_and(|(first, rest)| !first.is_empty() && !rest.is_empty());
     (whole && !name.is_empty() && !host.contains('@') && dotted).then(|| text.to_owned())
 }
 
-/// A user or a role.
-pub(super) fn identity(text: &str) -> Option<Arn> {
+/// A user: a session of a role never has the second factor that the break-glass role asks for
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html>).
+pub(super) fn user(text: &str) -> Option<Arn> {
     let arn = Arn::parse(text).ok().filter(|arn| arn.as_str() == text)?;
-    let name = arn.resource().strip_prefix("user/").or_else(|| arn.resource().strip_prefix("role/"))?;
+    let name = arn.resource().strip_prefix("user/")?;
     let fits = arn.service() == "iam"
         && arn.region().is_none()
         && arn.account().is_some_and(|id| account(id.as_str()).is_some())

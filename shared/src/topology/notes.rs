@@ -1,5 +1,7 @@
 //! What of the answers does not fit what was seen, and what somebody should know before the first step.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::answers::{Answers, LockMode};
 use super::form::Problem;
 use super::names;
@@ -123,21 +125,45 @@ fn spelling(answers: &Answers, notes: &mut Vec<String>) {
     }));
 }
 
+/// Service control policies that one target can have beside others: AWS Organizations takes a handful, that which allows everything among them.
+const MOST_ATTACHED: usize = 3;
+
+/// Targets to which many policies are attached: those of one list of targets share one, those of others bring their own.
+fn attached(answers: &Answers, notes: &mut Vec<String>) {
+    if !answers.protect.sources {
+        return;
+    }
+    let lists = answers.policies.iter().map(|policy| &policy.targets).collect::<BTreeSet<_>>();
+    let mut counted = BTreeMap::<&String, usize>::new();
+    for target in lists.into_iter().flat_map(|list| list.iter().collect::<BTreeSet<_>>()) {
+        *counted.entry(target).or_default() += 1;
+    }
+    notes.extend(counted.into_iter().filter(|(_, count)| *count > MOST_ATTACHED).map(|(target, count)| {
+        format!(
+            "{count} service control policies would be attached to `{target}`, one for each list of targets that has it, and AWS Organizations takes a handful for one target: the last steps may fail with their backup policies. Give policies the same `targets`, or name units below."
+        )
+    }));
+}
+
 /// What no step does.
 pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some(at) = seen.as_of {
+        notes.push(format!("What is there already is as of {}. What was changed since is not known.", at.strftime("%Y-%m-%d %H:%M UTC")));
+    }
     targets(answers, seen, &mut notes);
+    attached(answers, &mut notes);
     spelling(answers, &mut notes);
     notes.extend([
         "On the machine: version 2 of the AWS CLI, and for `make deploy` a Rust toolchain (rustup), a C compiler, Python 3.11 or later with venv, and make.".to_owned(),
         format!(
-            "The guardian reserves 23 concurrent executions of Lambda in account {}, beside the 100 that AWS keeps unreserved. Where the account has a lower quota, as new ones have, ask for more, or take the line `ReserveConcurrency=no` of samconfig.toml in for the time being.",
+            "The guardian reserves 25 concurrent executions of Lambda in account {}, beside the 100 that AWS keeps unreserved. Where the account has a lower quota, as new ones have, ask for more, or take the line `ReserveConcurrency=no` of samconfig.toml in for the time being.",
             answers.guardian.account
         ),
         "AWS sends e-mails to confirm, one for the alerts, one for the alarms about the guardian itself, and one for the notifications of the central vault where `backup.notification_email` is given. Until they are confirmed nobody hears anything.".to_owned(),
         "A CloudTrail trail with management events, those of AWS KMS included, must see every account and Region with backups or copies: the refused calls that explain a failed copy are recorded there.".to_owned(),
         format!(
-            "Somebody must be able to break the glass: {} takes the role `{}` with a second factor. Without it nobody can change the central vault once its stack is there. It must exist before that stack is made: IAM refuses to trust whom it does not know.",
+            "Somebody must be able to break the glass: {} takes the role `{}` with a second factor. Without it nobody can change the central vault once its stack is there. It must exist before that stack is made: IAM refuses to trust whom it does not know. Give it its password and its second factor before the last step: the service control policies let nobody do that afterwards.",
             answers.backup.break_glass_principal, answers.backup.break_glass_role
         ),
         format!(
@@ -151,10 +177,21 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
             answers.backup.break_glass_principal, answers.backup.break_glass_role, answers.backup.account
         ));
     }
+    if let Some(vault) = &answers.backup.air_gapped_vault {
+        notes.push(format!(
+            "The air-gapped vault `{vault}` is made and locked for good (retention of {} to {} days), and no policy of this plan copies into it: what shall lie there needs a plan of its own.",
+            answers.backup.lock.min_days, answers.backup.lock.max_days
+        ));
+    }
+    if answers.guardian.account == answers.backup.account {
+        notes.push(
+            "The guardian lives in the backup account: the service control policy there keeps its key as it is, too, so a change of that key, or the end of its stack, needs the break-glass role. An account of its own for the guardian spares that.".to_owned(),
+        );
+    }
     if answers.backup.lock.mode == LockMode::Compliance {
         notes.push(format!(
-            "The lock of the central vault is in compliance mode: {} days after its stack was made nobody can take it away any more. See copies arrive before that, and the accounts' bills.",
-            answers.backup.lock.grace_days
+            "The lock of the central vault is in compliance mode: {} days after its stack was made nobody can take it away any more. See copies arrive before that, and the accounts' bills. Whoever may copy into the vault can then store copies for up to {} days (`backup.lock.max_days`) that nobody can delete.",
+            answers.backup.lock.grace_days, answers.backup.lock.max_days
         ));
     }
     if answers.sources.targets.contains(&answers.organization.root_id) {
@@ -167,6 +204,17 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
                 answers.sources.vault
             ));
         }
+    }
+    if answers.delegated_administrator.as_ref() == Some(&answers.backup.account) {
+        notes.push(format!(
+            "Account {} keeps the copies and is the delegated administrator of AWS Backup, too: who takes it over has the copies and may be given the backup policies. Another account for the second office keeps the two apart.",
+            answers.backup.account
+        ));
+    }
+    if answers.protect.sources
+        && answers.policies.iter().any(|policy| policy.targets.iter().any(|one| one == answers.organization.management_account.as_str()))
+    {
+        notes.push("No service control policy binds the management account, not even where it is named: its administrators may delete its backups.".to_owned());
     }
     if let Some(id) = &answers.delegated_administrator {
         notes.push(format!(
@@ -181,9 +229,9 @@ pub(super) fn to_know(answers: &Answers, seen: &Seen) -> Vec<String> {
     notes.push(
         "Tables of DynamoDB are copied into other accounts only where its advanced features are on in their account and Region: in the source accounts by `TablesUseAdvancedFeatures=yes` of the StackSet `source-backup`, elsewhere by `aws backup update-region-settings --resource-type-management-preference DynamoDB=true`, once in each.".to_owned(),
     );
-    if *seen == Seen::default() {
+    if seen.nothing() {
         notes.push(
-            "Nothing was looked at: what is there already makes its step fail, and AWS says so. With `--evidence` it is left out."
+            "Nothing was seen: what is there already makes its step fail, and AWS says so. With `--evidence` of `guardian collect` it is left out; that reads by the role `backup-guardian-reader`, so the steps that make that role come first, then `guardian collect`, then this again."
                 .to_owned(),
         );
     }

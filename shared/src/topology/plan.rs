@@ -73,7 +73,9 @@ pub fn plan(answers: &Answers, seen: &Seen, folder: &str) -> Result<Plan, Vec<Pr
     let mut omitted = Vec::new();
     let mut notes = Vec::new();
     there::sources_there(&mut answers, seen, &mut omitted, &mut notes);
-    let mut made = steps::Steps::new(folder);
+    let sources_may_change = omitted.is_empty();
+    there::vaults_there(&mut answers, seen, &mut notes);
+    let mut made = steps::Steps::new(folder, sources_may_change);
     made.all(&answers, seen, &mut omitted);
     let (steps, stacks, told) = made.done();
     // What others will notice comes first.

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use crate::arn::{AccountId, Region};
+use jiff::Timestamp;
+
+use crate::arn::{AccountId, Arn, Region};
 use crate::compliance::{AccountResult, CheckOutcome, OrganizationResult, Status, SweepHead, Totals};
-use crate::evidence::{AccountInventory, Fact, GapReason, KeyManager, Member, OrganizationInventory, RegionInventory};
+use crate::evidence::{AccountInventory, Fact, GapReason, KeyManager, Member, OrganizationInventory, RegionInventory, WantedPlan};
 use crate::report::sweep::{Inert, SweepWriter};
 
 /// What was seen of an organization.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is what it is called; absent: not seen")]
 pub struct Seen {
+    /// When the last of it was read.
+    pub as_of: Option<Timestamp>,
     pub organization_id: Option<String>,
     pub management_account: Option<AccountId>,
     pub regions: BTreeSet<Region>,
@@ -41,12 +45,12 @@ pub struct SeenAccount {
     /// Whether it was read by the reader role.
     pub read: bool,
     pub service_linked_role: Option<bool>,
-    /// Names of roles.
+    /// Names of roles, each behind its path as far as it has one: `service-role/AWSBackupDefaultServiceRole`.
     pub roles: BTreeMap<String, bool>,
     /// Whether `roles` are all there are.
     pub all_roles: bool,
-    /// Names of the plans that the organization wants it to have.
-    pub wanted_plans: BTreeSet<String>,
+    /// The plans that the organization wants it to have, by their names.
+    pub wanted_plans: BTreeMap<String, WantedPlan>,
     pub regions: BTreeMap<Region, SeenRegion>,
 }
 
@@ -105,17 +109,26 @@ impl Seen {
             ..SeenAccount::default()
         };
         for (arn, role) in &account.roles {
-            if let (Some(name), Some(there)) = (arn.role_name(), exists(role)) {
+            if let (Some(name), Some(there)) = (role_with_path(arn), exists(role)) {
                 seen.roles.insert(name.to_owned(), there);
             }
         }
         if let Some(trusts) = account.trusts.known() {
             seen.all_roles = true;
-            seen.roles.extend(trusts.iter().filter_map(|role| Some((role.role_arn.role_name()?.to_owned(), true))));
+            seen.roles.extend(trusts.iter().filter_map(|role| Some((role_with_path(&role.role_arn)?.to_owned(), true))));
         }
-        seen.wanted_plans.extend(account.wanted_plans.known().into_iter().flatten().map(|plan| plan.name.clone()));
+        seen.wanted_plans.extend(account.wanted_plans.known().into_iter().flatten().map(|plan| (plan.name.clone(), plan.clone())));
         seen.regions.extend(account.regions.iter().map(|(region, read)| (region.clone(), seen_region(read))));
         self.accounts.insert(account.account_id.clone(), seen);
+    }
+
+    /// Whether nobody told anything: neither the organization nor any account.
+    pub fn nothing(&self) -> bool {
+        let silent = |region: &SeenRegion| region.vaults.is_empty() && !region.all_vaults && region.volume_key.is_none();
+        let told = |account: &SeenAccount| {
+            account.read || account.service_linked_role.is_some() || !account.roles.is_empty() || !account.regions.values().all(silent)
+        };
+        self.paths.is_empty() && self.organization_id.is_none() && !self.accounts.values().any(told)
     }
 
     /// The root, by the paths of the accounts.
@@ -148,6 +161,11 @@ impl Seen {
         let seen = self.accounts.get(account)?;
         seen.roles.get(name).copied().or_else(|| seen.all_roles.then_some(false))
     }
+}
+
+/// A role is another one under another path, and a policy that names it without finds none.
+fn role_with_path(arn: &Arn) -> Option<&str> {
+    arn.role_name().and_then(|_| arn.resource().strip_prefix("role/"))
 }
 
 fn exists<T>(fact: &Fact<T>) -> Option<bool> {
@@ -195,6 +213,7 @@ impl Gather {
 
 impl SweepWriter for Gather {
     fn head(&mut self, head: &SweepHead) -> io::Result<()> {
+        self.0.as_of = Some(head.at);
         self.0.organization_id.clone_from(&head.organization_id);
         self.0.regions = head.regions.iter().cloned().collect();
         self.0.backup_accounts = head.backup_accounts.iter().cloned().collect();
@@ -243,7 +262,7 @@ fn add(seen: &mut SeenAccount, found: &CheckOutcome) {
     match found.check.as_str() {
         "service-linked-role-present" => seen.service_linked_role = holds.or(seen.service_linked_role),
         "backup-role-present" => {
-            if let (Some(name), Some(holds)) = (subject.resource_arn.as_ref().and_then(|arn| arn.role_name()), holds) {
+            if let (Some(name), Some(holds)) = (subject.resource_arn.as_ref().and_then(role_with_path), holds) {
                 seen.roles.insert(name.to_owned(), holds);
             }
         }

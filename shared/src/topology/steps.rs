@@ -1,6 +1,8 @@
 //! The steps, in the one order in which each finds what it needs: settings of the organization, the backup account, the sources, the guardian, and the
 //! backup policies last, for these begin to make backups.
 
+use serde_json::Value;
+
 use super::answers::Answers;
 use super::plan::{Action, Omitted, Step};
 use super::seen::Seen;
@@ -19,6 +21,8 @@ pub(super) struct Steps<'a> {
     stacks: Vec<Stack>,
     /// What of the steps concerns people who know nothing of them.
     notes: Vec<String>,
+    /// Whether the StackSet of the sources may be changed to its parameters: not where they leave out what it may have made before.
+    sources_may_change: bool,
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -54,8 +58,8 @@ fn renewal(create: &[String]) -> Vec<String> {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn new(folder: &'a str) -> Self {
-        Self { folder, steps: Vec::new(), stacks: Vec::new(), notes: Vec::new() }
+    pub(super) fn new(folder: &'a str, sources_may_change: bool) -> Self {
+        Self { folder, steps: Vec::new(), stacks: Vec::new(), notes: Vec::new(), sources_may_change }
     }
 
     pub(super) fn done(self) -> (Vec<Step>, Vec<Stack>, Vec<String>) {
@@ -119,7 +123,7 @@ impl<'a> Steps<'a> {
         }
         create.command.extend(words(&format!("--region {hub}")));
         create.already = Some("NameAlreadyExistsException");
-        create.renew = Some(renewal(&create.command));
+        create.renew = (self.sources_may_change || !retain).then(|| renewal(&create.command));
         self.step(account, MANAGEMENT, Some(hub), format!("Make the StackSet of {what}"), why, vec![create]);
         let mut stacks = global(&format!("cloudformation create-stack-instances --stack-set-name {}", stack.name));
         stacks.command.extend(["--deployment-targets".to_owned(), format!("OrganizationalUnitIds={}", targets.join(","))]);
@@ -220,14 +224,16 @@ impl<'a> Steps<'a> {
         }
         for region in &answers.regions {
             let on = |kind: &str| seen.switched.get(region).and_then(|all| all.get(kind)) == Some(&true);
-            let off = answers.resource_types.iter().filter(|kind| !on(kind)).map(|kind| format!("{kind}=true")).collect::<Vec<_>>();
+            let off = answers.resource_types.iter().filter(|kind| !on(kind)).map(|kind| (kind.clone(), true.into()));
+            let off = off.collect::<serde_json::Map<_, _>>();
             let what = format!("Switch AWS Backup on in {region} for {}", answers.resource_types.join(", "));
             if off.is_empty() {
                 omitted.push(Omitted { what, because: "it is on for each of them".to_owned() });
                 continue;
             }
             let mut action = global("backup update-region-settings --resource-type-opt-in-preference");
-            action.command.extend([off.join(","), "--region".to_owned(), region.to_string()]);
+            // The short form of the AWS CLI takes no blank, which some types have.
+            action.command.extend([Value::Object(off).to_string(), "--region".to_owned(), region.to_string()]);
             let why = "what is off here is not backed up by any backup policy, in no account; CloudFormation has no type for it";
             self.step(&answers.organization.management_account, MANAGEMENT, Some(region), what, why, vec![action]);
         }

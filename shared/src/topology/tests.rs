@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::arn::{AccountId, Region};
+use crate::evidence::WantedPlan;
 
 mod agreed;
 mod mapped;
@@ -175,12 +176,12 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
         (json!({"backup": {"account": "22"}}), "backup.account", "12 digits"),
         (json!({"backup": {"account": 222_222_222_222_u64}}), "backup.account", "12 digits, a text in quotation marks"),
         (
-            json!({"backup": {"account": "333333333333", "break_glass_principal": "arn:aws:iam::333333333333:role/x"}}),
+            json!({"backup": {"account": "333333333333", "break_glass_principal": "arn:aws:iam::333333333333:user/x"}}),
             "backup.account",
             "management account",
         ),
         (
-            json!({"backup": {"break_glass_principal": "arn:aws:iam::111111111111:role/x"}}),
+            json!({"backup": {"break_glass_principal": "arn:aws:iam::111111111111:user/x"}}),
             "backup.break_glass_principal",
             "belongs to account 111111111111, and `backup.account` is 222222222222",
         ),
@@ -234,6 +235,32 @@ fn what_is_wrong_is_told_by_its_field_and_all_at_once() {
     assert!(Answers::read(&json!([])).is_err() && Answers::read(&Value::Null).is_err());
 }
 
+/// The plan that the policy of the example gives to an account.
+fn wanted() -> WantedPlan {
+    let copies = |days: &str| {
+        let vault = "arn:aws:backup:eu-central-1:222222222222:backup-vault:central-backups";
+        json!({vault: {"target_backup_vault_arn": vault, "lifecycle": {"delete_after_days": days}}})
+    };
+    let rule = |schedule: &str, copied: &str| {
+        json!({
+            "schedule_expression": schedule,
+            "target_backup_vault_name": "local-backups",
+            "lifecycle": {"delete_after_days": "35"},
+            "copy_actions": copies(copied),
+        })
+    };
+    let tagged = json!({"iam_role_arn": "arn:aws:iam::$account:role/backup-jobs", "tag_key": "backup", "tag_value": ["daily"]});
+    WantedPlan {
+        name: "backups".to_owned(),
+        regions: vec!["eu-west-1".to_owned(), "eu-central-1".to_owned()],
+        rules: Vec::new(),
+        content: json!({
+            "rules": {"daily": rule("cron(0 5 ? * * *)", "35"), "monthly": rule("cron(0 7 1 * ? *)", "400")},
+            "selections": {"tags": {"tagged": tagged}},
+        }),
+    }
+}
+
 /// An organization in which everything is there.
 fn complete() -> Seen {
     let region = SeenRegion {
@@ -242,13 +269,13 @@ fn complete() -> Seen {
         volume_key: Some(true),
     };
     let regions = ["eu-central-1", "eu-west-1"].map(|name| (Region::parse(name).unwrap(), region.clone()));
-    let roles = ["backup-jobs", "backup-guardian-reader"].map(|name| (name.to_owned(), true));
+    let roles = ["backup-jobs", "backup-guardian-reader", "backup-break-glass", "backup-copy-back"].map(|name| (name.to_owned(), true));
     let account = SeenAccount {
         read: true,
         service_linked_role: Some(true),
         roles: BTreeMap::from(roles),
         all_roles: true,
-        wanted_plans: BTreeSet::from(["backups".to_owned()]),
+        wanted_plans: BTreeMap::from([("backups".to_owned(), wanted())]),
         regions: BTreeMap::from(regions),
     };
     Seen {
@@ -397,7 +424,7 @@ proptest! {
 #[test]
 fn the_partition_of_a_region_is_that_of_its_arns() {
     let gov = with(json!({
-        "regions": ["us-gov-west-1"], "backup": {"region": null, "break_glass_principal": "arn:aws-us-gov:iam::222222222222:role/x"},
+        "regions": ["us-gov-west-1"], "backup": {"region": null, "break_glass_principal": "arn:aws-us-gov:iam::222222222222:user/x"},
         "guardian": {"region": "us-gov-west-1"},
     }));
     let plan = plan(&Answers::read(&gov).unwrap(), &Seen::default(), "setup").unwrap();

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
 use super::answers::{Answers, BackupPolicy};
 use super::plan::Omitted;
 use super::seen::Seen;
 use super::stacks::{READER_ROLE, Stack};
 use crate::arn::{AccountId, Region};
+use crate::evidence::WantedPlan;
 
 /// Accounts that are named in a sentence.
 const NAMED: usize = 5;
@@ -123,6 +126,9 @@ pub(super) fn sources_there(answers: &mut Answers, seen: &Seen, omitted: &mut Ve
         if there.lacks.is_empty() && there.unseen.is_empty() && seen.all_paths {
             let because = format!("every account of the targets has it: {has}");
             omitted.push(Omitted { what: format!("Make {what} in the source accounts"), because });
+            notes.push(format!(
+                "Who made {what} was not seen. If it was the StackSet `source-backup` of an earlier plan, never change that StackSet to the parameters of this one: what they leave out it would take away again. The step that makes its stacks gives further Regions what the others have."
+            ));
             *part.wanted(answers) = false;
             answers.sources.volumes_use_the_key &= answers.sources.make_volume_key;
             continue;
@@ -140,12 +146,40 @@ pub(super) fn sources_there(answers: &mut Answers, seen: &Seen, omitted: &mut Ve
         let (make, name) = part.fields();
         note.push_str(&match part {
             Part::Vault | Part::Role => format!(
-                ". It is planned, and where it is there the stack cannot make it again and fails: write `false` for `sources.{make}` if every account of the targets has it, else give `sources.{name}` another name or leave those accounts out."
+                ". It is planned, and where it is there the stack cannot make it again and fails: write `false` for `sources.{make}` if every account of the targets has it and no StackSet `source-backup` made it, else give `sources.{name}` another name or leave those accounts out."
             ),
             Part::VolumeKey => ". The StackSet makes one in each account and sets it as the default; volumes that exist keep theirs. Write `false` for `sources.volumes_use_the_key` if the default of those accounts shall stay.".to_owned(),
         });
         notes.push(note);
     }
+}
+
+/// A central vault that is there keeps whoever made it, so the stack is not made, nor what else it has. Then nobody is kept from the account but a
+/// role that nobody made.
+pub(super) fn vaults_there(answers: &mut Answers, seen: &Seen, notes: &mut Vec<String>) {
+    let backup = &answers.backup;
+    let there = answers.central_regions().into_iter().filter(|region| seen.vault(&backup.account, region, &backup.vault) == Some(true));
+    let there = there.collect::<Vec<_>>();
+    // The roles are made with the first.
+    if there.is_empty() || there.first() != answers.central_regions().first() {
+        return;
+    }
+    let mut note = format!(
+        "The central vault `{}` is there, in {}, so its stack is left out, and with it the policy that admits copies, the key for the way back and the lock. `guardian topology verify` tells what of these it lacks; with another name for `backup.vault` all of it is made.",
+        backup.vault,
+        listed(&there)
+    );
+    let roles = [&backup.break_glass_role, &backup.copy_back_role];
+    let missing = roles.into_iter().filter(|role| seen.role(&backup.account, role) != Some(true)).collect::<Vec<_>>();
+    if !missing.is_empty() && answers.protect.backup_account {
+        let named = missing.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" and ");
+        note.push_str(&format!(
+            " NOT attached: the service control policy for the backup account {} (`protect.backup_account`). It leaves vault, keys and lock to `{}` alone, and {named} were not seen there: nobody could make them afterwards.",
+            backup.account, backup.break_glass_role
+        ));
+        answers.protect.backup_account = false;
+    }
+    notes.push(note);
 }
 
 /// Whether the agents of the guardian are in every account, which only a list of the accounts tells.
@@ -174,7 +208,7 @@ pub(super) fn policy_there(
     notes: &mut Vec<String>,
 ) -> bool {
     let holders =
-        seen.accounts.iter().filter(|(_, account)| account.wanted_plans.contains(name)).map(|(id, _)| id).collect::<BTreeSet<_>>();
+        seen.accounts.iter().filter(|(_, account)| account.wanted_plans.contains_key(name)).map(|(id, _)| id).collect::<BTreeSet<_>>();
     if holders.is_empty() {
         return false;
     }
@@ -183,6 +217,16 @@ pub(super) fn policy_there(
         notes.push(format!(
             "Accounts {} have a plan `{name}` by a policy of the organization, and not every account of the targets was seen to have it. The backup policy is planned: AWS Organizations refuses a second policy of one name, and makes one plan of two with one name. Give `policies` another name, or detach the other policy first.",
             listed(&holders)
+        ));
+        return false;
+    }
+    let plans = members.iter().filter_map(|id| seen.accounts.get(id)?.wanted_plans.get(name));
+    let others = plans.flat_map(|plan| others(stack, plan)).collect::<BTreeSet<_>>();
+    if !others.is_empty() {
+        notes.push(format!(
+            "A policy of the organization gives every account of the targets a plan `{name}`, but with {}. The backup policy is planned as the answers say. If the stack `{}` made that policy, its step changes it; if somebody else did, AWS Organizations refuses a second one of that name: change theirs, or give `policies` another name.",
+            others.into_iter().collect::<Vec<_>>().join(", with "),
+            stack.name
         ));
         return false;
     }
@@ -198,4 +242,50 @@ pub(super) fn policy_there(
         ));
     }
     true
+}
+
+/// What a plan of the organization has otherwise than a stack would make it. A text that is not there, as in evidence of earlier versions, is no
+/// difference.
+fn others(stack: &Stack, plan: &WantedPlan) -> Vec<&'static str> {
+    let given = |name: &str| stack.parameters.iter().find(|(each, _)| *each == name).map_or("", |(_, value)| value.as_str());
+    let list = |name: &str| given(name).split(',').map(str::to_owned).collect::<BTreeSet<_>>();
+    let mut others = Vec::new();
+    if plan.regions.iter().cloned().collect::<BTreeSet<_>>() != list("BackupRegions") {
+        others.push("other Regions");
+    }
+    if plan.content.is_null() {
+        return others;
+    }
+    let texts = |value: &Value, at: &str| value.pointer(at).map(text).unwrap_or_default();
+    let members = |at: &str| plan.content.pointer(at).and_then(Value::as_object).into_iter().flat_map(Map::values).collect::<Vec<_>>();
+    let rules = members("/rules").into_iter().map(|rule| {
+        let copies = rule.pointer("/copy_actions").and_then(Value::as_object).into_iter().flatten();
+        let copies = copies.map(|(vault, copy)| format!("{vault} {}", texts(copy, "/lifecycle/delete_after_days")));
+        let [schedule, vault, kept] = ["/schedule_expression", "/target_backup_vault_name", "/lifecycle/delete_after_days"];
+        [texts(rule, schedule), texts(rule, vault), texts(rule, kept)].into_iter().chain(copies).collect::<Vec<_>>()
+    });
+    let wanted = ["Daily", "Weekly", "Monthly"].into_iter().filter(|rule| !given(&format!("{rule}Schedule")).is_empty()).map(|rule| {
+        let [schedule, kept, copied] = ["Schedule", "RetentionDays", "CopyRetentionDays"].map(|name| given(&format!("{rule}{name}")));
+        vec![schedule.to_owned(), given("VaultName").to_owned(), kept.to_owned(), format!("{} {copied}", given("CentralVaultArn"))]
+    });
+    if rules.collect::<BTreeSet<_>>() != wanted.collect() {
+        others.push("other schedules, retention or vaults");
+    }
+    let selected = members("/selections/tags").into_iter().flat_map(|selection| {
+        let values = selection.get("tag_value").and_then(Value::as_array).map(|all| all.iter().map(text).collect()).unwrap_or_default();
+        let values: Vec<String> = values;
+        let (key, role) = (texts(selection, "/tag_key"), texts(selection, "/iam_role_arn"));
+        let role = role.split_once(":role/").map_or("", |(_, name)| name).to_owned();
+        values.into_iter().map(move |value| [key.clone(), value, role.clone()])
+    });
+    let wanted = list("TagValues").into_iter().map(|value| [given("TagKey").to_owned(), value, given("RoleName").to_owned()]);
+    if selected.collect::<BTreeSet<_>>() != wanted.collect() {
+        others.push("another selection or role");
+    }
+    others
+}
+
+/// Numbers of a backup policy are texts, and of some answers numbers.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -13,6 +13,9 @@ for file in $files; do
   [ -f "$plan/$file" ] || { echo "$plan/$file is missing: make the plan again" >&2; exit 2; }
 done
 
+# What was done before and may say something else.
+left=
+
 # account_of PROFILE: the account that its credentials belong to.
 account_of() {
   AWS_PROFILE=$1 aws sts get-caller-identity --query Account --output text --region "$region" || echo 'not known'
@@ -45,7 +48,11 @@ fine_if_it_says() {
     printf '%s\n' "$said"
   else
     case $said in
-      *"$fine"*) printf 'It was done before.%s\n' "${else:+ $else}" ;;
+      *"$fine"*)
+        printf 'It was done before.%s\n' "${else:+ $else}"
+        [ -z "$else" ] || left="$left
+step $now: $else"
+        ;;
       *) printf '%s\n' "$said" >&2; exit 1 ;;
     esac
   fi

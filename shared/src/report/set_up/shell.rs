@@ -38,7 +38,9 @@ pub(super) fn script(plan: &Plan, answers: &Answers, folder: &str) -> String {
         one(&mut script, step, variable, folder);
     }
     let verify = quoted(&format!("All steps are done. Whether everything holds: {}", verify(answers)));
-    script.push_str(&format!("\nprintf '\\n%s\\n' {verify}\n"));
+    script.push_str(&format!(
+        "\n[ -z \"$left\" ] || {{\n  printf '\\nEvery step ended, but what was there before was left as it is:%s\\n' \"$left\" >&2\n  trap - EXIT\n  exit 1\n}}\nprintf '\\n%s\\n' {verify}\n"
+    ));
     script
 }
 
@@ -62,7 +64,12 @@ fn line(action: &Action, folder: &str) -> String {
     let renew = action.renew.as_ref().map_or_else(
         || "''".to_owned(),
         // Inside a text that the shell fills in, the quotation marks around a file are part of what is printed.
-        |renew| format!("\"It may not be what the files say; this makes it so: {}\"", beside(renew, folder).replace('"', "\\\"")),
+        |renew| {
+            format!(
+                "\"It may not be what the files say; this makes it so: AWS_PROFILE=$AWS_PROFILE {}\"",
+                beside(renew, folder).replace('"', "\\\"")
+            )
+        },
     );
     match (&action.stack_set, action.already) {
         (Some(name), _) => format!("stack_instances {name} {typed}"),

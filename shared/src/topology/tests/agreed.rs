@@ -49,26 +49,13 @@ fn a_role_of_one_use_is_none_of_another() {
             "backup.copy_back_role",
             ["of the guardian itself", "another name"],
         ),
-        (
-            principal("role/backup-break-glass"),
-            "backup.break_glass_principal",
-            ["that of `backup.break_glass_role`", "name the user or role that people take"],
-        ),
-        (
-            principal("role/people/BACKUP-BREAK-GLASS"),
-            "backup.break_glass_principal",
-            ["`backup.break_glass_role`", "nobody would get into"],
-        ),
-        (principal("role/backup-copy-back"), "backup.break_glass_principal", ["`backup.copy_back_role`", "nobody would get into"]),
-        (principal("role/backup-jobs"), "backup.break_glass_principal", ["`sources.role`", "nobody would get into"]),
-        (principal("role/stacksets-exec-1"), "backup.break_glass_principal", ["StackSets deploy", "no person"]),
-        (principal("role/backup-guardian-reader"), "backup.break_glass_principal", ["of the guardian itself", "no person"]),
+        // No session of a role has a second factor.
+        (principal("role/two-people-and-a-safe"), "backup.break_glass_principal", ["a user of the backup account", "second factor"]),
     ] {
         one(changes, &nobody, field, &says);
     }
     for fine in [
         principal("user/backup-break-glass"),
-        principal("role/backup-break-glass-keeper"),
         // Two accounts: what makes the backups and what copies back may be called the same.
         json!({"sources": {"role": "one"}, "backup": {"copy_back_role": "one"}}),
         json!({"sources": {"role": "backup-guardians"}}),

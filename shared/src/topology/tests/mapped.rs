@@ -53,7 +53,7 @@ fn check(changes: Value, swaps: &[(&str, &str)]) {
 
 #[test]
 fn a_name_an_account_and_a_region_stand_wherever_they_belong_and_nowhere_else() {
-    let keeper = "arn:aws:iam::888888888888:role/two-people-and-a-safe";
+    let keeper = "arn:aws:iam::888888888888:user/two-people-and-a-safe";
     for (changes, old, new) in [
         (
             json!({"organization": {"id": "o-another0001", "root_id": "r-ab12", "management_account": "333333333333"}}),
@@ -85,7 +85,7 @@ fn a_name_an_account_and_a_region_stand_wherever_they_belong_and_nowhere_else() 
         (json!({"backup": {"vault": "kept-there"}}), "central-backups", "kept-there"),
         (
             json!({"backup": {"break_glass_principal": "arn:aws:iam::222222222222:user/alice"}}),
-            "arn:aws:iam::222222222222:role/two-people-and-a-safe",
+            "arn:aws:iam::222222222222:user/two-people-and-a-safe",
             "arn:aws:iam::222222222222:user/alice",
         ),
         (json!({"backup": {"break_glass_role": "glass"}}), "BreakGlassRoleName=backup-break-glass", "BreakGlassRoleName=glass"),
@@ -108,9 +108,8 @@ const BACKUP_ACCOUNT: &str = "backup-account deploy/backup-account.yaml";
 
 #[test]
 fn what_is_decided_of_the_copies_stands_in_the_stack_of_the_backup_account() {
-    let swap = |old: &str, new: &str| {
-        (format!("{BACKUP_ACCOUNT} {old}\n"), new.split(' ').map(|one| format!("{BACKUP_ACCOUNT} {one}\n")).collect::<String>())
-    };
+    let lines = |all: &str| all.split(' ').map(|one| format!("{BACKUP_ACCOUNT} {one}\n")).collect::<String>();
+    let swap = |old: &str, new: &str| (lines(old), lines(new));
     let locked = |changes: Value| {
         let mut changes = changes;
         changes["acknowledgement"] = json!(ACKNOWLEDGEMENT);
@@ -127,15 +126,16 @@ fn what_is_decided_of_the_copies_stands_in_the_stack_of_the_backup_account() {
         (json!({"lock": {"min_days": 7, "max_days": 777}}), "MaxRetentionDays=3650", "MaxRetentionDays=777".to_owned()),
         (
             json!({"lock": locked(json!({"min_days": 7, "mode": "compliance", "grace_days": 21}))}),
-            "LockMode=governance",
-            format!("LockMode=compliance LockGraceDays=21 {acknowledged}"),
+            // What nobody can undo takes no longer than the copies are kept.
+            "MaxRetentionDays=3650 LockMode=governance",
+            format!("MaxRetentionDays=400 LockMode=compliance LockGraceDays=21 {acknowledged}"),
         ),
         // Days of grace are of a lock for good only.
         (json!({"lock": {"min_days": 7, "grace_days": 21}}), "LockMode=governance", "LockMode=governance".to_owned()),
         (
             json!({"lock": locked(json!({"min_days": 7})), "air_gapped_vault": "air-gap"}),
-            "LockMode=governance",
-            format!("LockMode=governance {acknowledged} AirGappedVaultName=air-gap"),
+            "MaxRetentionDays=3650 LockMode=governance",
+            format!("MaxRetentionDays=400 LockMode=governance {acknowledged} AirGappedVaultName=air-gap"),
         ),
         (
             json!({"notification_email": "copies@example.com"}),
@@ -217,7 +217,7 @@ fn what_is_decided_of_a_policy_stands_in_its_stack() {
         check(of(json!({"weekly": weekly})), &[(&before, &after)]);
     }
     check(json!({"protect": {"sources": false}}), &[("ProtectSources=yes", "ProtectSources=no")]);
-    let principal = line("BreakGlassPrincipalArn=arn:aws:iam::222222222222:role/two-people-and-a-safe");
+    let principal = line("BreakGlassPrincipalArn=arn:aws:iam::222222222222:user/two-people-and-a-safe");
     check(json!({"protect": {"backup_account": false}}), &[(&line("ProtectBackupAccountId=222222222222"), ""), (&principal, "")]);
 }
 
@@ -235,7 +235,7 @@ fn accounts_of_two_policies_are_protected_once() {
 fn what_is_switched_on_is_switched_on_in_every_region_before_the_backup_account_is_made() {
     let on = |region: &str| {
         format!(
-            "333333333333 aws backup update-region-settings\n    --resource-type-opt-in-preference EBS=true,Storage Gateway=true\n    --region {region}\n"
+            "333333333333 aws backup update-region-settings\n    --resource-type-opt-in-preference {{\"EBS\":true,\"Storage Gateway\":true}}\n    --region {region}\n"
         )
     };
     let before = "222222222222 aws iam create-service-linked-role";

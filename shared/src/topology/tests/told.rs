@@ -132,7 +132,7 @@ fn what_the_steps_need_of_people_is_told() {
     let plan = planned(json!({}), &Seen::default());
     for what in [
         "version 2 of the AWS CLI",
-        "23 concurrent executions",
+        "25 concurrent executions",
         "e-mails to confirm",
         "OrganizationAccountAccessRole",
         "put-resource-policy",
@@ -142,7 +142,7 @@ fn what_the_steps_need_of_people_is_told() {
     }
     assert!(!told(&planned(json!({"delegated_administrator": null}), &Seen::default()), "put-resource-policy"));
     // Whoever takes the account over.
-    let open = "No service control policy protects arn:aws:iam::222222222222:role/two-people-and-a-safe, nor the role `backup-break-glass`";
+    let open = "No service control policy protects arn:aws:iam::222222222222:user/two-people-and-a-safe, nor the role `backup-break-glass`";
     assert!(
         told(&planned(json!({"protect": {"backup_account": false}}), &Seen::default()), open) && !told(&plan, "No service control policy")
     );
@@ -165,4 +165,100 @@ fn a_stack_set_that_is_there_is_brought_to_what_the_files_say() {
         assert_eq!(action.already, Some("NameAlreadyExistsException"));
         assert!(renew[2] == "update-stack-set" && renew[3..] == action.command[3..], "{renew:?}");
     }
+}
+
+#[test]
+fn what_a_stack_set_may_have_made_is_never_taken_away_by_a_further_region() {
+    let renewals = |plan: &Plan| {
+        let actions = plan.steps.iter().flat_map(|step| &step.actions).filter_map(|action| action.renew.as_ref());
+        actions.filter(|words| words.iter().any(|word| word == "source-backup")).count()
+    };
+    assert_eq!(renewals(&planned(json!({}), &Seen::default())), 1);
+    // The role is there, and the vault in one of the two Regions: the parameters leave the role out.
+    let mut seen = complete();
+    seen.accounts.values_mut().for_each(|account| account.regions.clear());
+    let plan = planned(json!({}), &seen);
+    assert_eq!((parameters(&plan, "source-backup")["MakeRole"], renewals(&plan)), ("no", 0));
+    assert!(told(&plan, "never change that StackSet to the parameters of this one"), "{:?}", plan.notes);
+}
+
+#[test]
+fn a_policy_that_says_something_else_is_planned_and_told() {
+    let policy = "Make the backup policy `backups`";
+    for (change, says) in [
+        (json!({"regions": ["eu-central-1", "eu-west-1", "eu-north-1"]}), "with other Regions."),
+        (json!({"policies": [{"daily": {"keep_days": 36}, "monthly": {}}]}), "other schedules, retention or vaults"),
+        (json!({"policies": [{"daily": {"schedule": "cron(0 4 ? * * *)"}, "monthly": {}}]}), "other schedules, retention or vaults"),
+        (json!({"policies": [{"daily": {"keep_copies_days": 36}, "monthly": {}}]}), "other schedules, retention or vaults"),
+        (json!({"policies": [{}]}), "other schedules, retention or vaults"),
+        (json!({"backup": {"vault": "vault-2"}}), "other schedules, retention or vaults"),
+        (json!({"policies": [{"tag": {"values": ["daily", "hourly"]}, "monthly": {}}]}), "another selection or role"),
+        (json!({"sources": {"role": "other-jobs"}}), "another selection or role"),
+    ] {
+        let plan = planned(change.clone(), &complete());
+        assert!(titles(&plan).iter().any(|title| title.starts_with(policy)), "{change}: {:?}", titles(&plan));
+        assert!(
+            plan.notes.iter().any(|note| note.starts_with("A policy of the organization gives") && note.contains(says)),
+            "{change}: {:?}",
+            plan.notes
+        );
+    }
+    // Evidence of an earlier version has the Regions alone.
+    let mut seen = complete();
+    seen.accounts.values_mut().flat_map(|account| account.wanted_plans.values_mut()).for_each(|plan| plan.content = Value::Null);
+    assert!(planned(json!({"policies": [{}]}), &seen).omitted.iter().any(|one| one.what == policy));
+}
+
+#[test]
+fn nobody_is_locked_out_of_a_backup_account_whose_roles_nobody_made() {
+    let mut seen = complete();
+    let backup = seen.accounts.get_mut(&id(BACKUP)).unwrap();
+    backup.wanted_plans.clear();
+    backup.roles.remove("backup-break-glass");
+    seen.accounts.get_mut(&id("111111111111")).unwrap().wanted_plans.clear();
+    let plan = planned(json!({}), &seen);
+    let policy = parameters(&plan, "backup-policy-backups");
+    assert!(!policy.contains_key("ProtectBackupAccountId") && policy["ProtectSources"] == "yes");
+    assert!(told(&plan, "`backup-break-glass` were not seen there") && told(&plan, "its stack is left out"), "{:?}", plan.notes);
+    // With its roles it is protected; without its vault both roles are made.
+    for (vault, roles) in [(true, true), (false, false)] {
+        let mut seen = seen.clone();
+        let backup = seen.accounts.get_mut(&id(BACKUP)).unwrap();
+        if roles {
+            backup.roles.insert("backup-break-glass".to_owned(), true);
+        }
+        if !vault {
+            backup.regions.values_mut().for_each(|region| region.vaults.clear());
+        }
+        let plan = planned(json!({}), &seen);
+        assert_eq!(parameters(&plan, "backup-policy-backups")["ProtectBackupAccountId"], BACKUP, "{vault}");
+        assert_eq!(told(&plan, "its stack is left out"), vault);
+    }
+}
+
+#[test]
+fn a_role_under_a_path_is_another_one() {
+    let aws = "service-role/AWSBackupDefaultServiceRole";
+    let mut seen = complete();
+    seen.accounts.values_mut().for_each(|account| account.roles = BTreeMap::from([(aws.to_owned(), true)]));
+    let made = |role: &str, make: bool, seen: &Seen| planned(json!({"sources": {"role": role, "make_role": make}}), seen);
+    let plan = made("AWSBackupDefaultServiceRole", true, &seen);
+    assert_eq!(parameters(&plan, "source-backup")["MakeRole"], "yes");
+    let plan = made(aws, false, &seen);
+    assert_eq!(parameters(&plan, "backup-policy-backups")["RoleName"], aws);
+    let told = problems(json!({"sources": {"role": aws}}));
+    assert!(told.len() == 1 && told[0].starts_with("`sources.role`") && told[0].contains("`sources.make_role`"), "{told:?}");
+}
+
+#[test]
+fn what_nobody_saw_is_told_even_where_somebody_looked() {
+    let looked = Seen {
+        regions: BTreeSet::from([frankfurt()]),
+        accounts: BTreeMap::from([(
+            id(BACKUP),
+            SeenAccount { regions: BTreeMap::from([(frankfurt(), SeenRegion::default())]), ..SeenAccount::default() },
+        )]),
+        ..Seen::default()
+    };
+    assert!(told(&planned(json!({}), &looked), "Nothing was seen") && !told(&planned(json!({}), &complete()), "Nothing was seen"));
 }
