@@ -12,6 +12,8 @@ use crate::policy::{Context, Document, Named, Policies, wildcard_matches};
 /// An administrator of an account, bound by its service control policies and by nothing else.
 pub(super) struct Bound<'a> {
     callers: Vec<Caller<'a>>,
+    /// Those of `exceptions` that he makes himself.
+    reached: Vec<Caller<'a>>,
     /// Whom the policies leave alone, and whether he makes himself one.
     exceptions: Vec<(Exception, Way)>,
     pub(super) account: &'a AccountId,
@@ -34,8 +36,9 @@ impl<'a> Bound<'a> {
             management_account: organization.map(|organization| organization.management_account.as_str().to_owned()),
             ..Policies::default()
         };
-        let bound = Self {
+        let mut bound = Self {
             callers: anybody(account, partition, view.organization_id()),
+            reached: Vec::new(),
             exceptions: Vec::new(),
             account,
             partition,
@@ -44,42 +47,80 @@ impl<'a> Bound<'a> {
             policies,
         };
         let all = levels.levels.iter().flatten().flat_map(|policy| exceptions(&policy.document, account, partition));
-        let exceptions = all.map(|exception| (bound.way(view, &exception), exception)).map(|(way, exception)| (exception, way)).collect();
-        Self { exceptions, ..bound }
+        bound.exceptions = all.map(|exception| (exception, Way::None)).collect();
+        bound.reach(view);
+        bound
+    }
+
+    /// Finds on which way he becomes each of the exceptions. Whom he has become may make himself another one.
+    fn reach(&mut self, view: &AccountView<'_>) {
+        let mut exceptions = std::mem::take(&mut self.exceptions);
+        loop {
+            let mut more = false;
+            for (exception, way) in exceptions.iter_mut().filter(|(_, way)| matches!(way, Way::None | Way::Depends(_))) {
+                *way = self.way(view, exception);
+                if !matches!(way, Way::None | Way::Depends(_)) {
+                    self.reached.push(self.caller(&exception.arn));
+                    more = true;
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        self.exceptions = exceptions;
+    }
+
+    fn caller(&self, arn: &str) -> Caller<'a> {
+        let organization_id = self.callers.first().and_then(|caller| caller.organization_id);
+        Caller { arn: arn.to_owned(), organization_id, ..Caller::administrator(self.account, self.partition) }
     }
 
     /// Whether an administrator may make such a role or user, or get into the one that is there.
-    pub(super) fn becomes(&self, exception: &Exception) -> bool {
+    pub(super) fn becomes(&self, exception: &Exception) -> Says {
         let makes = if exception.arn.contains(":user/") { "iam:CreateUser" } else { "iam:CreateRole" };
-        self.by_himself(makes, &exception.arn, None, |_| {}) == Says::Yes || self.takes(&exception.arn)
+        any([self.by_whom_he_is(makes, &exception.arn), self.takes(&exception.arn)])
     }
 
     /// Whether he may get into a role or user that is there, by changing it.
-    fn takes(&self, arn: &str) -> bool {
+    fn takes(&self, arn: &str) -> Says {
         let ways: &[&str] = if arn.contains(":user/") { TAKES_USER } else { &["iam:UpdateAssumeRolePolicy"] };
-        ways.iter().any(|action| self.by_himself(action, arn, None, |_| {}) == Says::Yes)
+        any(ways.iter().map(|action| self.by_whom_he_is(action, arn)))
     }
 
     /// Whether he may give a role to a function of his own, or put code of his own into the one that has it.
-    fn passes(&self, arn: &str) -> bool {
+    fn passes(&self, arn: &str) -> Says {
         let function = format!("arn:{}:lambda:{}:{}:function:{TABLES_FUNCTION}", self.partition, self.region, self.account);
         let ways = [("iam:PassRole", arn), ("lambda:UpdateFunctionCode", &function), ("lambda:UpdateFunctionConfiguration", &function)];
-        ways.into_iter().any(|(action, resource)| self.by_himself(action, resource, None, |_| {}) == Says::Yes)
+        any(ways.into_iter().map(|(action, resource)| self.by_whom_he_is(action, resource)))
+    }
+
+    /// Whether he may, as himself or as one of those that he has become.
+    fn by_whom_he_is(&self, action: &str, resource: &str) -> Says {
+        any(self.callers.iter().chain(&self.reached).map(|caller| self.ask(caller, action, resource, None, |_| {})))
     }
 
     /// Likewise by whoever the trust policy of such a role lets in. Of an account that is backed up these are not read.
     fn way(&self, view: &AccountView<'_>, exception: &Exception) -> Way {
-        if self.becomes(exception) {
-            return Way::Itself;
+        let mut open = Way::None;
+        match self.becomes(exception) {
+            Says::Yes => return Way::Itself,
+            Says::Depends(on) => open = Way::Depends(on.join(", ")),
+            Says::No => {}
         }
-        if exception.arn.contains(&format!(":{TABLES_ROLE}")) && self.passes(&exception.arn) {
-            return Way::Passed(exception.pattern.clone());
+        if exception.arn.contains(&format!(":{TABLES_ROLE}")) {
+            match self.passes(&exception.arn) {
+                Says::Yes => return Way::Passed(exception.pattern.clone()),
+                Says::Depends(on) => open = Way::Depends(on.join(", ")),
+                Says::No => {}
+            }
         }
         if !view.keeps_copies() || exception.arn.contains(":user/") {
-            return Way::None;
+            return open;
         }
-        match view.account.trusts.known() {
-            Some(trusts) => self.through(&exception.pattern, trusts, &mut BTreeSet::new()),
+        match view.account.trusts.known().map(|trusts| self.through(&exception.pattern, trusts, &mut BTreeSet::new())) {
+            Some(Way::None) => open,
+            Some(way) => way,
             None => Way::Depends(format!("who may assume {}", exception.pattern)),
         }
     }
@@ -96,9 +137,20 @@ impl<'a> Bound<'a> {
                 Says::Depends(on) => open = Way::Depends(on.join(", ")),
                 Says::No => {}
             }
-            for principal in Named::read(&trust.document).aws.iter().filter(|principal| is_made(principal, self.account)) {
-                if self.takes(principal) {
-                    return Way::Through(principal.clone());
+            let named = Named::read(&trust.document);
+            // What a role of AWS Backup does is told by the job. Other services run what they are given.
+            if named.services.iter().any(|service| service != "backup.amazonaws.com") {
+                match self.by_whom_he_is("iam:PassRole", role) {
+                    Says::Yes => return Way::Served(role.to_owned()),
+                    Says::Depends(on) => open = Way::Depends(on.join(", ")),
+                    Says::No => {}
+                }
+            }
+            for principal in named.aws.iter().filter(|principal| is_made(principal, self.account)) {
+                match self.takes(principal) {
+                    Says::Yes => return Way::Through(principal.clone()),
+                    Says::Depends(on) => open = Way::Depends(on.join(", ")),
+                    Says::No => {}
                 }
                 match self.through(principal, trusts, asked) {
                     Way::None => {}
@@ -120,7 +172,7 @@ impl<'a> Bound<'a> {
         }))
     }
 
-    pub(super) fn by_himself(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Says {
+    fn by_himself(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Says {
         any(self.callers.iter().map(|caller| self.ask(caller, action, resource, region, &set)))
     }
 
@@ -133,8 +185,7 @@ impl<'a> Bound<'a> {
 
     /// Whether the policies deny something to an administrator by whatever name, and leave it to a role.
     pub(super) fn leaves_to(&self, role: &str, action: &str, resource: &str, region: &str) -> bool {
-        let organization_id = self.callers.first().and_then(|caller| caller.organization_id);
-        let caller = Caller { arn: role.to_owned(), organization_id, ..Caller::administrator(self.account, self.partition) };
+        let caller = self.caller(role);
         self.by_himself(action, resource, Some(region), |_| {}) == Says::No
             && self.ask(&caller, action, resource, Some(region), |_| {}) == Says::Yes
     }
@@ -142,19 +193,16 @@ impl<'a> Bound<'a> {
     /// Whether the administrator may, by whatever name, or by making himself whom the policies leave alone; `set` adds what is known of the resource.
     pub(super) fn may(&self, action: &str, resource: &str, region: Option<&str>, set: impl Fn(&mut Context)) -> Said {
         let says = self.by_himself(action, resource, region, &set);
-        let excepted = |exception: &Exception| {
-            let organization_id = self.callers.first().and_then(|caller| caller.organization_id);
-            let caller = Caller { arn: exception.arn.clone(), organization_id, ..Caller::administrator(self.account, self.partition) };
-            self.ask(&caller, action, resource, region, &set) == Says::Yes
-        };
         if says == Says::Yes {
             return says.into();
         }
         let mut open = says;
-        for (exception, way) in self.exceptions.iter().filter(|(exception, way)| *way != Way::None && excepted(exception)) {
-            match way {
-                Way::Depends(on) => open = Says::Depends(vec![on.clone()]),
-                way => return Said { says: Says::Yes, becoming: Some((exception.pattern.clone(), way.clone())) },
+        for (exception, way) in self.exceptions.iter().filter(|(_, way)| *way != Way::None) {
+            match (self.ask(&self.caller(&exception.arn), action, resource, region, &set), way) {
+                (Says::No, _) => {}
+                (Says::Depends(on), _) => open = Says::Depends(on),
+                (Says::Yes, Way::Depends(on)) => open = Says::Depends(vec![on.clone()]),
+                (Says::Yes, way) => return Said { says: Says::Yes, becoming: Some((exception.pattern.clone(), way.clone())) },
             }
         }
         open.into()

@@ -18,6 +18,8 @@ pub(super) enum Way {
     Through(String),
     /// He hands this role to a function, or changes the function that has it. Untrusted text.
     Passed(String),
+    /// He hands this role to a service that its trust policy lets in. Untrusted text.
+    Served(String),
     /// The trust policy of this role lets him in as he is. Untrusted text.
     Ajar(String),
     /// It depends on this. Untrusted text.
@@ -107,4 +109,32 @@ pub(super) fn fitting(pattern: &str, account: &AccountId, partition: &str) -> BT
 /// A text that a pattern stands for.
 pub(super) fn filled(pattern: &str) -> String {
     pattern.replace('*', "anybody").replace('?', "x")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_every_form_are_filled_into_roles_and_users_of_the_account() {
+        let account = AccountId::parse("222222222222").unwrap();
+        let names = |pattern: &str| {
+            let found = fitting(pattern, &account, "aws").into_iter();
+            found.map(|arn| arn.splitn(6, ':').nth(5).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("arn:aws:iam::222222222222:role/glass"), ["role/glass"]);
+        assert_eq!(names("arn:aws:iam::*:user/evil-*"), ["user/evil-anybody"]);
+        assert_eq!(names("*glass"), ["role/anybodyglass", "role/glass", "user/anybodyglass", "user/glass"]);
+        assert_eq!(names("arn:*:role/glass"), ["role/glass"]);
+        assert_eq!(
+            names("arn:aws:iam::222222222222:*ole/glass"),
+            ["role/anybodyole/glass", "role/glass", "role/ole/glass", "user/anybodyole/glass", "user/ole/glass"]
+        );
+        assert_eq!(names("arn:aws:iam::22222222222?:?ole/glass"), ["role/glass"]);
+        for none in
+            ["arn:aws:iam::111111111111:role/*", "arn:aws:sts::222222222222:assumed-role/*", "arn:aws:iam::222222222222:group/*", ""]
+        {
+            assert!(names(none).is_empty(), "{none}");
+        }
+    }
 }

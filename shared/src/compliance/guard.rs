@@ -99,7 +99,7 @@ fn bound<'l>(
         return Outcome::unseen(subject, "which account is the management account", &view.organization.organization);
     };
     let policies = levels.levels.iter().flatten().map(|policy| policy.name.clone());
-    let Left { left, indirectly, becoming, through, ajar, passed, open } = left(levels);
+    let Left { left, indirectly, becoming, through, ajar, passed, served, open } = left(levels);
     let outcome = if management {
         let seen = format!("account {account} is the management account, which no service control policy binds");
         Outcome::fail(subject, seen, words.elsewhere)
@@ -118,7 +118,14 @@ fn bound<'l>(
         let by = through.union(&ajar).map(String::as_str).collect::<Vec<_>>();
         let by = if by.is_empty() { String::new() } else { format!(" by {}", listed(&by)) };
         let by = if passed.is_empty() { by } else { format!("{by} by a function that has it") };
+        let by = if served.is_empty() { by } else { format!("{by} by a service that takes it") };
         let mut named = String::new();
+        if !served.is_empty() {
+            named.push_str(&format!(
+                "; and take the services out of the trust policy of {}, or deny `iam:PassRole` on it",
+                every(&sorted(served))
+            ));
+        }
         if !passed.is_empty() {
             named.push_str(&format!(
                 "; and deny `iam:PassRole` on {}, and `lambda:UpdateFunctionCode` and `lambda:UpdateFunctionConfiguration` on the function that has it",

@@ -2,7 +2,7 @@
 //!
 //! One invented stranger finds what is open to everybody. What is open to somebody is found by asking for him.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -84,15 +84,33 @@ struct Home {
     path: String,
 }
 
-/// Every outsider that the Allows of a document name.
-pub(super) fn outsiders(view: &AccountView<'_>, document: &Value, partition: &str) -> Vec<Outsider> {
+/// The Allows of a document.
+fn allows(document: &Value) -> impl Iterator<Item = &Value> {
     let statements = match document.get("Statement") {
         Some(Value::Array(list)) => list.iter().collect(),
         one => one.into_iter().collect::<Vec<_>>(),
     };
-    let allows = statements.into_iter().filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Allow"));
-    let all = allows.flat_map(|statement| of_statement(view, statement, partition)).collect::<BTreeSet<_>>();
+    statements.into_iter().filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Allow"))
+}
+
+/// Every outsider that the Allows of a document name.
+pub(super) fn outsiders(view: &AccountView<'_>, document: &Value, partition: &str) -> Vec<Outsider> {
+    let all = allows(document).flat_map(|statement| of_statement(view, statement, partition)).collect::<BTreeSet<_>>();
     all.into_iter().collect()
+}
+
+/// Every account that the Allows of a document name as a whole, with what they call it.
+pub(super) fn accounts_named(document: &Value) -> BTreeMap<AccountId, String> {
+    let mut found = BTreeMap::new();
+    for statement in allows(document) {
+        let tied = tied(statement).into_iter().filter(|(key, _)| key == "aws:principalaccount" || key == "kms:calleraccount");
+        found.extend(tied.filter_map(|(_, value)| Some((account(value)?, value.to_owned()))));
+        for principal in Named::read(&json!({ "Statement": statement })).aws {
+            let whole = AccountId::parse(principal.strip_suffix(":root").and_then(|arn| arn.rsplit(':').next()).unwrap_or(&principal));
+            found.extend(whole.map(|account| (account, principal)));
+        }
+    }
+    found
 }
 
 fn of_statement(view: &AccountView<'_>, statement: &Value, partition: &str) -> Vec<Outsider> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::AccountView;
 use super::bound::Bound;
 use super::exempt::{Way, exceptions};
-use crate::arn::AccountId;
+use crate::arn::{AccountId, Arn, Region};
 use crate::evidence::PolicyLevels;
 use crate::policy::{Context, Decision, Document, Policies, Principal, Request, evaluate};
 
@@ -164,6 +164,8 @@ pub(super) struct Left<'l> {
     pub(super) ajar: BTreeSet<String>,
     /// Roles that he hands to a function.
     pub(super) passed: BTreeSet<String>,
+    /// Roles that he hands to a service.
+    pub(super) served: BTreeSet<String>,
     pub(super) open: Vec<(&'l str, Vec<String>)>,
 }
 
@@ -177,6 +179,7 @@ impl<'l> Left<'l> {
                     Way::Through(principal) => drop(self.through.insert(principal)),
                     Way::Ajar(role) => drop(self.ajar.insert(role)),
                     Way::Passed(role) => drop(self.passed.insert(role)),
+                    Way::Served(role) => drop(self.served.insert(role)),
                     Way::None | Way::Itself | Way::Depends(_) => {}
                 }
                 if !self.indirectly.contains(&action) {
@@ -216,16 +219,35 @@ pub(super) fn any(all: impl IntoIterator<Item = Says>) -> Says {
     open.map_or(Says::No, Says::Depends)
 }
 
+/// The Regions in which the account has vaults that are used, and, where that was not seen, those in which it may have some. A policy may bind it in
+/// one and not in another.
+fn asked_in<'a>(view: &AccountView<'a>) -> Vec<(Option<&'a Region>, bool)> {
+    let used = view.used();
+    let vaults = used.things.iter().map(|(_, inventory)| &inventory.vault.arn).chain(view.destinations.keys());
+    let own =
+        vaults.filter(|vault| vault.account().as_ref() == Some(&view.account.account_id)).filter_map(Arn::region).collect::<BTreeSet<_>>();
+    let all = view.account.regions.keys().map(|region| (Some(region), own.contains(region)));
+    let asked = all.filter(|(_, certain)| *certain || used.open).collect::<Vec<_>>();
+    if asked.is_empty() { vec![(view.account.regions.keys().next(), true)] } else { asked }
+}
+
 /// The actions of a list that service control policies leave to an administrator of the account, and those of which it is not known.
 pub(super) fn left_by_scps<'l>(view: &AccountView<'_>, levels: &PolicyLevels, list: &[(&'l str, &str)]) -> Left<'l> {
     let bound = Bound::new(view, levels);
-    let region = view.account.regions.keys().next().map(|region| region.as_str());
     let mut left = Left::default();
-    for (action, form) in list {
-        let resource = form.replace("PARTITION", bound.partition).replace("REGION", region.unwrap_or_default());
-        let resource = resource.replace("ACCOUNT", bound.account.as_str());
-        // He calls himself, not through a service.
-        left.add(action, bound.may(action, &resource, region, |context| context.set_absent("kms:ViaService")));
+    for (region, certain) in asked_in(view) {
+        let region = region.map(Region::as_str);
+        for (action, form) in list {
+            let resource = form.replace("PARTITION", bound.partition).replace("REGION", region.unwrap_or_default());
+            let resource = resource.replace("ACCOUNT", bound.account.as_str());
+            // He calls himself, not through a service.
+            match bound.may(action, &resource, region, |context| context.set_absent("kms:ViaService")) {
+                Said { says: Says::Yes, .. } if !certain => {
+                    left.add(action, Says::Depends(vec![format!("whether there are vaults in {}", region.unwrap_or_default())]));
+                }
+                said => left.add(action, said),
+            }
+        }
     }
     left
 }
@@ -236,21 +258,26 @@ pub(super) fn left_by_scps<'l>(view: &AccountView<'_>, levels: &PolicyLevels, li
 /// one name is not the work of such a policy.
 pub(super) fn left_by_policy<'l>(view: &AccountView<'_>, partition: &str, document: Option<&Value>, list: &[(&'l str, &str)]) -> Left<'l> {
     let account = &view.account.account_id;
-    let mut callers = anybody(account, partition, view.organization_id());
+    let callers = anybody(account, partition, view.organization_id());
     let bound = view.account.scps.known().map(|levels| Bound::new(view, levels));
     let wild = document.map(|document| exceptions(document, account, partition)).unwrap_or_default().into_iter().filter(|one| one.wild);
-    let made = wild.filter(|one| bound.as_ref().is_none_or(|bound| bound.becomes(one)));
-    callers.extend(made.map(|one| Caller {
-        arn: one.arn,
-        organization_id: view.organization_id(),
-        ..Caller::administrator(account, partition)
+    // Each with what it depends on whether he makes himself that one.
+    let mut callers = callers.into_iter().map(|caller| (caller, Says::Yes)).collect::<Vec<_>>();
+    callers.extend(wild.map(|one| {
+        let becomes = bound.as_ref().map_or(Says::Yes, |bound| bound.becomes(&one));
+        let caller = Caller { arn: one.arn, organization_id: view.organization_id(), ..Caller::administrator(account, partition) };
+        (caller, becomes)
     }));
+    callers.retain(|(_, becomes)| *becomes != Says::No);
     let policies = Policies { identity: vec![everything()], resource: document.map(Document::read), ..Policies::default() };
     let mut left = Left::default();
     for (action, resource) in list {
         left.add(
             action,
-            any(callers.iter().map(|caller| caller.may(action, (resource, account.as_str()), caller.context(None), &policies))),
+            any(callers.iter().map(|(caller, becomes)| {
+                let says = caller.may(action, (resource, account.as_str()), caller.context(None), &policies);
+                if says == Says::Yes { becomes.clone() } else { says }
+            })),
         );
     }
     left

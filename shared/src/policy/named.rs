@@ -15,6 +15,8 @@ pub struct Named {
     pub aws: BTreeSet<String>,
     /// ARNs and names of identity providers. Untrusted text.
     pub federated: BTreeSet<String>,
+    /// Names of services of AWS, such as `lambda.amazonaws.com`. Untrusted text.
+    pub services: BTreeSet<String>,
     /// A statement speaks of everybody but some, or could not be read.
     pub open: bool,
 }
@@ -65,7 +67,8 @@ impl Named {
                 self.aws.extend(values.into_iter().filter(|value| *value != "*").map(str::to_owned));
             }
             "Federated" => self.federated.extend(values.into_iter().map(str::to_owned)),
-            "Service" | "CanonicalUser" => {}
+            "Service" => self.services.extend(values.into_iter().map(str::to_owned)),
+            "CanonicalUser" => {}
             _ => self.open = true,
         }
     }
@@ -118,7 +121,7 @@ mod tests {
         let one = Named::read(
             &json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": ["111111111111", "*"], "Service": "x.amazonaws.com"}}}),
         );
-        assert_eq!((one.everybody, one.open, one.aws.len()), (true, false, 1));
+        assert_eq!((one.everybody, one.open, one.aws.len(), one.services.len()), (true, false, 1, 1));
         let denied = Named::read(&json!({"Statement": [{"Effect": "Deny", "Principal": "*"}]}));
         assert_eq!(denied, Named::default());
         let federated =

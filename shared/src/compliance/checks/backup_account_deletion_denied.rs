@@ -34,6 +34,9 @@ const ACTIONS: &[(&str, &str)] = &[
     ("backup:PutBackupVaultLockConfiguration", "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:vault"),
     ("ec2:DeleteSnapshot", "arn:PARTITION:ec2:REGION::snapshot/snap-00000000000000000"),
     ("ec2:DeregisterImage", "arn:PARTITION:ec2:REGION::image/ami-00000000000000000"),
+    // Nobody restores from an image that is disabled.
+    ("ec2:DisableImage", "arn:PARTITION:ec2:REGION::image/ami-00000000000000000"),
+    ("fsx:DeleteBackup", "arn:PARTITION:fsx:REGION:ACCOUNT:backup/backup-00000000000000000"),
     ("rds:DeleteDBSnapshot", "arn:PARTITION:rds:REGION:ACCOUNT:snapshot:awsbackup:job"),
     ("rds:DeleteDBClusterSnapshot", "arn:PARTITION:rds:REGION:ACCOUNT:cluster-snapshot:awsbackup:job"),
 ];

@@ -37,11 +37,16 @@ const ACTIONS: &[(&str, &str)] = &[
     ("events:PutRule", RULE),
     ("events:PutTargets", RULE),
     ("events:RemoveTargets", RULE),
+    // A policy that denies everything is as good as none.
+    ("iam:AttachRolePolicy", FORWARDER),
+    ("iam:DetachRolePolicy", FORWARDER),
     ("iam:DeleteRole", FORWARDER),
     ("iam:DeleteRolePolicy", FORWARDER),
     ("iam:PutRolePolicy", FORWARDER),
     ("iam:PutRolePermissionsBoundary", FORWARDER),
     ("iam:UpdateAssumeRolePolicy", FORWARDER),
+    ("iam:AttachRolePolicy", READER),
+    ("iam:DetachRolePolicy", READER),
     ("iam:DeleteRole", READER),
     ("iam:DeleteRolePolicy", READER),
     ("iam:PutRolePolicy", READER),
@@ -49,6 +54,8 @@ const ACTIONS: &[(&str, &str)] = &[
     ("iam:UpdateAssumeRolePolicy", READER),
     ("backup:DeleteBackupVaultNotifications", VAULT),
 ];
+/// Likewise where the copies are: another topic is as silent as none. In an account that is backed up people choose it themselves.
+const TOPIC: (&str, &str) = ("backup:PutBackupVaultNotifications", VAULT);
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     let words = Words {
@@ -57,5 +64,7 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         held: "service control policies deny an administrator of the account to end the events and the reads of the guardian",
         elsewhere: "run no workloads in the management account",
     };
-    guard::denied_where_backups_are(view, ACTIONS, words)
+    let topic = view.keeps_copies().then_some(TOPIC);
+    let actions = ACTIONS.iter().copied().chain(topic).collect::<Vec<_>>();
+    guard::denied_where_backups_are(view, &actions, words)
 }

@@ -1,12 +1,14 @@
-//! No account outside of the organization may use a key that protects backups.
+//! Only the accounts and services that must may use a key that protects backups.
 
-use crate::compliance::outsiders::{LetIn, outsiders};
+use crate::arn::{AccountId, Arn};
+use crate::compliance::outsiders::{LetIn, accounts_named, outsiders};
 use crate::compliance::probe::{Caller, Says};
 use crate::compliance::say::{listed, quoted};
 use crate::compliance::{AccountView, Check, Judge, Meta, Outcome, probe};
 use crate::diagnosis::{Grade, Severity};
 use crate::evidence::KeyManager;
 use crate::policy::{Context, Document, Policies};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The check.
@@ -14,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     meta: Meta {
         code: "BKC-041",
         name: "key-not-shared-too-widely",
-        title: "No account outside of the organization may use a key that protects backups",
+        title: "Only the accounts and services that must may use a key that protects backups",
         severity: Severity::High,
         since: "0.1.0",
         needs: &["kms:GetKeyPolicy", "organizations:DescribeOrganization", "organizations:ListAccounts"],
@@ -28,10 +30,22 @@ pub(super) const CHECK: Check = Check {
     judge: Judge::Account(judge),
 };
 
-/// What a stranger could read with, or hand the key on by.
-const ACTIONS: &[&str] = &["kms:Decrypt", "kms:ReEncryptFrom", "kms:GenerateDataKey", "kms:CreateGrant"];
+/// What a stranger could read with, hand the key on by, or take it from AWS Backup by.
+const ACTIONS: &[&str] = &["kms:Decrypt", "kms:ReEncryptFrom", "kms:GenerateDataKey", "kms:CreateGrant", "kms:RevokeGrant"];
 /// By itself, or through a service.
 const THROUGH: &[Option<&str>] = &[None, Some("ec2"), Some("rds"), Some("fsx"), Some("backup")];
+
+/// What others of the organization need not do by themselves, and whether for a service where it is a grant.
+const INSIDE: &[(&str, bool)] = &[
+    ("kms:Decrypt", false),
+    ("kms:ReEncryptFrom", false),
+    ("kms:GenerateDataKey", false),
+    ("kms:CreateGrant", false),
+    ("kms:CreateGrant", true),
+    ("kms:RevokeGrant", false),
+];
+/// What an account that copies with the key need not do: hand it on to others than services.
+const GRANTS: &[(&str, bool)] = &[("kms:CreateGrant", false)];
 
 fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
     view.keys(|subject, arn, inventory| {
@@ -86,6 +100,16 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
             );
             return Outcome::fail(subject, seen, remedy).from([arn.as_str()]);
         }
+        let inside = inside(view, arn, &owner, &policy.document);
+        if let Err((who, may)) = &inside {
+            let seen = format!("{who} may do {} with the key", listed(may));
+            let remedy = format!(
+                "in account {owner} tie what the policy of the key {} allows to {who} to the service-linked role of AWS Backup (`aws:PrincipalArn`), or to \
+                 services (`kms:ViaService`, and `kms:GrantIsForAWSResource` for grants), by `kms:PutKeyPolicy`",
+                quoted(arn.as_str())
+            );
+            return Outcome::fail(subject, seen, remedy).from([arn.as_str()]);
+        }
         if !open.is_empty() {
             let open = open.into_iter().collect::<Vec<_>>();
             return Outcome::unknown(subject, format!("whether strangers may use the key depends on {}", listed(&open)), Vec::new());
@@ -93,8 +117,66 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         if let Some(unknown) = named.unknown(view, subject.clone(), "those that the policy names may use the key") {
             return unknown;
         }
-        Outcome::pass(subject, "no account outside of the organization may use it")
+        match inside.unwrap_or_default().as_slice() {
+            [] => Outcome::pass(subject, "no account outside of the organization may use it, and none inside that need not"),
+            on => Outcome::unknown(subject, format!("whether others of the organization may use the key depends on {}", listed(on)), Vec::new()),
+        }
     })
+}
+
+/// Who of the organization may do with a key what he need not: an account that neither owns it nor copies with it, and whoever of the owner has no
+/// permission of IAM. What services do for them, and what the service-linked role of AWS Backup does, is not asked. Otherwise what it depends on.
+fn inside(view: &AccountView<'_>, key: &Arn, owner: &AccountId, document: &Value) -> Result<Vec<String>, (String, Vec<&'static str>)> {
+    let partition = key.partition();
+    let named = accounts_named(document);
+    let another = |account: &AccountId| account != owner && !view.is_backup_account(account);
+    let members = view.organization.members.known();
+    let mut asked = Vec::new();
+    // An account that no statement names stands for all of those. Where none is known one is made up.
+    let stranger = AccountId::parse(Caller::stranger(view, partition).account).ok().filter(|_| members.is_none());
+    let member = members.into_iter().flatten().map(|member| &member.account_id);
+    let unnamed = member.chain(&stranger).filter(|account| another(account) && !named.contains_key(account)).min().cloned();
+    asked.extend(unnamed.map(|account| ("every account of the organization".to_owned(), account, INSIDE)));
+    for (account, shown) in &named {
+        if another(account) && view.organization.member(account).is_some() {
+            asked.push((quoted(shown), account.clone(), INSIDE));
+        }
+    }
+    if !view.is_backup_account(owner) {
+        asked.extend(view.scope.backup_accounts.iter().map(|account| (format!("account {account}"), account.clone(), GRANTS)));
+    }
+    let resource = Some(Document::read(document));
+    let by_iam = Policies { identity: vec![probe::everything()], resource: resource.clone(), ..Policies::default() };
+    let mut open = BTreeSet::new();
+    let mut ask = |caller: &Caller<'_>, asked: &[(&'static str, bool)], policies: &Policies| {
+        let mut may = BTreeSet::new();
+        for (action, for_aws) in asked {
+            let region = key.region().map(|region| region.as_str().to_owned()).unwrap_or_default();
+            let mut context = context(caller, action, None, &region);
+            context.set("kms:GrantIsForAWSResource", if *for_aws { "true" } else { "false" });
+            match caller.may(action, (key.as_str(), owner.as_str()), context, policies) {
+                Says::Yes => drop(may.insert(*action)),
+                Says::Depends(on) => open.extend(on),
+                Says::No => {}
+            }
+        }
+        may.into_iter().collect::<Vec<_>>()
+    };
+    let caller = |account| Caller { organization_id: view.organization_id(), ..Caller::administrator(account, partition) };
+    for (who, account, actions) in &asked {
+        let path = view.organization.member(account).and_then(|member| member.path.as_deref());
+        let may = ask(&Caller { path, ..caller(account) }, actions, &by_iam);
+        if !may.is_empty() {
+            return Err((who.clone(), may));
+        }
+    }
+    // The policy of a key may let in people of its account to whom IAM allows nothing.
+    let path = view.organization.member(owner).and_then(|member| member.path.as_deref());
+    let may = ask(&Caller { path, ..caller(owner) }, INSIDE, &Policies { resource, ..Policies::default() });
+    if !may.is_empty() {
+        return Err((format!("everybody in account {owner}, whatever IAM allows to him,"), may));
+    }
+    Ok(open.into_iter().collect())
 }
 
 /// The context of a call, by itself or through a service.
