@@ -75,11 +75,12 @@ on one line, names its object and what becomes of it; null takes away:
   {id, object, policies: {name: policy | null}, boundary, trust}   of a role
   {id, object, scp, rcp}                  attached to an account, by its id
 Each is answered by one line:
-  {id, broken: [route], mended: [route], open: [route], unknown: [route],
-   unchanged}
-  broken: it works and would fail; mended: it would fail and would then work;
-  open: nobody could tell any longer; unknown: nobody can tell now. route as
-  above, with why and depends_on
+  {id, broken: [route], suspected: [route], mended: [route], open: [route],
+   unknown: [route], unchanged}
+  broken: it works and would fail; suspected: it would fail, and nobody can
+  tell now; mended: it would fail and would then work; open: nobody could tell
+  any longer; unknown: nobody can tell now, and nothing says that it would
+  fail. route as above, with why and depends_on
 
 Live, it needs what `guardian explain job --help` says.
 

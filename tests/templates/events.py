@@ -81,9 +81,9 @@ def call(
     }
 
 
-def call_seen_by_the_key_owner() -> Event:
+def call_seen_by_the_key_owner(error_code: str | None = "DisabledException") -> Event:
     """The record in the account of the key: of a caller in another account it shows the principal id only."""
-    event = call(error_code="DisabledException")
+    event = call(error_code=error_code)
     event["account"] = event["detail"]["recipientAccountId"] = "111111111111"
     event["detail"]["userIdentity"] = {
         "type": "AWSAccount",

@@ -157,6 +157,7 @@ WRITES: dict[str, Event] = {
     "it was tried and refused": write("backup", "DeleteRecoveryPoint", "AccessDeniedException"),
     "a key policy is narrowed": write("kms", "PutKeyPolicy"),
     "a key is made, whose policy is the first": write("kms", "CreateKey"),
+    "somebody makes a grant": write("kms", "CreateGrant"),
     "somebody revokes a grant": write("kms", "RevokeGrant"),
     "somebody revokes a grant through Step Functions": write("kms", "RevokeGrant", invoked_by="states.amazonaws.com"),
     "a stack retires a grant": write("kms", "RetireGrant", invoked_by="cloudformation.amazonaws.com"),
@@ -166,7 +167,8 @@ WRITES: dict[str, Event] = {
 NO_WRITES: dict[str, Event] = {
     "a service gives a grant back": write("kms", "RetireGrant", invoked_by="ec2.amazonaws.com"),
     "a service revokes a grant": write("kms", "RevokeGrant", invoked_by="rds.amazonaws.com"),
-    "a grant is made": write("kms", "CreateGrant"),
+    "a service makes a grant": write("kms", "CreateGrant", invoked_by="ec2.amazonaws.com"),
+    "a copy makes a grant, as the owner of the key sees it": call_seen_by_the_key_owner(error_code=None),
     "a key rotates": write("kms", "RotateKey"),
     "a copy begins": write("backup", "StartCopyJob"),
     "another API": write("s3", "DeleteObject"),

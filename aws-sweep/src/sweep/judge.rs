@@ -70,7 +70,7 @@ impl<A: Answers + 'static, P: Parts + 'static> Sweep<A, P> {
     async fn piece(&self, ready: &Ready, piece: Piece) -> Result<Vec<AccountResult>, PartError> {
         let whole = stream::iter(piece).map(|(account, arrived)| async move { Ok((self.whole(ready, &account).await?, arrived)) });
         let judged = whole.buffered(AT_ONCE).and_then(|(inventory, arrived)| async move {
-            ready.keep(&inventory).await;
+            ready.keep(&inventory, &self.readers).await;
             Ok(self.judge(ready, &inventory, arrived))
         });
         judged.try_collect().await

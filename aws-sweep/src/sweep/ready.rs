@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::TryStreamExt as _;
 use guardian_aws::answers::Answers;
-use guardian_aws::readers::{Bounds, closed};
+use guardian_aws::readers::{Bounds, Readers, closed};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::compliance::{OrganizationResult, OrganizationView, SWEEP_SCHEMA, SweepHead, judge_organization};
 use guardian_core::evidence::{
     AccountInventory, Bound, Destination, Fact, Gap, GapReason, OrganizationInventory, RegionInventory, RegionSettings, Vault,
     VaultInventory,
 };
-use guardian_core::prediction::{KeptRoutes, ObjectId, keep};
+use guardian_core::ports::KeyReader as _;
+use guardian_core::prediction::{Held, KeptRoutes, ObjectId, decided_by_grants, keep};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -61,7 +62,7 @@ impl Ready {
     }
 
     /// Of an account that let nobody in nothing was seen, so what is kept of it stays.
-    pub(super) async fn keep(&self, inventory: &AccountInventory) {
+    pub(super) async fn keep<A: Answers>(&self, inventory: &AccountInventory, readers: &Readers<A>) {
         let Some(keeper) = self.keeper.as_ref().filter(|_| closed(inventory).is_none()) else { return };
         let bounds = |account: &AccountId| {
             let of = |kind| self.bounds.of(&self.organization, account, kind);
@@ -71,6 +72,13 @@ impl Ready {
         if let Ok(mut handed) = keeper.handed.lock() {
             let others = kept.objects.keys().filter(|id| id.account().as_ref() != Some(&inventory.account_id));
             kept.kept_already = others.filter(|id| !handed.insert((*id).clone())).cloned().collect();
+        }
+        // What a grant lets somebody do is read only where nothing else does: keys of volumes have thousands.
+        for key in decided_by_grants(&kept) {
+            let id = ObjectId::Key(key.clone());
+            if let Some(Held::Key { grants, .. }) = kept.objects.get_mut(&id).filter(|_| !kept.kept_already.contains(&id)) {
+                *grants = readers.grants(&key).await;
+            }
         }
         // Who waits here is as slow as the table is.
         if keeper.routes.send(Routes { account_id: inventory.account_id.clone(), at: inventory.at, kept }).await.is_err() {

@@ -62,18 +62,20 @@ fn told(line: &str, kept: &KeptRoutes, organization_id: Option<&str>) -> Result<
     let legs = kept.legs.iter().filter(touched).collect::<Vec<_>>();
     let after: Objects = overlay(&kept.objects, fresh.clone());
     let found = shifts(legs.iter().copied(), &kept.objects, &after, organization_id);
-    let turned = found.broken.len() + found.mended.len() + found.open.len() + found.unknown.len();
+    let turned = found.broken.len() + found.mended.len() + found.open.len() + found.unknown.len() + found.suspected.len();
     Ok(json!({
         "id": inert_text(&edit.id),
-        "broken": found.broken.iter().map(|shift| route(shift, &shift.after)).collect::<Vec<_>>(),
-        "mended": found.mended.iter().map(|shift| route(shift, &shift.before)).collect::<Vec<_>>(),
-        "open": found.open.iter().map(|shift| route(shift, &shift.after)).collect::<Vec<_>>(),
-        "unknown": found.unknown.iter().map(|shift| route(shift, &shift.before)).collect::<Vec<_>>(),
+        "broken": found.broken.iter().map(|shift| route(shift, &shift.after, &shift.after)).collect::<Vec<_>>(),
+        "suspected": found.suspected.iter().map(|shift| route(shift, &shift.after, &shift.before)).collect::<Vec<_>>(),
+        "mended": found.mended.iter().map(|shift| route(shift, &shift.before, &shift.before)).collect::<Vec<_>>(),
+        "open": found.open.iter().map(|shift| route(shift, &shift.after, &shift.after)).collect::<Vec<_>>(),
+        "unknown": found.unknown.iter().map(|shift| route(shift, &shift.before, &shift.before)).collect::<Vec<_>>(),
         "unchanged": legs.len().saturating_sub(turned),
     }))
 }
 
-fn route(shift: &Shift, why: &Forecast) -> Value {
+/// A copy: why it fails by one forecast, and what it depends on by another.
+fn route(shift: &Shift, why: &Forecast, open: &Forecast) -> Value {
     let route = &shift.after.route;
     let inert = |texts: Vec<String>| texts.iter().map(|text| inert_text(text)).collect::<Vec<_>>();
     json!({
@@ -85,6 +87,6 @@ fn route(shift: &Shift, why: &Forecast) -> Value {
         "destination_vault": route.destination_vault_arn,
         "job_role": route.job_role_arn,
         "why": inert(why.causes()),
-        "depends_on": inert(why.open.clone()),
+        "depends_on": inert(open.open.clone()),
     })
 }

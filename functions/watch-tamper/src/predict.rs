@@ -13,7 +13,9 @@ use guardian_core::copy::LegFacts;
 use guardian_core::diagnosis::Certainty;
 use guardian_core::evidence::{Fact, Gap, GapReason, KeyPolicy, VaultPolicy};
 use guardian_core::ports::{PortError, RouteMemory, RouteReader};
-use guardian_core::prediction::{Held, KeptLeg, ObjectId, Objects, Shift, Shifts, Touch, blame, overlay, shifts, touched};
+use guardian_core::prediction::{
+    Held, KeptLeg, ObjectId, Objects, Shift, Shifts, Touch, as_it_was, blame, filled, overlay, shifts, touched,
+};
 use guardian_core::report::alert::{Changed, Outlook};
 use guardian_core::report::{Alert, Telling, foretell};
 use jiff::{SignedDuration, Timestamp};
@@ -228,21 +230,35 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             return Ok(Foreseen::Same);
         }
         let organization = self.organization_id.as_deref();
-        let after = overlay(&objects, Objects::from([(object.clone(), seen)]));
-        let mut told = shifts(&legs, &objects, &after, organization);
-        let (mut before, mut after) = (objects.clone(), after);
-        if !(told.broken.is_empty() && told.mended.is_empty() && told.open.is_empty()) {
-            (before, after) = self.read_again(object, kept, &told, after).await;
+        let was = as_it_was(kept, &seen, write.event_name, write.request);
+        let mut before = objects.clone();
+        before.insert(object.clone(), was);
+        let mut after = overlay(&objects, Objects::from([(object.clone(), seen)]));
+        let mut told = shifts(&legs, &before, &after, organization);
+        if turned(&told).next().is_some() {
+            let read;
+            (before, after, read) = self.read_again(object, before, &told, after).await;
             told = shifts(&legs, &before, &after, organization);
+            // Of a copy that nobody could judge before only what was read now tells whether it is this write that breaks it.
+            let whole = |shift: &Shift| shift.leg.objects(&after).is_subset(&read);
+            let (suspected, others) = std::mem::take(&mut told.suspected).into_iter().partition(whole);
+            told.suspected = suspected;
+            told.open.extend::<Vec<_>>(others);
         }
         let unjudged = accounts.len().saturating_sub(MOST_JUDGED) + left_out;
         if unjudged > 0 {
             tracing::warn!(object = object.name(), unjudged, "a change that concerns more accounts than are judged at once");
         }
-        let telling =
-            About { object, write, unjudged, certainty: if unread { Certainty::Suspected } else { Certainty::Supported }, gaps, now };
-        let alerts = [(Outlook::WillFail, &told.broken), (Outlook::WillWork, &told.mended)];
-        let alerts = alerts.into_iter().filter_map(|(outlook, shifts)| telling.alert(outlook, shifts, &told, (&before, &after)));
+        let of_object = if unread { Certainty::Suspected } else { Certainty::Supported };
+        let telling = About { object, write, unjudged, gaps, now };
+        let alerts = [
+            (Outlook::WillFail, of_object, &told.broken),
+            (Outlook::WillFail, Certainty::Suspected, &told.suspected),
+            (Outlook::WillWork, of_object, &told.mended),
+        ];
+        let alerts = alerts
+            .into_iter()
+            .filter_map(|(outlook, certainty, shifts)| telling.alert((outlook, certainty), shifts, &told, (&before, &after)));
         let alerts = alerts.collect::<Vec<_>>();
         let foreseen = match (alerts.is_empty(), told.open.is_empty()) {
             (false, _) => Foreseen::Told,
@@ -253,6 +269,11 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             let lease_until = now.checked_add(LEASE).unwrap_or(now);
             if !self.memory.claim_telling(object, now, lease_until).await? {
                 return Err(ForeseeError::BeingTold(object.name()));
+            }
+            if let Some(known) = self.learnt_meanwhile(object, kept).await? {
+                self.memory.give_back(object).await?;
+                let same = after.get(object).is_some_and(|seen| seen.says_the_same_as(&known));
+                return if same { Ok(Foreseen::Same) } else { Err(ForeseeError::BeingTold(object.name())) };
             }
             for alert in &alerts {
                 if let Err(error) = teller.tell(alert).await {
@@ -271,6 +292,12 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
         Ok(foreseen)
     }
 
+    /// What somebody else learnt of an object, and told, between our look and our claim: two writes on one object may come at the same time.
+    async fn learnt_meanwhile(&self, object: &ObjectId, kept: &Held) -> Result<Option<Held>, PortError> {
+        let known = self.memory.objects(&BTreeSet::from([object.clone()])).await?.remove(object);
+        Ok(known.filter(|known| !known.says_the_same_as(kept)))
+    }
+
     /// For those who ask what stands. Without it they are told all the same.
     async fn remember(&self, alerts: &[Alert], told: &Shifts, now: Timestamp) {
         let Some(last) = alerts.last() else { return };
@@ -284,18 +311,34 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
         }
     }
 
-    /// Everything that decides the first of the copies that turned, read afresh: as it was with the old object, and as it is.
-    async fn read_again(&self, object: &ObjectId, kept: &Held, told: &Shifts, after: Objects) -> (Objects, Objects) {
+    /// Everything that decides the first of the copies that turned, read afresh: what was not known before, all of it as it is now, and which objects
+    /// that are. What is known to have been otherwise before stays so: several writes may come at once, and each would hide the others.
+    async fn read_again(
+        &self,
+        object: &ObjectId,
+        before: Objects,
+        told: &Shifts,
+        after: Objects,
+    ) -> (Objects, Objects, BTreeSet<ObjectId>) {
         let mut now = after;
         let seen = now.get(object).cloned();
-        for shift in [&told.broken, &told.mended, &told.open].into_iter().flatten().take(CONFIRMED) {
+        let was = before.get(object).cloned();
+        let (mut read, mut left) = (BTreeSet::from([object.clone()]), CONFIRMED);
+        for shift in turned(told) {
+            if left == 0 || shift.leg.objects(&now).is_subset(&read) {
+                continue;
+            }
+            left -= 1;
             let facts: LegFacts = self.reader.leg_facts(&shift.leg.leg).await;
-            now = overlay(&now, shift.leg.held(facts));
+            let fresh = shift.leg.held(facts);
+            read.extend(fresh.keys().cloned());
+            now = overlay(&now, fresh);
         }
         // The object itself stays as it was judged: another write may have come between.
         now.extend(seen.map(|seen| (object.clone(), seen)));
-        let before = overlay(&now, Objects::from([(object.clone(), kept.clone())]));
-        (before, now)
+        let mut before = filled(before, &now);
+        before.extend(was.map(|was| (object.clone(), was)));
+        (before, now, read)
     }
 }
 
@@ -304,13 +347,18 @@ struct About<'a> {
     object: &'a ObjectId,
     write: &'a Occurrence<'a>,
     unjudged: usize,
-    certainty: Certainty,
     gaps: Vec<Gap>,
     now: Timestamp,
 }
 
 impl About<'_> {
-    fn alert(&self, outlook: Outlook, shifts: &[Shift], told: &Shifts, (before, after): (&Objects, &Objects)) -> Option<Alert> {
+    fn alert(
+        &self,
+        (outlook, certainty): (Outlook, Certainty),
+        shifts: &[Shift],
+        told: &Shifts,
+        (before, after): (&Objects, &Objects),
+    ) -> Option<Alert> {
         let first = shifts.first()?;
         let blame = match outlook {
             Outlook::WillFail => blame(&first.leg, self.object, before, after),
@@ -331,11 +379,16 @@ impl About<'_> {
             management,
             changed: &self.write.changed,
             blame: &blame,
-            certainty: self.certainty,
+            certainty,
             gaps: self.gaps.clone(),
             now: self.now,
         })
     }
+}
+
+/// Copies that turned, or of which more must be read to tell that.
+fn turned(told: &Shifts) -> impl Iterator<Item = &Shift> {
+    [&told.broken, &told.suspected, &told.mended, &told.open].into_iter().flatten()
 }
 
 /// What could not be read of an object.

@@ -101,6 +101,7 @@ pub const FORWARDED: &[WantedRule] = &[
             r#"{"eventName":"DeleteRecoveryPoint"}"#,
             r#"{"eventName":"PutKeyPolicy"}"#,
             r#"{"eventName":"DeleteBackupVaultLockConfiguration"}"#,
+            r#"{"eventName":"CreateGrant","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111111111111:assumed-role/Admin/anna"}}"#,
             r#"{"eventName":"RevokeGrant","userIdentity":{"arn":"arn:aws:sts::111111111111:assumed-role/Admin/anna"}}"#,
         ],
         sees_reads: false,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::{AccountId, Arn};
-use crate::evidence::{Fact, GlobalSettings, Key, KeyGrants, KeyPolicy, NamedPolicy, Organization, PolicyLevels, Role, Vault, VaultPolicy};
+use crate::evidence::{
+    Fact, GapReason, GlobalSettings, Key, KeyGrants, KeyPolicy, NamedPolicy, Organization, PolicyLevels, Role, Vault, VaultPolicy,
+};
 
 /// What can be written to and decides copies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +74,7 @@ pub enum Held {
     Key {
         key: Fact<Key>,
         policy: Fact<KeyPolicy>,
-        /// A sweep does not read them: then they are not known.
+        /// A sweep reads them only where they decide a copy: else they are not known.
         grants: Fact<KeyGrants>,
     },
     Vault {
@@ -137,7 +139,7 @@ impl Held {
     /// Whether some of it was asked for and not answered; that the object does not exist is an answer.
     pub fn is_unread(&self) -> bool {
         fn unread<T>(fact: &Fact<T>) -> bool {
-            fact.gap().is_some_and(|gap| gap.reason != crate::evidence::GapReason::NotFound)
+            fact.gap().is_some_and(|gap| gap.reason != GapReason::NotFound)
         }
         match self {
             Self::Key { key, policy, grants } => unread(key) || unread(policy) || unread(grants),
@@ -173,28 +175,64 @@ impl Held {
 
 /// Puts what was read afresh in the place of what was kept. What was not asked anew stays.
 pub fn overlay(kept: &Objects, fresh: Objects) -> Objects {
-    fn or<T>(fresh: Fact<T>, kept: Fact<T>) -> Fact<T> {
-        if matches!(fresh, Fact::NotAsked) { kept } else { fresh }
-    }
-    let mut all = kept.clone();
-    for (id, held) in fresh {
-        let held = match (held, all.remove(&id)) {
-            (Held::Key { key, policy, grants }, Some(Held::Key { key: a, policy: b, grants: c })) => {
-                Held::Key { key: or(key, a), policy: or(policy, b), grants: or(grants, c) }
-            }
-            (Held::Vault { vault, policy }, Some(Held::Vault { vault: a, policy: b })) => {
-                Held::Vault { vault: or(vault, a), policy: or(policy, b) }
-            }
-            (Held::Role { role }, Some(Held::Role { role: a })) => Held::Role { role: or(role, a) },
-            (Held::Account { scps, rcps }, Some(Held::Account { scps: a, rcps: b })) => {
-                Held::Account { scps: or(scps, a), rcps: or(rcps, b) }
-            }
-            (Held::Organization { organization, global_settings }, Some(Held::Organization { organization: a, global_settings: b })) => {
-                Held::Organization { organization: or(organization, a), global_settings: or(global_settings, b) }
-            }
-            (held, _) => held,
+    together(kept, fresh, Rule::Asked)
+}
+
+/// What was kept, with what was not read then as it was read since.
+pub fn filled(kept: Objects, since: &Objects) -> Objects {
+    together(since, kept, Rule::Read)
+}
+
+fn together(under: &Objects, over: Objects, rule: Rule) -> Objects {
+    let mut all = under.clone();
+    for (id, held) in over {
+        let held = match all.remove(&id) {
+            Some(below) => held.over(below, rule),
+            None => held,
         };
         all.insert(id, held);
     }
     all
+}
+
+/// Which facts take the place of others.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    /// Those that were asked for, whatever came of it.
+    Asked,
+    /// Those that were answered; that something does not exist is an answer.
+    Read,
+}
+
+impl Rule {
+    fn choose<T>(self, over: Fact<T>, under: Fact<T>) -> Fact<T> {
+        let chosen = match (self, &over) {
+            (_, Fact::NotAsked) => false,
+            (Self::Asked, _) | (Self::Read, Fact::Known { .. }) => true,
+            (Self::Read, Fact::Gap(gap)) => gap.reason == GapReason::NotFound,
+        };
+        if chosen { over } else { under }
+    }
+}
+
+impl Held {
+    /// One of the same kind in the place of another, fact by fact.
+    pub(super) fn over(self, below: Self, rule: Rule) -> Self {
+        match (self, below) {
+            (Self::Key { key, policy, grants }, Self::Key { key: a, policy: b, grants: c }) => {
+                Self::Key { key: rule.choose(key, a), policy: rule.choose(policy, b), grants: rule.choose(grants, c) }
+            }
+            (Self::Vault { vault, policy }, Self::Vault { vault: a, policy: b }) => {
+                Self::Vault { vault: rule.choose(vault, a), policy: rule.choose(policy, b) }
+            }
+            (Self::Role { role }, Self::Role { role: a }) => Self::Role { role: rule.choose(role, a) },
+            (Self::Account { scps, rcps }, Self::Account { scps: a, rcps: b }) => {
+                Self::Account { scps: rule.choose(scps, a), rcps: rule.choose(rcps, b) }
+            }
+            (Self::Organization { organization, global_settings }, Self::Organization { organization: a, global_settings: b }) => {
+                Self::Organization { organization: rule.choose(organization, a), global_settings: rule.choose(global_settings, b) }
+            }
+            (held, _) => held,
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //!
 //! Decides about kept facts; must not know where they are kept, how an object is read, or what CloudTrail writes of a change.
 
+mod before;
 mod blame;
 mod edit;
 mod held;
@@ -16,9 +17,10 @@ mod kept;
 mod shift;
 mod touch;
 
+pub use before::{as_it_was, decided_by_grants};
 pub use blame::{Blame, blame};
 pub use edit::{Edit, EditError, apply};
-pub use held::{Held, ObjectId, Objects, overlay};
+pub use held::{Held, ObjectId, Objects, filled, overlay};
 pub use incident::{SOON, cause_of, first_run, severity};
 pub use keep::keep;
 pub use kept::{KeptLeg, KeptRoutes, LegId};

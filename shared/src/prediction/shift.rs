@@ -23,8 +23,10 @@ pub struct Shifts {
     pub mended: Vec<Shift>,
     /// They worked or would have failed, and now that depends on what was not seen. Neither broken nor mended.
     pub open: Vec<Shift>,
-    /// Of them nobody could tell before either: whatever they turn into is told by the next who sees all that decides them.
+    /// Of them nobody could tell before.
     pub unknown: Vec<Shift>,
+    /// Of them nobody could tell before, and they will fail: perhaps the change broke them.
+    pub suspected: Vec<Shift>,
     /// How many would have failed, and still will.
     pub failing: usize,
 }
@@ -32,7 +34,7 @@ pub struct Shifts {
 impl Shifts {
     /// Whether nothing changed for any of them, as far as that can be told.
     pub fn is_empty(&self) -> bool {
-        self.broken.is_empty() && self.mended.is_empty() && self.open.is_empty()
+        self.broken.is_empty() && self.suspected.is_empty() && self.mended.is_empty() && self.open.is_empty()
     }
 }
 
@@ -51,6 +53,7 @@ pub fn shifts<'a>(legs: impl IntoIterator<Item = &'a KeptLeg>, before: &Objects,
                 shifts.failing += 1;
                 continue;
             }
+            (Verdict::Depends, Verdict::WillFail) => &mut shifts.suspected,
             (Verdict::Depends, _) => &mut shifts.unknown,
         };
         list.push(Shift { leg: leg.clone(), before, after });

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::alert::{ActIn, Alert, Changed, EvidenceLine, Foretold, NextStep, Outlook, Route, SCHEMA};
 use super::{Kind, inert, words};
 use crate::arn::{AccountId, Arn};
-use crate::copy::{Forecast, LegFacts};
+use crate::copy::{Forecast, LegFacts, Verdict};
 use crate::diagnosis::{Certainty, Grade, Severity, shown};
 use crate::evidence::Gap;
 use crate::incident::IncidentId;
@@ -36,7 +36,8 @@ pub struct Telling<'a> {
     pub changed: &'a Changed,
     /// Which statements are to blame.
     pub blame: &'a Blame,
-    /// How sure: `supported` where the object was read anew, `suspected` where only the event tells what it is like.
+    /// How sure: `supported` where the object was read anew, `suspected` where only the event tells what it is like, or where nobody knows whether
+    /// the copies worked before.
     pub certainty: Certainty,
     /// What could not be read.
     pub gaps: Vec<Gap>,
@@ -181,13 +182,23 @@ fn summary(telling: &Telling<'_>, forecast: &Forecast, next_run: Option<Timestam
     if telling.outlook == Outlook::WillFail {
         let why = forecast.causes().join("; ");
         let blame = blamed(telling.blame);
-        format!("{changed}. {routes} that worked will fail: {why}.{blame} {due}{open}")
+        let (worked, before) = match first_unknown(telling.shifts) {
+            None => (" that worked", String::new()),
+            Some(open) => ("", format!(" Whether that is new is not known: {open}.")),
+        };
+        format!("{changed}. {routes}{worked} will fail: {why}.{blame}{before} {due}{open}")
     } else {
         format!(
             "{changed}. {routes} that would have failed will work, by everything that was read. {due} An incident of failed jobs stays open until \
              a job proves it.{open}"
         )
     }
+}
+
+/// Why nobody could tell of a copy before; `None` where all of them were known to work.
+fn first_unknown(shifts: &[Shift]) -> Option<&str> {
+    let unknown = shifts.iter().find(|shift| shift.before.verdict == Verdict::Depends)?;
+    Some(unknown.before.open.first().map_or("something that decides it was not seen", String::as_str))
 }
 
 fn blamed(blame: &Blame) -> String {

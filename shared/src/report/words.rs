@@ -120,6 +120,9 @@ pub(super) fn certainty(alert: &Alert) -> String {
         Certainty::Supported if alert.kind == super::Kind::Prediction => "everything that decides these copies was read and evaluated",
         Certainty::Supported if alert.denied.is_some() => "AWS recorded the refused call of this job; it may not be the whole cause",
         Certainty::Supported => "what was seen agrees with it, but does not prove it",
+        Certainty::Suspected if alert.kind == super::Kind::Prediction && alert.gaps.is_empty() => {
+            "everything that decides these copies was read and evaluated, but whether they worked before is not known"
+        }
         Certainty::Suspected if alert.kind == super::Kind::Prediction => {
             "only the event tells what was changed: the object itself could not be read"
         }

@@ -94,6 +94,8 @@ struct World {
 impl RouteReader for World {
     async fn held(&self, id: &ObjectId, member: &AccountId, _: &Region) -> Held {
         self.reads.lock().unwrap().push(id.name());
+        // Others go on meanwhile.
+        tokio::task::yield_now().await;
         let held = self.objects.lock().unwrap()[id].clone();
         if !self.refuses.lock().unwrap().contains(id) {
             return held;
@@ -259,7 +261,7 @@ async fn an_object_that_decides_no_copy_is_read_by_nobody() {
     let other = Arn::parse("arn:aws:kms:eu-central-1:111111111111:key/another").unwrap();
     assert_eq!(setting.write("kms", "PutKeyPolicy", &other, json!({})).await, Ok(Foreseen::NoRoute));
     let key = setting.source_key();
-    assert_eq!(setting.write("kms", "CreateGrant", &key, json!({})).await, Ok(Foreseen::Elsewhere));
+    assert_eq!(setting.write("kms", "CreateAlias", &key, json!({})).await, Ok(Foreseen::Elsewhere));
     assert_eq!(setting.write("iam", "PutRolePolicy", &key, json!({"roleName": "nobody"})).await, Ok(Foreseen::NoRoute));
     assert_eq!((setting.reads(), setting.told().len()), (0, 0));
 }
@@ -303,15 +305,32 @@ async fn what_cannot_be_read_is_suspected_by_the_event_and_not_remembered() {
 }
 
 #[tokio::test]
-async fn what_was_kept_wrongly_makes_no_alert() {
+async fn writes_that_come_together_do_not_hide_each_other() {
+    for first in ["key", "vault"] {
+        let setting = Setting::new();
+        let vault = setting.foresight.memory.legs.lock().unwrap().values().next().unwrap()[0].leg.destination_vault_arn.clone();
+        setting.change(json!({"object": vault, "policy": null}));
+        setting.narrow();
+        // Both are done before anybody hears of either, and the records come in any order.
+        for (number, object) in [first, if first == "key" { "vault" } else { "key" }].into_iter().enumerate() {
+            let foreseen = match object {
+                "key" => setting.key_write().await,
+                _ => setting.write("backup", "DeleteBackupVaultAccessPolicy", &vault, json!({})).await,
+            };
+            assert_eq!(foreseen, Ok(if number == 0 { Foreseen::Told } else { Foreseen::NoTurn }), "{object} after {first}");
+        }
+        assert_eq!(setting.told(), [(Outlook::WillFail, Certainty::Supported, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn two_writes_on_one_object_at_the_same_time_are_told_once() {
     let setting = Setting::new();
-    let key = setting.source_key();
-    // The copy fails anyway since this morning, and nobody told the memory.
-    let vault = setting.foresight.memory.legs.lock().unwrap().values().next().unwrap()[0].leg.destination_vault_arn.clone();
-    setting.change(json!({"object": vault, "policy": null}));
     setting.narrow();
-    assert_eq!(setting.key_write().await, Ok(Foreseen::NoTurn));
-    assert!(setting.told().is_empty(), "{key}: it did not work before the write either");
+    let (one, other) = tokio::join!(setting.key_write(), setting.key_write());
+    assert_eq!(BTreeSet::from([one.unwrap(), other.unwrap()]), BTreeSet::from([Foreseen::Told, Foreseen::Same]));
+    assert_eq!(setting.told(), [(Outlook::WillFail, Certainty::Supported, 0)]);
+    assert!(setting.foresight.memory.claims.lock().unwrap().is_empty(), "nobody tells any more");
 }
 
 #[tokio::test]
@@ -346,5 +365,97 @@ async fn a_role_is_found_without_its_path_and_an_account_by_a_policy_attached_to
         let told = setting.write("organizations", "AttachPolicy", &policy, json!({"policyId": "p-1", "targetId": target})).await;
         let expected = if target == "ou-1" { Foreseen::Same } else { Foreseen::Told };
         assert_eq!(told, Ok(expected), "{target}");
+    }
+}
+
+const GRANTEE: &str = "arn:aws:iam::222222222222:role/aws-service-role/backup.amazonaws.com/AWSServiceRoleForBackup";
+const OPERATIONS: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom"];
+
+/// The policy of the key lets its own account in and nobody of the backup account: the copy hangs on a grant, if there is one.
+fn hanging(granted: bool) -> (Setting, Arn, Value) {
+    let setting = Setting::new();
+    let key = setting.source_key();
+    let whole = setting.document(&key);
+    let own = whole["Statement"].as_array().unwrap().iter().filter(|one| !one.to_string().contains("222222222222")).collect::<Vec<_>>();
+    setting.change(json!({"object": key, "policy": {"Version": "2012-10-17", "Statement": own}}));
+    setting.grant(&key, granted);
+    (setting, key, whole)
+}
+
+impl Setting {
+    fn grant(&self, key: &Arn, granted: bool) {
+        let all = if granted { json!([{"grantee": GRANTEE, "operations": OPERATIONS}]) } else { json!([]) };
+        self.change(json!({"object": key, "grants": all}));
+    }
+
+    /// The key as a sweep keeps it, with the grants or without.
+    fn sweep(&self, key: &Arn, with_grants: bool) {
+        let mut held = self.foresight.reader.objects.lock().unwrap()[&ObjectId::Key(key.clone())].clone();
+        if let Held::Key { grants, .. } = &mut held
+            && !with_grants
+        {
+            *grants = Fact::NotAsked;
+        }
+        self.foresight.memory.objects.lock().unwrap().insert(ObjectId::Key(key.clone()), held);
+    }
+
+    async fn grant_write(&self, event_name: &str, key: &Arn) -> Result<Foreseen, ForeseeError> {
+        let request = match event_name {
+            "CreateGrant" => json!({"keyId": key, "granteePrincipal": GRANTEE, "operations": OPERATIONS}),
+            _ => json!({"keyId": key, "grantId": "f020"}),
+        };
+        self.write("kms", event_name, key, request).await
+    }
+}
+
+#[tokio::test]
+async fn the_first_repair_of_a_copy_that_was_broken_at_the_sweep_is_told() {
+    for with_grants in [true, false] {
+        let (setting, key, whole) = hanging(false);
+        setting.sweep(&key, with_grants);
+        setting.change(json!({"object": key, "policy": whole}));
+        assert_eq!(setting.key_write().await, Ok(Foreseen::Told));
+        assert_eq!(setting.told(), [(Outlook::WillWork, Certainty::Supported, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn a_grant_on_which_a_copy_hangs_breaks_it_when_it_goes_and_mends_it_when_it_comes() {
+    let (setting, key, _) = hanging(true);
+    setting.sweep(&key, true);
+    for event_name in ["RevokeGrant", "RetireGrant"] {
+        setting.grant(&key, false);
+        assert_eq!(setting.grant_write(event_name, &key).await, Ok(Foreseen::Told));
+        assert_eq!(setting.told().last(), Some(&(Outlook::WillFail, Certainty::Supported, 0)));
+        assert_eq!(setting.grant_write(event_name, &key).await, Ok(Foreseen::Same), "the record comes twice");
+        setting.grant(&key, true);
+        assert_eq!(setting.grant_write("CreateGrant", &key).await, Ok(Foreseen::Told));
+        assert_eq!(setting.told().last(), Some(&(Outlook::WillWork, Certainty::Supported, 0)));
+    }
+    assert_eq!(setting.told().len(), 4);
+}
+
+#[tokio::test]
+async fn where_nobody_knew_the_grants_a_copy_that_fails_without_one_is_suspected_to_be_broken() {
+    let (setting, key, _) = hanging(false);
+    setting.sweep(&key, false);
+    assert_eq!(setting.grant_write("RevokeGrant", &key).await, Ok(Foreseen::Told));
+    assert_eq!(setting.told(), [(Outlook::WillFail, Certainty::Suspected, 0)]);
+    let alerts = setting.topic.alerts.lock().unwrap();
+    let summary = &alerts[0].summary;
+    assert!(summary.contains(" 1 route will fail: ") && summary.contains("Whether that is new is not known: "), "{summary}");
+}
+
+#[tokio::test]
+async fn a_write_elsewhere_breaks_no_copy_that_failed_for_want_of_a_grant_all_along() {
+    for granted in [false, true] {
+        let (setting, key, _) = hanging(granted);
+        setting.sweep(&key, false);
+        let vault = setting.foresight.memory.legs.lock().unwrap().values().next().unwrap()[0].leg.destination_vault_arn.clone();
+        setting.change(json!({"object": vault, "policy": null}));
+        let foreseen = setting.write("backup", "DeleteBackupVaultAccessPolicy", &vault, json!({})).await;
+        // The grants are read before anybody is told.
+        let told = if granted { vec![(Outlook::WillFail, Certainty::Supported, 0)] } else { Vec::new() };
+        assert_eq!((foreseen, setting.told()), (Ok(if granted { Foreseen::Told } else { Foreseen::NoTurn }), told));
     }
 }

@@ -13,7 +13,8 @@
 - `plan-run`: `{account_id, region, plan_id, resource_arn?}` is the moment at which the rules of a plan are due: every rule makes a backup job of
   each resource that a selection chooses (or of one of them), and the copy jobs that it asks for once that completed. No schedule runs by itself here: a night without it is a night that AWS forgot.
 - `would-copy`: `{copies: [{account_id, region, vault, recovery_point_arn, destination_vault_arn, role_arn}]}` answers `{outcomes: [{state,
-  message}]}`: how each copy would end now. No job is made, nothing is recorded, nobody is told.
+  message, unpublished}]}`: how each copy would end now, and whether it fails for a call of which AWS does not publish who makes it. No job is made,
+  nothing is recorded, nobody is told.
 - `recovery-point`: `{account_id, region, vault, recovery_point_arn, status, status_message?}` gives a recovery point a status that no policy
   decides: COMPLETED, PARTIAL, DELETING, EXPIRED, AVAILABLE, STOPPED or CREATING. Nothing expires by itself here.
 - `restore-test`: `{account_id, region, plan}` is the moment at which a restore testing plan is due: its selections restore the newest recovery
@@ -158,7 +159,8 @@ def would_copy(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(copies, list):
         raise InvalidControl("`copies` must be a list")
     outcomes = [jobs.would_copy(*(_text(copy, name) for name in fields)) for copy in copies]
-    return {"outcomes": [{"state": one.state, "message": one.message} for one in outcomes]}
+    answers = [{"state": one.state, "message": one.message, "unpublished": one.unpublished} for one in outcomes]
+    return {"outcomes": answers}
 
 
 def recovery_point(body: dict[str, Any]) -> dict[str, Any]:

@@ -29,12 +29,14 @@ class Outcome:
     category: str = ""
     recovery_point_arn: str = ""
     encryption_key_arn: str = ""
+    # It failed for a call of which AWS does not publish who makes it: nobody can be expected to foresee that.
+    unpublished: bool = False
 
 
 class _Refused(Exception):
-    def __init__(self, message: str, category: str) -> None:
+    def __init__(self, message: str, category: str, unpublished: bool = False) -> None:
         super().__init__(message)
-        self.message, self.category = message, category
+        self.message, self.category, self.unpublished = message, category, unpublished
 
 
 ACCESS_DENIED = "Access Denied trying to call AWS Backup service"
@@ -48,7 +50,7 @@ def run(job: dict[str, Any], point: dict[str, Any]) -> Outcome:
         copy.check_before_calls()
         copy.make_calls()
     except _Refused as refused:
-        return Outcome("FAILED", refused.message, refused.category)
+        return Outcome("FAILED", refused.message, refused.category, unpublished=refused.unpublished)
     return Outcome("COMPLETED", "", "SUCCESS", copy.new_point_arn(), copy.key_of_the_copy())
 
 
@@ -256,7 +258,7 @@ class _Copy:
         if action.startswith("backup:"):
             return _Refused(ACCESS_DENIED, "AccessDenied")
         if action.startswith("kms:"):
-            return _Refused(self._key_text(failure), "AccessDenied")
+            return _Refused(self._key_text(failure), "AccessDenied", failure.need.caller_unpublished)
         if action.startswith("ec2:"):
             text = "You are not authorized to perform this operation. Please consult the permissions associated with "
             text += "your AWS Backup role(s), and refer to the AWS Backup documentation for more details. "

@@ -45,6 +45,8 @@ class Need:
     silent: bool = False
     # The published managed policy of the actor does not show this permission; only the object's policy is judged.
     identity_unpublished: bool = False
+    # Nor is it published that this actor makes the call at all.
+    caller_unpublished: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,15 +139,16 @@ def _snapshot_within_account(route: Route) -> list[Need]:
 def _fully_managed(route: Route) -> list[Need]:
     # Who calls for fully managed types is not published; AWS asks for the destination account on the source key.
     actor = Actor.DESTINATION_SERVICE_ROLE if route.cross_account else Actor.JOB_ROLE
+    unpublished = {"identity_unpublished": True, "caller_unpublished": not route.cross_account}
     found: list[Need] = []
     if route.source_encrypted and not route.source_key_aws_managed:
         found += [
-            Need(actor, f"kms:{action}", On.SOURCE_KEY, "P2 P3", via="backup", identity_unpublished=True)
+            Need(actor, f"kms:{action}", On.SOURCE_KEY, "P2 P3", via="backup", **unpublished)
             for action in ("DescribeKey", "CreateGrant", "Decrypt")
         ]
     if not route.destination_key_aws_managed:
         found += [
-            Need(actor, f"kms:{action}", On.DESTINATION_KEY, "P2 P3", via="backup", identity_unpublished=True)
+            Need(actor, f"kms:{action}", On.DESTINATION_KEY, "P2 P3", via="backup", **unpublished)
             for action in ("DescribeKey", "CreateGrant", "GenerateDataKey")
         ]
     return found
