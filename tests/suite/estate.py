@@ -48,6 +48,8 @@ DENIED = [
     "backup:UpdateRecoveryPointLifecycle",
     "ec2:DeleteSnapshot",
     "ec2:DeregisterImage",
+    "ec2:DisableImage",
+    "fsx:DeleteBackup",
     "kms:DeleteImportedKeyMaterial",
     "kms:DisableKey",
     "kms:PutKeyPolicy",
