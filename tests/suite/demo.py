@@ -67,7 +67,10 @@ def show(mail: dict[str, str]) -> None:
 def tell(lab: Lab) -> int:
     address = "on-call@example.com"
     lab.cloudtrail_delay(0)
-    lab.client(lab.guardian, "sns").subscribe(TopicArn=lab.info["alert_topic_arn"], Protocol="email", Endpoint=address)
+    sns = lab.client(lab.guardian, "sns")
+    reader = sns.subscribe(
+        TopicArn=lab.info["alert_topic_arn"], Protocol="email", Endpoint=address, ReturnSubscriptionArn=True
+    )
     inbox = Inbox(lab)
 
     step(1, "An organization, and a volume that is backed up every night")
@@ -127,6 +130,8 @@ def tell(lab: Lab) -> int:
     more = inbox.drain()
     for message in more:
         say(f"   one more message: {message['kind'].upper()} {message['title']}")
+    inbox.close()
+    sns.unsubscribe(SubscriptionArn=reader["SubscriptionArn"])
 
     denied = alert.get("denied", {})
     changed = alert.get("changed", {})

@@ -8,12 +8,20 @@ from collections.abc import Iterator
 import pytest
 
 from .guardian import CHECK, RECONCILE, Guardian
-from .organization import Inbox, Lab, Operations
+from .organization import Inbox, Lab, Operations, running_lab
 
 PROBLEM_RULE = "backup-guardian-problem-events"
 STRANGER = "999999999999"
 # At most so often a part is looked at again.
 TRIES = 5
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Of its own: who listens to a topic besides, and what waits in a queue, is part of the path."""
+    with running_lab("alarm-path-lab.log") as lab:
+        Guardian(lab).set_watching(False)
+        yield lab
 
 
 @pytest.fixture
