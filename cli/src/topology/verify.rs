@@ -116,7 +116,7 @@ fn text(exit: Exit, of_routes: Exit, routes: &Findings, of_checks: Exit, checks:
         .iter()
         .filter(|(_, line)| line.outcomes.get(&guardian_core::compliance::Status::Unknown).is_some_and(|count| *count > 0));
     let unsure = unsure.map(|(code, line)| format!("{code} {}", line.check)).collect::<Vec<_>>().join(", ");
-    let unsure = if unsure.is_empty() { unsure } else { format!(" ({unsure}: `guardian sweep` says why)") };
+    let unsure = if unsure.is_empty() { unsure } else { format!(" ({unsure}: `guardian sweep --json FILE` says why)") };
     let told = format!("{passed} checks pass, {failed} fail, {unknown} could not be answered{unsure}.");
     let routes = preflight::text(routes);
     let findings = terminal_findings(checks, output.look(), MOST_ROWS);
