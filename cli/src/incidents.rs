@@ -102,6 +102,26 @@ Nothing is muted for good: the next failure opens the incident again.")]
         #[arg(long)]
         reason: String,
     },
+    /// Print the policy that somebody replaced or deleted, as it was before.
+    ///
+    /// Of writes that endanger backups, where an older write or a sweep told the guardian what was there: policies of keys and vaults, trust and
+    /// inline policies of roles, and policies of the organization. The message of the incident has the command with its ids, and the one that
+    /// puts the document back. Nothing is changed by this.
+    #[command(after_help = "Examples:
+  guardian incidents before INCIDENT_ID EVENT_ID > before.json
+  aws kms put-key-policy --policy-name default --key-id KEY_ARN \\
+      --policy file://before.json
+
+Exit codes: 0 it is printed, 2 it is not known or there is no such incident,
+3 the table could not be read.")]
+    Before {
+        /// The id, as every message about it carries it.
+        #[arg(value_name = "INCIDENT_ID")]
+        id: String,
+        /// The event id of the write in CloudTrail: in the message, and in `show --format json`.
+        #[arg(value_name = "EVENT_ID")]
+        event: String,
+    },
     Backfill(Box<backfill::Arguments>),
 }
 
@@ -125,6 +145,7 @@ impl Incidents {
                 let closing = Closing { owner, reason, at: Timestamp::now(), opening: 0 };
                 close(&work, &id, &closing, output).await
             }
+            Command::Before { id, event } => before(&work, &id, &event, output).await,
             Command::Backfill(arguments) => {
                 let incident = find(&work, &arguments.id).await?;
                 let drills = DrillTable::new(cloud.base(), table.clone());
@@ -331,6 +352,23 @@ async fn show(work: &WorkTable, foretold: &RouteTable, id: &str, output: &Output
     }
     output.print(&text)?;
     Ok(exit)
+}
+
+/// The document alone, whatever the format: it is for a file.
+async fn before(work: &WorkTable, id: &str, event: &str, output: &Output) -> anyhow::Result<Exit> {
+    let id = find(work, id).await?.id;
+    let deeds = work.deeds(&id).await?;
+    let Some(deed) = deeds.into_iter().find(|deed| deed.event_id == event) else {
+        bail!(
+            "no deed of incident `{id}` has the event id `{}`: `guardian incidents show {id} --format json` has all",
+            event.escape_debug()
+        );
+    };
+    let Some(document) = deed.before_document else {
+        bail!("what was there before the event `{event}` is not kept: {}", inert_text(&deed.undo.text));
+    };
+    output.print(&serde_json::to_string_pretty(&document)?)?;
+    Ok(Exit::Fine)
 }
 
 async fn find(work: &WorkTable, id: &str) -> anyhow::Result<Incident> {

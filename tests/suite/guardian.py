@@ -252,8 +252,9 @@ class Guardian:
                 )
 
     def forget_what_was_put_off(self) -> None:
-        """Nobody comes back to the incidents and drills of earlier tests: they would speak, and take their time, in the midst of another."""
-        for function in (FOLLOW_UP, RUN_DRILL, RECONCILE, CHECK):
+        """Nobody comes back to the incidents and drills of earlier tests, and no failed message of theirs comes again, which waits for minutes where
+        retries were held: they would speak, and take their time, in the midst of another."""
+        for function in (DIAGNOSE, COLLECT, WATCH, FOLLOW_UP, RUN_DRILL, RECONCILE, CHECK):
             self.sqs.purge_queue(QueueUrl=self.queue(function))
 
     # -- the wire ----------------------------------------------------------------------------------------------------

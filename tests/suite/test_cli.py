@@ -30,6 +30,7 @@ LEVELS = [
     ["incidents"],
     ["incidents", "ack"],
     ["incidents", "backfill"],
+    ["incidents", "before"],
     ["policy"],
     ["policy", "eval"],
     ["policy", "patch"],

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from .guardian import RECONCILE, Guardian
-from .organization import JOB_ROLE, Inbox, Json, Lab, Operations, ebs_route, failing_route
+from .organization import JOB_ROLE, Inbox, Json, Lab, Operations, ebs_route, failing_route, running_lab
 
 SEED = 20261102
 SOAK = os.environ.get("GUARDIAN_SOAK") == "1"
@@ -26,6 +26,14 @@ STUCK_HOURS = 3
 # Created, ended, failed; scans cannot be listed by their creation.
 SLICES_OF_SCANS = 2
 SLICES = 3 * 3 + SLICES_OF_SCANS
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Of its own: a run finds every job of the last hours, whoever made it fail."""
+    with running_lab("reconcile-lab.log") as lab:
+        Guardian(lab).set_watching(False)
+        yield lab
 
 
 @pytest.fixture(autouse=True)

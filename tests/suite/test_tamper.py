@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from .command import guardian as command
+from .command import FINE, USAGE
 from .guardian import FOLLOW_UP, WATCH, Guardian
 from .organization import ROOT, SLR, Inbox, Json, Lab, ebs_route, key_policy, use_statement
+from .test_incidents import incidents
 
 CASES = [json.loads(line) for line in (ROOT / "tests" / "facts" / "tamper-cases.jsonl").read_text().splitlines()]
 # The same rows are judged for two hundred accounts in shared/tests/tamper.rs.
@@ -219,18 +220,7 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     assert last["changes"][0]["source_ip"] == "127.0.0.1" and "protection was taken away" in last["summary"]
 
     def run(*arguments: str) -> Any:
-        ended = command(
-            "incidents",
-            *arguments,
-            "--format",
-            "json",
-            environment={
-                "AWS_ENDPOINT_URL": lab.endpoint,
-                "AWS_ACCESS_KEY_ID": "t",
-                "AWS_SECRET_ACCESS_KEY": "t",
-                "AWS_REGION": lab.region,
-            },
-        )
+        ended = incidents(lab, *arguments, "--format", "json")
         assert ended.err == "", ended.err
         return ended.json()
 
@@ -269,6 +259,38 @@ def test_the_afternoon_of_an_attacker_is_one_incident_whose_severity_rises(
     (over,) = inbox.tampers()
     assert over["kind"] == "resolved" and over["closed"]["reason"] == "credentials are gone"
     assert over["title"].startswith("Closed: ")
+
+
+def test_the_older_policy_that_a_message_speaks_of_is_printed_and_put_back(
+    lab: Lab, inbox: Inbox, watching: Guardian
+) -> None:
+    route = ebs_route(lab)
+    kms = lab.client(route.source, "kms")
+    older = json.loads(kms.get_key_policy(KeyId=route.key_arn, PolicyName="default")["Policy"])
+    route.put_key_policy(key_policy(route.source, use_statement(SLR.format(account=route.destination))))
+    lab.idle()
+    (alert,) = inbox.tampers()
+    commands = [step["command"] for step in alert["next_steps"] if step.get("command")]
+    (printing,) = [command for command in commands if command.startswith("guardian incidents before ")]
+    (putting,) = [command for command in commands if command.startswith("aws kms put-key-policy ")]
+    arguments, file = printing.split(" > ")
+    assert f"--policy file://{file} " in putting and commands.index(printing) + 1 == commands.index(putting)
+    printed = incidents(lab, *arguments.split(" ")[2:])
+    assert (printed.code, printed.err) == (FINE, "")
+    assert json.loads(printed.out) == older
+    # It is no deed to put it back.
+    kms.put_key_policy(KeyId=route.key_arn, PolicyName="default", Policy=printed.out)
+    lab.idle()
+    assert inbox.tampers() == []
+    wrong = incidents(lab, "before", alert["incident_id"], "no-such-event")
+    assert wrong.code == USAGE and "no deed of incident" in wrong.err
+    # What nobody could tell.
+    lab.client(route.source, "backup").delete_backup_vault_lock_configuration(BackupVaultName=route.vault)
+    lab.idle()
+    unlocked = incidents(lab, "show", alert["incident_id"], "--format", "json").json()["deeds"][-1]
+    assert unlocked["kind"] == "vault-lock-removed"
+    wrong = incidents(lab, "before", alert["incident_id"], unlocked["event_id"])
+    assert wrong.code == USAGE and "is not kept" in wrong.err and "lock" in wrong.err.lower()
 
 
 def test_names_that_others_chose_are_inert(lab: Lab, inbox: Inbox, watching: Guardian) -> None:

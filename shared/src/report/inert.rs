@@ -11,6 +11,7 @@ use super::alert::{ActIn, Alert, AlertJob, Changed, Closed, Done, EvidenceLine, 
 use crate::diagnosis::{Denied, Evaluation, Patch};
 use crate::event::Problem;
 use crate::evidence::Gap;
+use crate::tamper::BEFORE_FILE;
 
 /// Longest command that is passed on; longer ones are left out like unprintable ones, because a cut command is another command.
 const LONGEST_COMMAND: usize = 4096;
@@ -157,8 +158,14 @@ pub(super) fn is_showable_command(command: &str) -> bool {
 }
 
 /// Whether the AWS CLI would take a value for the place of one, and send what it reads there
-/// (<https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html>). No quoting helps against that, and no command of ours has one.
+/// (<https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html>). No quoting helps against that. The one file that commands of ours
+/// load is what `guardian incidents before` wrote, once in a command.
 fn loads_a_value(command: &str) -> bool {
+    let ours = format!(" file://{BEFORE_FILE}");
+    let command = match command.split_once(&ours) {
+        Some((head, tail)) if tail.is_empty() || tail.starts_with(' ') => format!("{head}{tail}"),
+        _ => command.to_owned(),
+    };
     let command = command.to_ascii_lowercase();
     ["file://", "fileb://", "https://"]
         .iter()
@@ -430,10 +437,14 @@ mod tests {
             "aws backup put-backup-vault-access-policy --backup-vault-name=fileb://x",
             "aws iam get-role --role-name 'FILE://a b'",
             "aws kms describe-key --key-id https://evil.example/x",
+            "aws kms put-key-policy --policy file://before.json --key-id file://before.json",
+            "aws kms put-key-policy --policy file://before.json/../x",
         ] {
             assert!(!is_showable_command(command), "{command}");
         }
         assert!(is_showable_command("aws s3 ls s3://bucket/file"));
+        assert!(is_showable_command("aws kms put-key-policy --policy file://before.json --region eu-central-1"));
+        assert!(is_showable_command("aws organizations update-policy --policy-id p-1 --content file://before.json"));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use super::alert::{ActIn, Alert, Done, Moment, NextStep, SCHEMA};
 use super::{Kind, inert, words};
 use crate::diagnosis::{Cause, Certainty, Grade, Severity};
 use crate::incident::Incident;
-use crate::tamper::{Burst, Deed};
+use crate::tamper::{BEFORE_FILE, Burst, Deed};
 
 /// Steps that one message lists.
 const MOST_STEPS: usize = 8;
@@ -151,8 +151,14 @@ fn steps(incident: &Incident, burst: &Burst) -> Vec<NextStep> {
             command: deed.undo.command.clone(),
             grade: Grade::NeedsApproval,
         };
-        if steps.len() < MOST_STEPS && !steps.contains(&step) {
-            steps.push(step);
+        let document = deed.undo.document_kept.then(|| NextStep {
+            text: format!("In the guardian account: write what {} said before to a file.", object_of(deed)),
+            command: Some(format!("guardian incidents before {} {} > {BEFORE_FILE}", incident.id, deed.event_id)),
+            grade: Grade::Safe,
+        });
+        let more = document.into_iter().chain([step]).collect::<Vec<_>>();
+        if steps.len().saturating_add(more.len()) <= MOST_STEPS && !more.iter().any(|step| steps.contains(step)) {
+            steps.extend(more);
         }
     }
     steps.push(NextStep {

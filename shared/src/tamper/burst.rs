@@ -157,7 +157,8 @@ impl Burst {
                 _ => {}
             }
         }
-        let mut kept = deed.clone();
+        // The document stands with the deed alone: so many of them do not fit into one item.
+        let mut kept = Deed { before_document: None, ..deed.clone() };
         for text in [Some(&mut kept.what), kept.before.as_mut(), kept.after.as_mut(), kept.actor.as_mut()].into_iter().flatten() {
             *text = clip_marked(text, LONGEST);
         }

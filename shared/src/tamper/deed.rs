@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Before, Write};
 use crate::arn::{AccountId, Arn, Region};
@@ -94,6 +95,9 @@ kinds! {
     TrailStopped = "trail-stopped",
 }
 
+/// The file that the output of `guardian incidents before` is sent to, and from which a command puts the document back.
+pub const BEFORE_FILE: &str = "before.json";
+
 /// What undoes a deed, or limits what it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
@@ -102,6 +106,9 @@ pub struct Undo {
     /// The command, built of values that need no quoting; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// The command puts back a document, which is kept with the incident and has to be in a file first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub document_kept: bool,
 }
 
 /// Something that was done and endangers backups. Texts that others chose are in it as they came.
@@ -141,6 +148,9 @@ pub struct Deed {
     /// What it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// The whole document that it was before, where a command puts it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_document: Option<Value>,
     /// What it endangers.
     pub endangers: String,
     /// How to undo it.
@@ -236,8 +246,9 @@ impl Deed {
             what: what.into(),
             before: None,
             after: None,
+            before_document: None,
             endangers: String::new(),
-            undo: Undo { text: String::new(), command: None },
+            undo: Undo { text: String::new(), command: None, document_kept: false },
         }
     }
 
@@ -253,7 +264,7 @@ impl Deed {
 
     /// How to undo it; of a command with a value that would need quoting only the words stay.
     pub(super) fn undo(mut self, text: impl Into<String>, command: Option<String>) -> Self {
-        self.undo = Undo { text: text.into(), command };
+        self.undo = Undo { text: text.into(), command, document_kept: false };
         self
     }
 

@@ -11,7 +11,7 @@ mod state;
 mod write;
 
 pub use burst::{Burst, MOST_KEPT, Pattern, actor_of, done};
-pub use deed::{Deed, DeedKind, Judged, Scene, Silence, Undo};
+pub use deed::{BEFORE_FILE, Deed, DeedKind, Judged, Scene, Silence, Undo};
 pub use judge::{ON_THEIR_OWN, announced, judge};
 pub use kept::kept;
 pub use state::{Before, State, aspect, state};

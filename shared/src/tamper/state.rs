@@ -82,6 +82,8 @@ pub fn state(write: &Write) -> Option<State> {
             }),
         ),
         ("backup", "UpdateGlobalSettings") => state("global-settings", write.part("globalSettings")?.clone()),
+        ("ec2", "ModifyEbsDefaultKmsKeyId") => state("ebs-default-key", write.text("kmsKeyId")?.into()),
+        ("ec2", "ResetEbsDefaultKmsKeyId") => state("ebs-default-key", Value::Null),
         ("iam", "UpdateAssumeRolePolicy") => state("trust", write.document("policyDocument")?),
         ("iam", "CreateRole") => state("trust", write.document("assumeRolePolicyDocument")?),
         ("cloudtrail", "PutEventSelectors") if write.part("trailName").is_some() => state(

@@ -245,11 +245,12 @@ pub fn log_name(object: &Arn) -> String {
     if name.len() > LONGEST_NAME { format!("long/{}", name_of(&name)) } else { name }
 }
 
-/// The names under which a write is kept: of its objects, else of the settings of its account and Region.
+/// The names under which a write is kept: of its objects, else of the settings of its account and Region; first the one that it changes.
 pub fn log_names(write: &Write) -> Vec<String> {
     let mut names = write.objects.iter().map(log_name).collect::<Vec<_>>();
-    if names.is_empty() {
-        names.push(format!("settings/{}/{}/{}", write.account, write.region, write.service));
+    // A default that names a key does not change the key.
+    if names.is_empty() || write.service == "ec2" {
+        names.insert(0, format!("settings/{}/{}/{}", write.account, write.region, write.service));
     }
     names
 }

@@ -73,11 +73,13 @@ pub fn announced(change: &Change, told: bool) -> Judged {
         what,
         before: None,
         after: None,
+        before_document: None,
         endangers: endangers.to_owned(),
         undo: Undo {
             text: "Look in CloudTrail of the account who did it: no record of the call has come, so management events may not be recorded there."
                 .to_owned(),
             command: None,
+            document_kept: false,
         },
     }))
 }

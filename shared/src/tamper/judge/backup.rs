@@ -69,6 +69,13 @@ fn point_deleted(write: &Write, scene: &Scene<'_>) -> Judged {
 }
 
 fn point_disassociated(write: &Write) -> Judged {
+    if write.event_name == "DisassociateRecoveryPointFromParent" {
+        let what = format!("took the recovery point {} out of the one that it is a part of", named(write, "recoveryPointArn"));
+        return Deed::of(write, DeedKind::PointDisassociated, Severity::Medium, what)
+            .endangers("A restore of the whole lacks this part, and the part no longer goes or stays with the whole.")
+            .undo("Nothing joins them again: start a backup of the whole, and keep this part until that one is there.", None)
+            .judged();
+    }
     let what = format!("took the recovery point {} from its resource", named(write, "recoveryPointArn"));
     Deed::of(write, DeedKind::PointDisassociated, Severity::Medium, what)
         .endangers("AWS Backup no longer keeps it: a continuous backup ends, and its retention is the service's own.")

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::deed::command;
+use serde_json::Value;
+
+use super::super::deed::{command, is_plain};
+use super::super::state::state;
 use super::backup::named;
 use super::documents::{Part, list, lost, parts, sorted};
 use super::{Deed, DeedKind, Judged, Scene, Severity, Silence, Write, is_linked_role, is_service_itself};
@@ -197,11 +200,21 @@ fn grant(write: &Write, scene: &Scene<'_>) -> Judged {
 }
 
 /// The defaults of EBS in an account and Region.
-pub(super) fn ebs(write: &Write) -> Judged {
-    let key_before = (
-        "Give new volumes the key that they had before (`aws ec2 modify-ebs-default-kms-key-id`); this only shows which one they get now.",
-        "aws ec2 get-ebs-default-kms-key-id --region {}",
-    );
+pub(super) fn ebs(write: &Write, scene: &Scene<'_>) -> Judged {
+    let key = |value: &Value| value.as_str().unwrap_or("the key that AWS manages").to_owned();
+    let (was, is) = (scene.before.map(|before| &before.value), state(write).map(|state| state.value));
+    if was.is_some() && was == is.as_ref() {
+        return Err(Silence::Unchanged);
+    }
+    let older = was.and_then(Value::as_str).filter(|key| is_plain(key));
+    let again = older.map(|key| format!("aws ec2 modify-ebs-default-kms-key-id --kms-key-id {key} --region {{}}"));
+    let key_before = match &again {
+        Some(again) => ("Give new volumes the key that they had before.", again.as_str()),
+        None => (
+            "Give new volumes the key that they had before (`aws ec2 modify-ebs-default-kms-key-id`); this only shows which one they get now.",
+            "aws ec2 get-ebs-default-kms-key-id --region {}",
+        ),
+    };
     let (what, severity, endangers, (undo, pattern)) = match write.event_name.as_str() {
         "DisableEbsEncryptionByDefault" => (
             format!("switched the default encryption of EBS off in {}", write.region),
@@ -225,6 +238,7 @@ pub(super) fn ebs(write: &Write) -> Judged {
         _ => return Err(Silence::Harmless),
     };
     Deed::of(write, DeedKind::EbsDefaultChanged, severity, what)
+        .changed(was.map(key), is.as_ref().map(key))
         .endangers(endangers)
         .undo(undo, command(pattern, &[write.region.as_str()]))
         .judged()

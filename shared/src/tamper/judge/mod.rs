@@ -4,6 +4,7 @@ mod announced;
 mod backup;
 mod documents;
 mod keys;
+mod older;
 mod organization;
 mod plans;
 mod roles;
@@ -50,7 +51,7 @@ pub const ON_THEIR_OWN: [&str; 19] = [
 pub fn judge(write: &Write, scene: &Scene<'_>) -> Judged {
     match &write.error_code {
         Some(code) => refused(write, scene, code),
-        None => succeeded(write, scene),
+        None => succeeded(write, scene).map(|deed| older::kept(write, scene, deed)),
     }
 }
 
@@ -63,7 +64,7 @@ fn succeeded(write: &Write, scene: &Scene<'_>) -> Judged {
         "kms" => keys::judge(write, scene),
         "iam" => roles::judge(write, scene),
         "organizations" => organization::judge(write, scene),
-        "ec2" => keys::ebs(write),
+        "ec2" => keys::ebs(write, scene),
         "cloudtrail" => trail::judge(write, scene),
         _ => Err(Silence::Harmless),
     }

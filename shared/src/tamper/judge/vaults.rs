@@ -100,11 +100,10 @@ fn policy(write: &Write, scene: &Scene<'_>) -> Judged {
             format!("let somebody into the vault {vault} who may be outside: {text}"),
         )
         .changed(before.map(|_| "not let in".to_owned()), Some(text))
-        .endangers("Whoever it is may use the vault; backups can be copied out of it or filled with others' data.")
-        .undo(
-            "Put the older policy back; this shows the one that is there now. Inside is who is in this organization by its account id or by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
-            show(),
+        .endangers(
+            "Whoever it is may use the vault; backups can be copied out of it or filled with others' data. Inside is who is in this organization by its account id or by a condition such as StringEquals aws:PrincipalOrgID, with no other value.",
         )
+        .undo("Put the older policy back; this shows the one that is there now.", show())
         .judged();
     }
     let lost_parts = [unprotected, closed].concat();
