@@ -1,10 +1,13 @@
 //! Who listens: topics and queues of our own account, read with our own role.
 
+use std::collections::HashMap;
+
 use aws_sdk_sqs::types::QueueAttributeName;
 use guardian_core::alarm_path::facts::{SmsAccount, Subscription, TopicSettings};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::evidence::{Fact, Gap, GapReason};
 use guardian_core::ports::{QueueReader, TopicReader};
+use serde_json::Value;
 
 use crate::classify::reason_of;
 use crate::convert::{gap, known, text};
@@ -91,21 +94,44 @@ impl TopicReader for Listeners {
 
 impl QueueReader for Listeners {
     async fn messages(&self, queue: &Arn) -> Fact<u64> {
+        // What somebody is reading now lies there all the same.
+        let wanted = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
+        let number = |all: &Attributes, name| all.get(name).and_then(|number| number.parse::<u64>().ok());
+        self.attributes(queue, &wanted, |all| wanted.iter().map(|name| number(all, name)).sum::<Option<u64>>(), "answer without a number")
+            .await
+    }
+
+    async fn policy(&self, queue: &Arn) -> Fact<Option<Value>> {
+        let read = |all: &Attributes| match all.get(&QueueAttributeName::Policy) {
+            Some(policy) if !policy.is_empty() => serde_json::from_str(policy).ok().map(Some),
+            _ => Some(None),
+        };
+        self.attributes(queue, &[QueueAttributeName::Policy], read, "a policy that is no JSON").await
+    }
+}
+
+type Attributes = HashMap<QueueAttributeName, String>;
+
+impl Listeners {
+    async fn attributes<T>(
+        &self,
+        queue: &Arn,
+        wanted: &[QueueAttributeName],
+        read: impl FnOnce(&Attributes) -> Option<T>,
+        otherwise: &str,
+    ) -> Fact<T> {
         const ACTION: &str = "sqs:GetQueueAttributes";
         let Some(place) = place(queue) else { return Fact::NotAsked };
         let suffix = if queue.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
         let url = format!("https://sqs.{}.{suffix}/{}/{}", place.1, place.0, queue.resource());
-        // What somebody is reading now lies there all the same.
-        let wanted = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
         let request = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.to_vec()));
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => return Fact::Gap(failed(ACTION, &place, &error)),
-        };
-        let number = |name| answer.attributes().and_then(|all| all.get(name)).and_then(|number| number.parse::<u64>().ok());
-        match wanted.iter().map(number).sum::<Option<u64>>() {
-            Some(messages) => known(messages, ACTION),
-            None => Fact::Gap(gap(ACTION, &place.0, &place.1, GapReason::Unreadable, "answer without a number".to_owned())),
+        match request.send().await {
+            // A queue without any of them has no attributes in the answer.
+            Ok(answer) => match read(answer.attributes().unwrap_or(&HashMap::new())) {
+                Some(value) => known(value, ACTION),
+                None => Fact::Gap(gap(ACTION, &place.0, &place.1, GapReason::Unreadable, otherwise.to_owned())),
+            },
+            Err(error) => Fact::Gap(failed(ACTION, &place, &error)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::alarm_path::Kept;
 use crate::alarm_path::facts::{Rule, SmsAccount, Subscription, TopicSettings};
@@ -437,6 +438,8 @@ pub trait TopicReader: Send + Sync {
 pub trait QueueReader: Send + Sync {
     /// How many messages lie in it, about.
     fn messages(&self, queue: &Arn) -> impl Future<Output = Fact<u64>> + Send;
+    /// Its policy; `None` where it has none.
+    fn policy(&self, queue: &Arn) -> impl Future<Output = Fact<Option<Value>>> + Send;
 }
 
 /// Reads rules of EventBridge.

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use world::{
-    ALERTING, ALERTS, CHAT, DEAD, DENIALS, KEY, MEMBER, OPERATIONS, PROBLEMS, SCHEDULE, START, State, UNDELIVERED, World, account,
+    ALERTING, ALERTS, CHAT, DEAD, DENIALS, KEY, MEMBER, OPERATIONS, PROBLEMS, QUEUE, SCHEDULE, START, State, UNDELIVERED, World, account,
     forwarder, start, statement, world,
 };
 
@@ -21,6 +21,13 @@ fn pending() -> Subscription {
 fn by_sms(state: &mut State) {
     let sms = Subscription { protocol: "sms".to_owned(), endpoint: "+491".to_owned(), confirmed: true };
     state.subscriptions.get_mut(ALERTS).unwrap().push(sms);
+}
+
+/// The queue lets every rule in but one.
+fn closed(state: &mut State, queue: &str) {
+    let rules = json!({"ArnEquals": {"aws:SourceArn": [DENIALS, SCHEDULE]}});
+    let statement = json!({"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*", "Condition": rules});
+    state.doors.insert(queue.to_owned(), Some(json!({"Statement": [statement]})));
 }
 
 fn target_of<'a>(state: &'a mut State, rule: &str) -> &'a mut Target {
@@ -114,6 +121,8 @@ const TROUBLES: &[Change] = &[
         &["does not send to", "--targets \"Id=backup-guardian,Arn=arn:aws:sqs:eu-central-1:444444444444:work,"],
     ),
     ("no-dead-letters", |s| target_of(s, PROBLEMS).dead_letters = None, &["no dead-letter queue undelivered", "Id=t,"]),
+    ("queue-refuses", |s| closed(s, QUEUE), &["the queue work refuses what the rule backup-guardian-problem-events", "nothing in"]),
+    ("queue-refuses", |s| closed(s, UNDELIVERED), &["the queue undelivered refuses", "is lost without a trace"]),
     ("queue-missing", |s| s.queues.retain(|queue, _| queue != DEAD), &["the queue dead-letters does not exist"]),
     (
         "messages-stuck",
@@ -186,6 +195,7 @@ async fn each_trouble_is_told_by_name_once_and_its_end_once() {
                 std::mem::swap(&mut state.roles, &mut well.roles);
                 std::mem::swap(&mut state.rules, &mut well.rules);
                 std::mem::swap(&mut state.queues, &mut well.queues);
+                std::mem::swap(&mut state.doors, &mut well.doors);
             });
             state.beat = before;
         });
@@ -210,6 +220,7 @@ async fn a_read_that_fails_is_told_as_not_checked_and_never_taken_for_health() {
         ("events:DescribeRule", PROBLEMS),
         ("events:DescribeRule", member.as_str()),
         ("sqs:GetQueueAttributes", DEAD),
+        ("sqs:GetQueueAttributes", QUEUE),
         ("dynamodb:UpdateItem", "444444444444"),
         ("organizations:ListAccounts", "333333333333"),
         ("sts:AssumeRole", MEMBER),

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from .guardian import CHECK, RECONCILE, Guardian
+from .guardian import CHECK, RECONCILE, WATCH, Guardian
 from .organization import Inbox, Lab, Operations, running_lab
 
 PROBLEM_RULE = "backup-guardian-problem-events"
+WRITE_RULE = "backup-guardian-write-events"
 STRANGER = "999999999999"
 # At most so often a part is looked at again.
 TRIES = 5
@@ -71,10 +72,13 @@ def test_every_part_that_dies_is_named_once_and_its_end_is_said_once(
     hub = lab.client(lab.guardian, "events")
     bus = lab.info["outputs"]["HubBusArn"].rsplit("/", 1)[-1]
     url = guardian.should_be_empty()[0]
+    work = guardian.queue(WATCH)
+    policy = guardian.queue_attributes(WATCH)["Policy"]
     with guardian.configured(CHECK, GUARDIAN_BACKUP_ACCOUNT_IDS=STRANGER):
         events.disable_rule(Name=PROBLEM_RULE)
         hub.disable_rule(Name=PROBLEM_RULE, EventBusName=bus)
         guardian.sqs.send_message(QueueUrl=url, MessageBody="stuck")
+        guardian.sqs.set_queue_attributes(QueueUrl=work, Attributes={"Policy": ""})
         lab.control("subscription", {"endpoint": inbox.endpoint, "pending": True})
         try:
             guardian.check_alarm_path()
@@ -84,6 +88,7 @@ def test_every_part_that_dies_is_named_once_and_its_end_is_said_once(
                 f"aws events enable-rule --name {PROBLEM_RULE} --region {region}",
                 f"the rule {PROBLEM_RULE} of account {lab.guardian} in {lab.region} is DISABLED",
                 f"1 message lies in {url.rsplit('/', 1)[-1]}",
+                f"the queue {work.rsplit('/', 1)[-1]} refuses what the rule {WRITE_RULE} of account {lab.guardian}",
                 "nobody has a confirmed subscription to the alert topic",
                 f"the subscription of sqs {inbox.endpoint} to the alert topic waits for its confirmation",
                 f"the forwarding of account {STRANGER} could not be checked: sts:AssumeRole",
@@ -96,6 +101,7 @@ def test_every_part_that_dies_is_named_once_and_its_end_is_said_once(
             events.enable_rule(Name=PROBLEM_RULE)
             hub.enable_rule(Name=PROBLEM_RULE, EventBusName=bus)
             guardian.take(url)
+            guardian.sqs.set_queue_attributes(QueueUrl=work, Attributes={"Policy": policy})
     guardian.check_alarm_path()
     (message,) = operations.drain()
     assert "Every part that was broken was looked at again and works" in message

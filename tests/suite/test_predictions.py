@@ -103,7 +103,7 @@ def told_before(lab: Lab, changes: list[Change]) -> dict[Change, dict[str, str]]
     assert told.code == 0, (told.errors, [line for line in told.out.splitlines() if "error" in line][:5])
     answers = [json.loads(line) for line in told.out.splitlines()]
     assert [answer["id"] for answer in answers] == list(asked)
-    turns = {"broken": "will-fail", "suspected": "will-fail", "mended": "will-work"}
+    turns = {"broken": "will-fail", "suspected": "will-fail", "mended": "will-work", "unblocked": "will-work"}
     return {
         asked[answer["id"]]: {one["source_vault"]: said for turn, said in turns.items() for one in answer[turn]}
         for answer in answers

@@ -62,12 +62,14 @@ fn told(line: &str, kept: &KeptRoutes, organization_id: Option<&str>) -> Result<
     let legs = kept.legs.iter().filter(touched).collect::<Vec<_>>();
     let after: Objects = overlay(&kept.objects, fresh.clone());
     let found = shifts(legs.iter().copied(), &kept.objects, &after, organization_id);
-    let turned = found.broken.len() + found.mended.len() + found.open.len() + found.unknown.len() + found.suspected.len();
+    let turned = found.broken.len() + found.mended.len() + found.open.len() + found.unknown.len();
+    let turned = turned + found.suspected.len() + found.unblocked.len();
     Ok(json!({
         "id": inert_text(&edit.id),
         "broken": found.broken.iter().map(|shift| route(shift, &shift.after, &shift.after)).collect::<Vec<_>>(),
         "suspected": found.suspected.iter().map(|shift| route(shift, &shift.after, &shift.before)).collect::<Vec<_>>(),
         "mended": found.mended.iter().map(|shift| route(shift, &shift.before, &shift.before)).collect::<Vec<_>>(),
+        "unblocked": found.unblocked.iter().map(|shift| route(shift, &shift.before, &shift.after)).collect::<Vec<_>>(),
         "open": found.open.iter().map(|shift| route(shift, &shift.after, &shift.after)).collect::<Vec<_>>(),
         "unknown": found.unknown.iter().map(|shift| route(shift, &shift.before, &shift.before)).collect::<Vec<_>>(),
         "unchanged": legs.len().saturating_sub(turned),

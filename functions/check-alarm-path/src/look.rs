@@ -135,9 +135,17 @@ where
 
     async fn hub_rule(&self, rule: &Arn, path: &Path) -> Seen {
         let Some((_, queue)) = path.hub_rules.iter().find(|(arn, _)| arn == rule) else { return Seen::NOTHING };
-        let seen = self.hub_rules.rule(rule).await;
-        let facts = RuleFacts { arn: rule.clone(), target: queue.clone(), role: None, dead_letters: path.undelivered.clone(), seen };
-        Seen { may_pass: may_pass([facts.seen.gap()]), checks: vec![alarm_path::hub_rule(&facts)] }
+        let target = async {
+            match queue.service() {
+                "sqs" => Some((queue.clone(), self.topics.policy(queue).await)),
+                _ => None,
+            }
+        };
+        let (seen, target, undelivered) = tokio::join!(self.hub_rules.rule(rule), target, self.topics.policy(&path.undelivered));
+        let doors = target.into_iter().chain([(path.undelivered.clone(), undelivered)]).collect();
+        let facts = RuleFacts { arn: rule.clone(), target: queue.clone(), role: None, dead_letters: path.undelivered.clone(), seen, doors };
+        let gaps = facts.doors.iter().map(|(_, policy)| policy.gap()).chain([facts.seen.gap()]);
+        Seen { may_pass: may_pass(gaps), checks: vec![alarm_path::hub_rule(&facts)] }
     }
 
     async fn account(&self, account: &AccountId, path: &Path) -> Seen {

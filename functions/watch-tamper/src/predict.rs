@@ -239,11 +239,13 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             let read;
             (before, after, read) = self.read_again(object, before, &told, after).await;
             told = shifts(&legs, &before, &after, organization);
-            // Of a copy that nobody could judge before only what was read now tells whether it is this write that breaks it.
+            // Of a copy that nobody could judge before, or cannot judge now, only what was read now tells whether it is this write that turns it.
             let whole = |shift: &Shift| shift.leg.objects(&after).is_subset(&read);
-            let (suspected, others) = std::mem::take(&mut told.suspected).into_iter().partition(whole);
-            told.suspected = suspected;
-            told.open.extend::<Vec<_>>(others);
+            for list in [&mut told.suspected, &mut told.unblocked] {
+                let (surer, others) = std::mem::take(list).into_iter().partition::<Vec<_>, _>(whole);
+                *list = surer;
+                told.open.extend(others);
+            }
         }
         let unjudged = accounts.len().saturating_sub(MOST_JUDGED) + left_out;
         if unjudged > 0 {
@@ -255,6 +257,7 @@ impl<M: RouteMemory, R: RouteReader> Foresight<M, R> {
             (Outlook::WillFail, of_object, &told.broken),
             (Outlook::WillFail, Certainty::Suspected, &told.suspected),
             (Outlook::WillWork, of_object, &told.mended),
+            (Outlook::WillWork, Certainty::Suspected, &told.unblocked),
         ];
         let alerts = alerts
             .into_iter()
@@ -388,7 +391,7 @@ impl About<'_> {
 
 /// Copies that turned, or of which more must be read to tell that.
 fn turned(told: &Shifts) -> impl Iterator<Item = &Shift> {
-    [&told.broken, &told.suspected, &told.mended, &told.open].into_iter().flatten()
+    [&told.broken, &told.suspected, &told.mended, &told.unblocked, &told.open].into_iter().flatten()
 }
 
 /// What could not be read of an object.

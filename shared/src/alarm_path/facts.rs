@@ -116,6 +116,8 @@ pub struct RuleFacts {
     pub dead_letters: Arn,
     /// What was seen.
     pub seen: Fact<Rule>,
+    /// The policies of the queues of ours that it sends to and leaves things in; of another target not asked.
+    pub doors: Vec<(Arn, Fact<Option<Value>>)>,
 }
 
 /// A function that runs by itself.

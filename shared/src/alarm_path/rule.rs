@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 
 use super::facts::{Rule, RuleFacts, Target};
+use super::topic::why;
 use super::{Check, TroubleKind, Words, clipped};
 use crate::arn::{AccountId, Arn, Region};
 use crate::event::{JobType, TRAIL_DETAIL_TYPE};
 use crate::evidence::{Fact, Gap, GapReason};
+use crate::policy::{Answer, Context, Decision, Document, Policies, Principal, Request, evaluate};
 
 /// The state in which a rule sees read-only calls, too
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html>).
@@ -176,6 +178,7 @@ fn judge(facts: &RuleFacts, check: Check) -> Check {
             look.state(value);
             look.pattern(value);
             look.targets(value);
+            look.doors();
         }
         Fact::Gap(_) => look.missing(),
         Fact::NotAsked => look.check.complete = false,
@@ -266,6 +269,80 @@ impl Look<'_> {
             let command = Some(format!("aws events describe-rule {}", self.options("--name")));
             self.add(TroubleKind::RuleBlind, "detail", what, "put back the pattern that the template has", command);
         }
+    }
+
+    /// Whether the queues let the rule in: what one refuses goes where undelivered events go, and what that refuses is lost.
+    fn doors(&mut self) {
+        for (queue, policy) in &self.facts.doors {
+            let name = queue.resource_name();
+            let policy = match policy {
+                Fact::Known { value, .. } => value.as_ref(),
+                // That it is missing or was not read is told of the queue itself, once.
+                Fact::Gap(_) if *queue == self.facts.dead_letters => {
+                    self.check.complete = false;
+                    continue;
+                }
+                Fact::Gap(gap) if gap.reason == GapReason::NotFound => {
+                    let remedy = "make it again: CloudFormation does not put back what was deleted by hand, so give the resource another \
+                                  logical id and deploy";
+                    self.add(
+                        TroubleKind::QueueMissing,
+                        name,
+                        format!("{} sends to the queue {name}, which does not exist", self.named()),
+                        remedy,
+                        None,
+                    );
+                    continue;
+                }
+                Fact::Gap(gap) => {
+                    self.check.unchecked(&format!("whether the queue {name} lets its rules in"), gap);
+                    continue;
+                }
+                Fact::NotAsked => {
+                    self.check.complete = false;
+                    continue;
+                }
+            };
+            let question = format!("whether the queue {name} lets {} in", self.named());
+            match self.sends_to(queue, policy) {
+                Some(answer) if answer.decision == Decision::Allowed => {}
+                Some(answer) if answer.decision != Decision::Uncertain => {
+                    let what = format!("the queue {name} refuses what {} sends: {}", self.named(), why(&answer));
+                    let url = format!("aws sqs get-queue-url --queue-name {name} --query QueueUrl --output text");
+                    let command = format!("aws sqs get-queue-attributes --attribute-names Policy --queue-url \"$({url})\"");
+                    let remedy = "put back its policy as template.yaml has it";
+                    if *queue == self.facts.dead_letters {
+                        let consequence = "what this rule cannot deliver is lost without a trace".to_owned();
+                        let words = Words { what, consequence, remedy: remedy.to_owned(), command: Some(command) };
+                        self.check.add(TroubleKind::QueueRefuses, name, words);
+                    } else {
+                        self.add(TroubleKind::QueueRefuses, name, what, remedy, Some(command));
+                    }
+                }
+                answer => {
+                    let depends_on = answer.map_or_else(|| vec!["the ARN of the rule".to_owned()], |answer| answer.depends_on);
+                    self.check.unsettled(&question, &format!("{} {name}", TroubleKind::QueueRefuses.as_str()), &depends_on);
+                }
+            }
+        }
+    }
+
+    fn sends_to(&self, queue: &Arn, policy: Option<&Value>) -> Option<Answer> {
+        let rule = &self.facts.arn;
+        let mut context = Context::open();
+        context.set("aws:SecureTransport", "true");
+        context.set("aws:SourceAccount", rule.account()?.as_str());
+        context.set("aws:SourceArn", rule.as_str());
+        let request = Request {
+            principal: Principal::parse("events.amazonaws.com").ok()?,
+            action: "sqs:SendMessage".to_owned(),
+            resource: queue.as_str().to_owned(),
+            resource_account: queue.account()?.as_str().to_owned(),
+            context,
+        };
+        let none = json!({"Version": "2012-10-17", "Statement": []});
+        let resource = Some(Document::read(policy.unwrap_or(&none)));
+        Some(evaluate(&request, &Policies { resource, ..Policies::default() }))
     }
 
     /// Whether a pattern drops an event of this detail for sure, by anything but its source and its type. A rule of an account sees that
@@ -377,6 +454,7 @@ impl RuleFacts {
             role: Some(format!("arn:{partition}:iam::{account}:role/{role_name}")),
             dead_letters: arn("sqs", UNDELIVERED.to_owned())?,
             seen: Fact::NotAsked,
+            doors: Vec::new(),
         })
     }
 }

@@ -307,7 +307,7 @@ impl Look<'_> {
 }
 
 /// Why AWS would refuse, in a few words.
-fn why(answer: &Answer) -> String {
+pub(super) fn why(answer: &Answer) -> String {
     if answer.decision == Decision::ExplicitlyDenied {
         let denies = answer.reasons.iter().filter(|reason| reason.denies && reason.outcome == crate::policy::Outcome::Matched);
         let denies = denies.map(|reason| clipped(&reason.to_string(), 80)).collect::<Vec<_>>();

@@ -285,6 +285,30 @@ fn what_could_not_be_read_breaks_nothing_and_mends_nothing() {
 }
 
 #[test]
+fn a_copy_whose_reason_to_fail_went_is_unblocked_where_nobody_can_tell_the_rest() {
+    let kept = estate();
+    let id = ObjectId::Key(key_of(SOURCES[0]));
+    let narrowed = apply(&edit(json!({"object": key_of(SOURCES[0]), "policy": document(vec![])})), &kept.objects).unwrap();
+    let broken = overlay(&kept.objects, narrowed);
+    let mut open = kept.objects.clone();
+    let Some(Held::Key { policy, .. }) = open.get_mut(&id) else { panic!() };
+    *policy = Fact::NotAsked;
+    let told = shifts(&kept.legs, &broken, &open, None);
+    assert_eq!((told.mended.len(), told.unblocked.len(), told.open.len()), (0, 1, 0));
+    // Under a key of AWS they nearly always fail, whatever becomes of another key.
+    let of_aws = |objects: &Objects| {
+        let mut objects = objects.clone();
+        let Some(Held::Key { key: Fact::Known { value, .. }, .. }) = objects.get_mut(&ObjectId::Key(arn(CENTRAL_KEY))) else { panic!() };
+        value.manager = Some(KeyManager::Aws);
+        objects
+    };
+    let (well, broken) = (of_aws(&kept.objects), of_aws(&broken));
+    let (there, back) = (shifts(&kept.legs, &well, &broken, None), shifts(&kept.legs, &broken, &well, None));
+    assert_eq!((there.broken.len(), there.suspected.len(), there.unknown.len()), (0, 0, kept.legs.len()));
+    assert_eq!((back.mended.len(), back.unblocked.len(), back.open.len()), (0, 0, 1));
+}
+
+#[test]
 fn grants_that_no_sweep_reads_keep_nothing_open_once_the_key_is_read_anew() {
     let mut kept = estate();
     let id = ObjectId::Key(key_of(SOURCES[0]));

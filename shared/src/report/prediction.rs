@@ -136,7 +136,11 @@ fn called(object: &ObjectId) -> String {
 }
 
 fn title(telling: &Telling<'_>) -> String {
-    let what = if telling.outlook == Outlook::WillFail { "Will fail" } else { "Will work again" };
+    let what = match (telling.outlook, last_unknown(telling.shifts)) {
+        (Outlook::WillFail, _) => "Will fail",
+        (Outlook::WillWork, None) => "Will work again",
+        (Outlook::WillWork, Some(_)) => "May work again",
+    };
     match telling.shifts {
         [only] => {
             let leg = &only.leg.leg;
@@ -187,6 +191,9 @@ fn summary(telling: &Telling<'_>, forecast: &Forecast, next_run: Option<Timestam
             Some(open) => ("", format!(" Whether that is new is not known: {open}.")),
         };
         format!("{changed}. {routes}{worked} will fail: {why}.{blame}{before} {due}{open}")
+    } else if let Some(depends) = last_unknown(telling.shifts) {
+        let why = forecast.causes().join("; ");
+        format!("{changed}. What {routes} would have failed for is gone: {why}. Whether they work now is not known: {depends}. {due}{open}")
     } else {
         format!(
             "{changed}. {routes} that would have failed will work, by everything that was read. {due} An incident of failed jobs stays open until \
@@ -199,6 +206,12 @@ fn summary(telling: &Telling<'_>, forecast: &Forecast, next_run: Option<Timestam
 fn first_unknown(shifts: &[Shift]) -> Option<&str> {
     let unknown = shifts.iter().find(|shift| shift.before.verdict == Verdict::Depends)?;
     Some(unknown.before.open.first().map_or("something that decides it was not seen", String::as_str))
+}
+
+/// Why nobody can tell of a copy now; `None` where all of them are known to work.
+fn last_unknown(shifts: &[Shift]) -> Option<&str> {
+    let unknown = shifts.iter().find(|shift| shift.after.verdict == Verdict::Depends)?;
+    Some(unknown.after.open.first().map_or("something that decides it was not seen", String::as_str))
 }
 
 fn blamed(blame: &Blame) -> String {

@@ -63,6 +63,8 @@ pub(super) struct State {
     pub(super) roles: BTreeMap<String, Value>,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) queues: BTreeMap<String, u64>,
+    /// Policies of queues that are not as the template has them.
+    pub(super) doors: BTreeMap<String, Option<Value>>,
     pub(super) beat: Timestamp,
     /// Our own heartbeats.
     pub(super) beats: Vec<(&'static str, Timestamp)>,
@@ -137,6 +139,7 @@ pub(super) fn world() -> World {
         roles: BTreeMap::new(),
         rules: BTreeMap::new(),
         queues: [UNDELIVERED, DEAD].map(|queue| (queue.to_owned(), 0)).into(),
+        doors: BTreeMap::new(),
         beat: start() - SignedDuration::from_mins(30),
         beats: Vec::new(),
         accounts: vec![account(MEMBER)],
@@ -276,6 +279,11 @@ impl TopicReader for World {
 impl QueueReader for World {
     async fn messages(&self, queue: &Arn) -> Fact<u64> {
         self.answer("sqs:GetQueueAttributes", queue, |state| state.queues.get(queue.as_str()).copied())
+    }
+
+    async fn policy(&self, queue: &Arn) -> Fact<Option<Value>> {
+        let open = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}]});
+        self.answer("sqs:GetQueueAttributes", queue, |state| Some(state.doors.get(queue.as_str()).cloned().unwrap_or(Some(open))))
     }
 }
 
