@@ -60,22 +60,30 @@ def shipped(manifest: str) -> str:
     )
 
 
-def build(settings: dict[str, str | int], out: Path) -> Package:
-    """The package of the function, and its program; the many files of the build are gone when it is made."""
-    out.mkdir(parents=True, exist_ok=True)
+def build(settings: dict[str, str | int], target: Path, out: Path) -> Package:
+    """The package of the function, and its program."""
     named = {f"CARGO_PROFILE_LAMBDA_{name.upper().replace('-', '_')}": str(value) for name, value in settings.items()}
-    with tempfile.TemporaryDirectory(dir=out) as target:
-        made = subprocess.run(
-            [sys.executable, ROOT / "scripts" / "build_functions.py", FUNCTION, "--out", out],
-            env={**os.environ, **named, "CARGO_TARGET_DIR": target},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "build_functions.py", FUNCTION, "--out", out],
+        env={**os.environ, **named, "CARGO_TARGET_DIR": str(target)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     package = Path(json.loads(made.stdout)[FUNCTION]["package"])
     with zipfile.ZipFile(package) as archive:
         program = Path(archive.extract("bootstrap", out))
     program.chmod(0o755)
     return Package(package.stat().st_size, program)
+
+
+def build_all(folder: Path) -> dict[str, Package]:
+    """Each in a folder of its own; the many files of the builds, which share what runs on this machine alone, are gone afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as target:
+        return {
+            name: build(settings, Path(target), folder / str(number))
+            for number, (name, settings) in enumerate(PROFILES.items(), start=1)
+        }
 
 
 def figures(rounds: int, sizes: dict[str, int], starts: dict[str, dict[str, float]], today: str) -> str:
@@ -100,8 +108,7 @@ def figures(rounds: int, sizes: dict[str, int], starts: dict[str, dict[str, floa
 def main() -> None:
     arguments = bench.parser(__doc__, 20, "starts of each, by turns", [TABLE]).parse_args()
     today = shipped((ROOT / "Cargo.toml").read_text(encoding="utf-8"))
-    folder = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "profiles"
-    packages = {name: build(settings, folder / str(at)) for at, (name, settings) in enumerate(PROFILES.items())}
+    packages = build_all(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "profiles")
     sizes = {name: package.bytes for name, package in packages.items()}
     with bench.failure() as failure:
         programs: dict[str, list[str | Path]] = {name: [package.program] for name, package in packages.items()}
