@@ -28,10 +28,11 @@ limit = $(if $(shell command -v timeout),timeout --kill-after=30 $(1))
 
 # Port of `make lab`; 0 takes a free one and prints it.
 PORT ?= 0
-# Options of the cold start, of many failures and of the sweep in `make bench`.
+# Options of the cold start, of many failures and of the sweep in `make bench`; of the ways of compiling, which are compared where this is set.
 COLD ?=
 THROUGHPUT ?=
 SWEEP ?=
+PROFILES ?=
 # Processor of `make build` and `make deploy`: x86_64 or arm64.
 ARCH ?= x86_64
 CONFIG_FILE ?= samconfig.toml
@@ -164,12 +165,14 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 	$(MAKE) reproduce
 
 # With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
+# PROFILES='--rounds 20' also builds `diagnose-job` in four ways (many minutes).
 bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start, many alerts and a whole sweep, beside boto3 programs and the limits (half an hour)
 	cargo bench --locked -p guardian-core --bench policy --bench diagnosis --bench coverage
 	cargo build --profile lambda --locked --workspace --bin diagnose-job --bin guardian-replay --example hello_world
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/lambda $(PY) -m pytest perf/test_cold.py
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/lambda $(PY) -m perf.cold $(COLD)
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/lambda $(PY) -m perf.throughput $(THROUGHPUT)
+	$(if $(PROFILES),GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/lambda $(PY) -m perf.profiles $(PROFILES))
 	cargo build --release --locked --workspace --bin guardian --bin guardian-stub
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/release $(PY) -m perf.sweep $(SWEEP)
 

@@ -8,20 +8,20 @@ Both programs are given the same event, make the same calls and publish an alert
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from .record import FUNCTION, Json, Recording, record
-from .replayed import Certificate, Replay, certificate, memory, processor
+from . import bench
+from .document import Goal, goals, number, table
+from .record import FUNCTION, Json, Recording
+from .replayed import Certificate, Replay, memory, processor
 from .runs import BINARIES
 
 # Processor time at the smallest memory, as a part of what a whole processor gives: Lambda gives one at 1,769 MB.
@@ -153,13 +153,14 @@ def essence(alert: Json) -> Json:
 
 def same(starts: dict[str, Start]) -> None:
     """An error where the programs do not do the same: then nothing can be said of their times."""
-    (ours, one), (theirs, other) = starts.items()
-    for mine, others in ((one.calls, other.calls), (one.last_calls, other.last_calls)):
-        more, less = Counter(mine) - Counter(others), Counter(others) - Counter(mine)
-        if more or less:
-            raise RuntimeError(f"{ours} asks {dict(more)} that {theirs} does not, and not {dict(less)}")
-    if essence(one.told) != essence(other.told):
-        raise RuntimeError(f"{ours} tells {essence(one.told)}, {theirs} {essence(other.told)}")
+    (ours, one), *rest = starts.items()
+    for theirs, other in rest:
+        for mine, others in ((one.calls, other.calls), (one.last_calls, other.last_calls)):
+            more, less = Counter(mine) - Counter(others), Counter(others) - Counter(mine)
+            if more or less:
+                raise RuntimeError(f"{ours} asks {dict(more)} that {theirs} does not, and not {dict(less)}")
+        if essence(one.told) != essence(other.told):
+            raise RuntimeError(f"{ours} tells {essence(one.told)}, {theirs} {essence(other.told)}")
 
 
 def middle(values: list[float]) -> float:
@@ -222,16 +223,18 @@ def modelled(starts: list[Start], which: str) -> float:
     return middle([max(wall - used, 0) + used / SMALLEST for wall, used in pairs])
 
 
-def measured(recording: Recording, file: Path, rounds: int, tls: Certificate | None) -> dict[str, dict[str, float]]:
-    """Both programs by turns, so that whatever else the machine does falls on both."""
-    waiting: dict[str, list[Start]] = {name: [] for name in programs()}
-    apart: dict[str, list[Start]] = {name: [] for name in programs()}
-    for number in range(rounds):
-        for name, command in programs().items():
+def measured(
+    programs: dict[str, list[str | Path]], recording: Recording, file: Path, rounds: int, tls: Certificate | None
+) -> dict[str, dict[str, float]]:
+    """All programs by turns, so that whatever else the machine does falls on each."""
+    waiting: dict[str, list[Start]] = {name: [] for name in programs}
+    apart: dict[str, list[Start]] = {name: [] for name in programs}
+    for turn in range(rounds):
+        for name, command in programs.items():
             waiting[name].append(start(command, recording, file, warm=0, tls=tls))
             apart[name].append(start(command, recording, file, apart=True, tls=tls))
         if sys.stderr.isatty():
-            print(f"\r{number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+            print(f"\r{turn + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     same({name: starts[0] for name, starts in waiting.items()})
     return {name: row(waiting[name], apart[name]) for name in waiting}
 
@@ -245,27 +248,90 @@ def shown(title: str, rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+# What the table tells of each program, and in which unit.
+TOLD = {
+    "alert_ms": ("start to alert", " ms"),
+    "alert_p99_ms": ("99 of 100 at most", " ms"),
+    "alert_cpu_ms": ("processor time of it", " ms"),
+    "init_ms": ("initialization", " ms"),
+    "init_cpu_ms": ("its processor time", " ms"),
+    "first_cpu_ms": ("first event, processor time", " ms"),
+    "warm_cpu_ms": ("later event, processor time", " ms"),
+    "first_128_ms": ("first event at 128 MB, modelled", " ms"),
+    "warm_128_ms": ("later event at 128 MB, modelled", " ms"),
+    "memory_mib": ("most memory", " MiB"),
+    "handshakes": ("handshakes while an event is handled", ""),
+}
+TABLES = ["python -m perf.cold", "goals of python -m perf.cold"]
+
+
+def figures(rounds: int, plain: dict[str, dict[str, float]], secured: dict[str, dict[str, float]]) -> str:
+    def cells(name: str, unit: str, rows: dict[str, dict[str, float]]) -> list[str]:
+        values = [rows[program][name] for program in ("guardian", "boto3")]
+        if not unit:
+            return [*(f"{value:.0f}" for value in values), ""]
+        return [*(number(value) + unit for value in values), f"{values[1] / values[0]:.1f}"]
+
+    head = ["", "guardian, HTTP", "boto3, HTTP", "times", "guardian, TLS", "boto3, TLS", "times"]
+    rows = ([what, *cells(name, unit, plain), *cells(name, unit, secured)] for name, (what, unit) in TOLD.items())
+    return f"{rounds} starts of each program in either way, over HTTP and over TLS.\n\n" + table(head, rows)
+
+
+def kept(plain: dict[str, dict[str, float]], secured: dict[str, dict[str, float]], hello: float) -> list[Goal]:
+    ours, theirs = plain["guardian"], plain["boto3"]
+    faster = theirs["alert_ms"] / ours["alert_ms"]
+    shakes = secured["guardian"]["handshakes"]
+    held = ours["memory_mib"] / hello
+    return [
+        Goal(
+            "start to alert 40 times faster than boto3, over HTTP",
+            f"{faster:.1f}; {theirs['alert_cpu_ms'] / ours['alert_cpu_ms']:.1f} in processor time",
+            faster >= 40,
+        ),
+        Goal(
+            "at most 15 ms of our own time",
+            f"{number(ours['alert_ms'])} ms, of which {number(ours['alert_cpu_ms'])} ms processor",
+            ours["alert_ms"] <= 15,
+        ),
+        Goal(
+            "first event at most 1.5 times a later one, at 128 MB",
+            f"{ours['first_to_warm']:.2f}; {secured['guardian']['first_to_warm']:.2f} over TLS",
+            max(rows["guardian"]["first_to_warm"] for rows in (plain, secured)) <= 1.5,
+        ),
+        Goal(
+            "no handshake while an event is handled",
+            f"{shakes:.0f}; boto3 {secured['boto3']['handshakes']:.0f}",
+            shakes == 0,
+        ),
+        Goal(
+            "at most 1.1 times the memory of a function that does nothing with as many clients",
+            f"{held:.2f} ({hello:.1f} MiB)",
+            held <= 1.1,
+        ),
+        Goal(
+            "at most a quarter of the memory of boto3",
+            f"1/{theirs['memory_mib'] / ours['memory_mib']:.1f}",
+            theirs["memory_mib"] >= 4 * ours["memory_mib"],
+        ),
+    ]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--rounds", type=int, default=100, help="starts of each program, by turns; over HTTP, and over TLS"
-    )
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
-    arguments = parser.parse_args()
-    recording = record()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recording.json"
-        recording.write(file)
-        plain = measured(recording, file, arguments.rounds, None)
+    arguments = bench.parser(
+        __doc__, 100, "starts of each program, by turns; over HTTP, and over TLS", TABLES
+    ).parse_args()
+    with bench.failure() as failure:
+        told = failure.recording, failure.file
+        plain = measured(programs(), *told, arguments.rounds, None)
         print(shown("over HTTP", plain), flush=True)
-        hello = middle([bare(recording, file) for _ in range(BARE)]) / 1024
+        hello = middle([bare(*told) for _ in range(BARE)]) / 1024
         print(f"{'of hello world':<16} {hello:>10.2f} MiB, with as many clients", flush=True)
-        secured = measured(recording, file, arguments.rounds, certificate(Path(folder)))
+        secured = measured(programs(), *told, arguments.rounds, failure.tls)
         print(shown("over TLS", secured), flush=True)
-    if arguments.json:
-        arguments.json.write_text(
-            json.dumps({"http": plain, "tls": secured, "hello_world_mib": hello}, indent=1), encoding="utf-8"
-        )
+    tables = [figures(arguments.rounds, plain, secured), goals(kept(plain, secured, hello))]
+    bench.keep(
+        arguments, {"http": plain, "tls": secured, "hello_world_mib": hello}, dict(zip(TABLES, tables, strict=True))
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Processor times and ratios are what counts: wall times are those of a machine that may be doing something else. Nothing fails for being slow; a
 difference in calls or states is an error, for then the comparison would mean nothing.
 
-    python -m perf.sweep [--quick] [--json FILE] [--only p7,p8,p9]
+    python -m perf.sweep [--quick] [--json FILE] [--write FILE] [--only p7,p8,p9]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import floor, runs
+from . import document, floor, runs
 from .floor import Estate
 
 LATENCY = 80  # milliseconds
@@ -150,23 +150,24 @@ def p7(estate: Estate) -> Table:
     )
 
 
-def p9(small: Estate, large: Estate) -> Table:
+def p9(estates: list[Estate]) -> Table:
     """Memory must not follow the number of accounts."""
-    held = {}
-    for estate in (small, large):
+    held = []
+    for estate in estates:
         say(f"P9: {estate.accounts} accounts")
-        held[estate.accounts] = runs.guardian(estate, states=False)
-        same_calls(estate, held[estate.accounts], "guardian sweep")
-    few, many = held[small.accounts], held[large.accounts]
+        held.append(runs.guardian(estate, states=False))
+        same_calls(estate, held[-1], "guardian sweep")
+    small, large = estates[0], estates[-1]
+    rows = [goal("most memory, one over the other", held[-1].memory / held[0].memory, 1.15, "x")]
+    for estate, run in zip(estates, held, strict=True):
+        rows += [
+            fact(f"most memory at {estate.accounts:,}", run.memory / 1024, " MiB", 1),
+            fact(f"calls at {estate.accounts:,}", run.log["total"], "", 0),
+        ]
+    rows.append(fact(f"processor at {large.accounts:,}", held[-1].processor, " s"))
     return Table(
         f"P9: memory at {large.accounts:,} and at {small.accounts:,} accounts, {large.points} points in each vault",
-        [
-            goal("most memory, one over the other", many.memory / few.memory, 1.15, "x"),
-            fact(f"most memory at {small.accounts:,}", few.memory / 1024, " MiB", 1),
-            fact(f"most memory at {large.accounts:,}", many.memory / 1024, " MiB", 1),
-            fact(f"calls at {large.accounts:,}", many.log["total"], "", 0),
-            fact(f"processor at {large.accounts:,}", many.processor, " s"),
-        ],
+        rows,
     )
 
 
@@ -179,6 +180,21 @@ def text(table: Table) -> str:
     return "\n".join(lines)
 
 
+def place(name: str) -> str:
+    """Of a table in a document."""
+    return f"python -m perf.sweep --only {name}"
+
+
+TABLES = [place(name) for name in ("p8", "p7", "p9")]
+
+
+def markdown(table: Table) -> str:
+    goals = [document.Goal(f"{row.what} {row.goal}", row.value, row.kept) for row in table.rows if row.kept is not None]
+    facts = ([row.what, row.value] for row in table.rows if row.kept is None)
+    title = table.title.split(": ", 1)[1]
+    return "\n\n".join([f"{title[0].upper()}{title[1:]}.", document.table(["", ""], facts), document.goals(goals)])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="what a sweep takes, beside boto3 and beside the limits")
     parser.add_argument("--quick", action="store_true", help="smaller estates, for a look")
@@ -189,20 +205,24 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, help="of P8; default 2, quick 1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables there, too")
+    document.add_option(parser, TABLES)
     given = parser.parse_args()
     rounds = given.rounds or (1 if given.quick else 2)
     reference = Estate(given.accounts or (100 if given.quick else 1000), copies=given.copies)
     limited = replace(reference, accounts=given.accounts or (40 if given.quick else 1000))
-    small = Estate(100, regions=("eu-central-1",), vaults=1, points=2, resources=1)
+    smallest = Estate(100, regions=("eu-central-1",), vaults=1, points=2, resources=1)
+    sizes = (100, 1_000) if given.quick else (100, 1_000, 10_000)
     measures: dict[str, Callable[[], Table]] = {
         "p8": lambda: p8(reference, rounds, 1_000 if given.quick else 10_000),
         "p7": lambda: p7(limited),
-        "p9": lambda: p9(small, replace(small, accounts=1_000 if given.quick else 10_000)),
+        "p9": lambda: p9([replace(smallest, accounts=accounts) for accounts in sizes]),
     }
     tables = []
     for name in given.only.split(","):
         table = measures[name]()
         print(text(table), flush=True)
+        if given.write:
+            document.write(given.write, {place(name): markdown(table)})
         tables.append(table)
     if given.json:
         told = [{"title": table.title, "rows": [vars(row) for row in table.rows]} for table in tables]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from . import cold, record, throughput
+from . import cold, record, replayed, throughput
 from .runs import BINARIES
 
 # A claim, what is known of the failure, the job and everything on its way, who changed any of it, the incident, the pace.
@@ -74,7 +74,7 @@ def test_a_function_that_does_nothing_is_measured_by_its_answer(told: Told) -> N
 
 
 def test_no_connection_is_opened_once_the_event_is_there(told: Told) -> None:
-    tls = cold.certificate(told.file.parent)
+    tls = replayed.certificate(told.file.parent)
     starts = {
         name: cold.start(command, *told, warm=0, binaries=BINARIES, tls=tls)
         for name, command in cold.programs(BINARIES).items()

@@ -8,15 +8,13 @@ the start and the end of them all: nothing of its start, and nothing of waiting.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import tempfile
 from pathlib import Path
 
-from . import cold
-from .record import Recording, record
-from .replayed import Certificate, certificate
+from . import bench, cold
+from .document import number, table
+from .record import Recording
+from .replayed import Certificate
 from .runs import BINARIES
 
 # The first of a process are slower.
@@ -50,33 +48,43 @@ def measured(
     return found
 
 
+def times(found: dict[str, list[float]]) -> list[float]:
+    """How many times the one is the other, round by round."""
+    return [ours / theirs for ours, theirs in zip(found["guardian"], found["boto3"], strict=True)]
+
+
 def shown(title: str, found: dict[str, list[float]]) -> str:
-    """Of each program the middle and the range, and how many times the one is the other, round by round."""
+    """Of each program the middle and the range, and of how many times the one is the other."""
     lines = [f"{title:<16} {'middle':>8} {'least':>8} {'most':>8}"]
-    times = [ours / theirs for ours, theirs in zip(found["guardian"], found["boto3"], strict=True)]
-    for name, values in (*found.items(), ("times", times)):
+    for name, values in (*found.items(), ("times", times(found))):
         lines.append(f"{name:<16} {statistics.median(values):>8.1f} {min(values):>8.1f} {max(values):>8.1f}")
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="processes of each program, by turns; over HTTP, and over TLS"
+TABLE = "python -m perf.throughput"
+
+
+def figures(rounds: int, failures: int, found: dict[str, dict[str, list[float]]]) -> str:
+    rows = []
+    for title, programs in found.items():
+        ours, theirs = programs["guardian"], programs["boto3"]
+        cells = [number(statistics.median(values)) for values in (ours, theirs)]
+        rows.append([title, *cells, f"{statistics.median(times(programs)):.1f}"])
+    return f"{rounds} warm processes of each, {failures} failures in each.\n\n" + table(
+        ["failures in a second of processor time", "guardian", "boto3", "times"], rows
     )
+
+
+def main() -> None:
+    parser = bench.parser(__doc__, 5, "processes of each program, by turns; over HTTP, and over TLS", [TABLE])
     parser.add_argument("--failures", type=int, default=200, help="that each process tells of after the first ones")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
     arguments = parser.parse_args()
-    recording = record()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "recording.json"
-        recording.write(file)
-        found = {}
-        for title, tls in (("over HTTP", None), ("over TLS", certificate(Path(folder)))):
-            found[title] = measured(recording, file, arguments.rounds, arguments.failures, tls=tls)
+    found = {}
+    with bench.failure() as failure:
+        for title, tls in (("over HTTP", None), ("over TLS", failure.tls)):
+            found[title] = measured(failure.recording, failure.file, arguments.rounds, arguments.failures, tls=tls)
             print(shown(title, found[title]), flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    bench.keep(arguments, found, {TABLE: figures(arguments.rounds, arguments.failures, found)})
 
 
 if __name__ == "__main__":
