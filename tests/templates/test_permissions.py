@@ -23,6 +23,15 @@ INCIDENTS = ("BatchGetItem", "PutItem")
 ENDS = (*INCIDENTS, "DeleteItem", "Query")
 
 # What `check-alarm-path` looks at: whatever of it the template has.
+# Whose policies are read: the queues that rules and schedules fill.
+QUEUES_OF_RULES = [
+    "ProblemEventsQueue",
+    "DenialEventsQueue",
+    "WriteEventsQueue",
+    "CompletedEventsQueue",
+    "ReconcileQueue",
+    "DrillsAreScheduled: DrillQueue",
+]
 SHOULD_BE_EMPTY = [
     f"{body['Condition']}: {name}" if "Condition" in body else name
     for name, body in resources("guardian", "AWS::SQS::Queue").items()
@@ -98,7 +107,7 @@ EXPECTED: dict[str, set[tuple[str, str]]] = {
     "CheckAlarmPathRole": {
         *((action, LOGS % "CheckAlarmPath") for action in ("logs:CreateLogStream", "logs:PutLogEvents")),
         *((action, "AlarmPathQueue") for action in [*QUEUE_ACTIONS, "sqs:SendMessage"]),
-        *(("sqs:GetQueueAttributes", queue) for queue in SHOULD_BE_EMPTY),
+        *(("sqs:GetQueueAttributes", queue) for queue in (*SHOULD_BE_EMPTY, *QUEUES_OF_RULES)),
         *((f"dynamodb:{verb}", "GuardianTable") for verb in ("BatchWriteItem", "Query", "UpdateItem")),
         *((f"sns:{verb}", topic) for verb in ("Publish", *TOPIC_READS) for topic in TOPICS),
         ("sns:GetSMSAttributes", "*"),
