@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tempfile
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterator
@@ -12,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from . import document
-from .record import Recording, record
+from .record import FUNCTION, Recording, record
 from .replayed import Certificate, certificate
+from .runs import ROOT
+
+# What the lab runs while it is recorded.
+RECORDED = Path(os.environ.get("GUARDIAN_FUNCTIONS_DIR", ROOT / "target" / "debug")) / FUNCTION
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,13 @@ class Failure:
 
 
 @contextmanager
-def failure() -> Iterator[Failure]:
+def failure(*programs: Path) -> Iterator[Failure]:
+    """Recorded, once it is certain that everything is there that is started after it."""
+    for program in (RECORDED, *programs):
+        if not program.is_file():
+            sys.exit(
+                f"{program} is missing: `make bench` builds it, or GUARDIAN_BENCH_DIR names the folder that has it"
+            )
     recording = record()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recording.json"
@@ -39,14 +51,21 @@ def failure() -> Iterator[Failure]:
 def parser(told: str | None, rounds: int, of: str, tables: list[str]) -> ArgumentParser:
     """Of a measurement whose rounds are `of` something, and which fills these places of a document."""
     arguments = ArgumentParser(description=told, formatter_class=RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=rounds, help=f"{of}; default {rounds}")
-    arguments.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
-    document.add_option(arguments, tables)
+    arguments.add_argument("--rounds", type=document.some, default=rounds, help=f"{of}; default {rounds}")
+    document.add_options(arguments, tables)
     return arguments
 
 
+def given(arguments: ArgumentParser) -> Namespace:
+    """A look is no reference: it is written nowhere."""
+    found = arguments.parse_args()
+    if found.write and found.rounds < (least := arguments.get_default("rounds")):
+        arguments.error(f"--write takes no fewer than {least} rounds: fewer are a look")
+    return found
+
+
 def keep(arguments: Namespace, figures: Any, tables: dict[str, str]) -> None:
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     if arguments.write:
         document.write(arguments.write, tables)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")

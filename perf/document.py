@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,11 +56,27 @@ def write(document: Path, contents: dict[str, str]) -> None:
     text = document.read_text(encoding="utf-8")
     for name, content in contents.items():
         text = replaced(text, name, content)
-    document.write_text(text, encoding="utf-8")
+    # Whole or not at all.
+    beside = document.with_name(f"{document.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(document)
 
 
-def add_option(parser: ArgumentParser, names: Iterable[str]) -> None:
-    """`--write`. That the document has the places is found out before anything is measured for half an hour."""
+def some(given: str) -> int:
+    """A number of things of which there is at least one."""
+    if not given.isdecimal() or int(given) == 0:
+        raise ArgumentTypeError(f"{given!r} is no number from 1 on")
+    return int(given)
+
+
+def add_options(parser: ArgumentParser, names: Iterable[str]) -> None:
+    """`--write` and `--json`. Whether that can be done is found out before anything is measured for half an hour."""
+
+    def writable(given: str) -> Path:
+        file = Path(given)
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise ArgumentTypeError(f"{given} cannot be written")
+        return file
 
     def document(given: str) -> Path:
         try:
@@ -68,8 +85,9 @@ def add_option(parser: ArgumentParser, names: Iterable[str]) -> None:
                 replaced(text, name, "")
         except (OSError, ValueError) as error:
             raise ArgumentTypeError(str(error)) from error
-        return Path(given)
+        return writable(given)
 
+    parser.add_argument("--json", type=writable, metavar="FILE", help="write all figures to this file")
     parser.add_argument(
         "--write", type=document, metavar="FILE", help="write the tables into this document, between their marks"
     )

@@ -21,7 +21,8 @@ from pathlib import Path
 from . import bench, cold
 from .document import Goal, goals, number, table
 from .record import FUNCTION
-from .runs import ROOT
+from .replayed import REPLAY
+from .runs import FUNCTIONS, ROOT
 
 # The setting of the profile `lambda` and of what it inherits, by the name that is shown.
 PROFILES = {
@@ -106,11 +107,11 @@ def figures(rounds: int, sizes: dict[str, int], starts: dict[str, dict[str, floa
 
 
 def main() -> None:
-    arguments = bench.parser(__doc__, 20, "starts of each, by turns", [TABLE]).parse_args()
+    arguments = bench.given(bench.parser(__doc__, 20, "starts of each, by turns", [TABLE]))
     today = shipped((ROOT / "Cargo.toml").read_text(encoding="utf-8"))
     packages = build_all(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "profiles")
     sizes = {name: package.bytes for name, package in packages.items()}
-    with bench.failure() as failure:
+    with bench.failure(FUNCTIONS / REPLAY) as failure:
         programs: dict[str, list[str | Path]] = {name: [package.program] for name, package in packages.items()}
         starts = cold.measured(programs, failure.recording, failure.file, arguments.rounds, failure.tls)
     told = figures(arguments.rounds, sizes, starts, today)

@@ -21,6 +21,9 @@ from cryptography.x509.oid import NameOID
 ROOTS = ssl.get_default_verify_paths().cafile
 
 
+REPLAY = "guardian-replay"
+
+
 @dataclass(frozen=True)
 class Certificate:
     """Who AWS is here: files for the replay, and one for those who trust it."""
@@ -36,7 +39,7 @@ class Replay:
     def __init__(self, recording: Path, binaries: Path, tls: Certificate | None, delay: int = 0) -> None:
         identity = ["--certificate", tls.certificate, "--key", tls.key] if tls else []
         self.process = subprocess.Popen(
-            [binaries / "guardian-replay", recording, f"--delay={delay}", *identity],
+            [binaries / REPLAY, recording, f"--delay={delay}", *identity],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -17,8 +17,9 @@ from typing import Any
 from .floor import BACKUP, MANAGEMENT, Estate
 
 ROOT = Path(__file__).resolve().parent.parent
-# `make bench` builds what is shipped; the tests take what they were built with.
+# `make bench` builds what runs at a terminal in one folder, what is shipped to Lambda in another; the tests take what they were built with.
 BINARIES = Path(os.environ.get("GUARDIAN_BENCH_DIR", ROOT / "target" / "release"))
+FUNCTIONS = Path(os.environ.get("GUARDIAN_BENCH_DIR", ROOT / "target" / "lambda"))
 READER = "backup-guardian-reader"
 # An hour is for ever.
 LONGEST = 3600.0

@@ -11,11 +11,11 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from . import bench, cold
+from . import bench, cold, document
 from .document import number, table
-from .record import Recording
-from .replayed import Certificate
-from .runs import BINARIES
+from .record import FUNCTION, Recording
+from .replayed import REPLAY, Certificate
+from .runs import FUNCTIONS
 
 # The first of a process are slower.
 WARMING_UP = 10
@@ -32,7 +32,7 @@ def measured(
     file: Path,
     rounds: int,
     failures: int,
-    binaries: Path = BINARIES,
+    binaries: Path = FUNCTIONS,
     tls: Certificate | None = None,
 ) -> dict[str, list[float]]:
     """Both programs by turns, so that whatever else the machine does falls on both."""
@@ -77,10 +77,12 @@ def figures(rounds: int, failures: int, found: dict[str, dict[str, list[float]]]
 
 def main() -> None:
     parser = bench.parser(__doc__, 5, "processes of each program, by turns; over HTTP, and over TLS", [TABLE])
-    parser.add_argument("--failures", type=int, default=200, help="that each process tells of after the first ones")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--failures", type=document.some, default=200, help="that each process tells of after the first ones"
+    )
+    arguments = bench.given(parser)
     found = {}
-    with bench.failure() as failure:
+    with bench.failure(FUNCTIONS / FUNCTION, FUNCTIONS / REPLAY) as failure:
         for title, tls in (("over HTTP", None), ("over TLS", failure.tls)):
             found[title] = measured(failure.recording, failure.file, arguments.rounds, arguments.failures, tls=tls)
             print(shown(title, found[title]), flush=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 CONFIG = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "max_attempts": 3})
 TABLE, DENIALS = os.environ["GUARDIAN_TABLE"], os.environ["GUARDIAN_DENIALS_TABLE"]
 READER = os.environ["GUARDIAN_READER_ROLE_NAME"]
+THREADS = 16
 LEASE, REPEAT_DAYS = 65_000, 20
 SLACK, CHANGES_BACK = timedelta(minutes=5), timedelta(days=7)
 USE = {"kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext"}
@@ -38,7 +40,8 @@ for service in ("backup", "kms"):
     ours.client(service, config=CONFIG)
 # Of which no two clients may be made at the same time.
 making = Lock()
-pool = ThreadPoolExecutor(16)
+# More threads wait for less, and over TLS open more connections: those are dear where answers come at once.
+pool = ThreadPoolExecutor(int(sys.argv[1]) if len(sys.argv) > 1 else THREADS)
 sessions: dict[str, tuple[float, Json]] = {}
 clients: dict[tuple[str, str, str], Any] = {}
 
