@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -34,13 +35,28 @@ class Listing:
     in_query: bool
 
 
-@cache
+# The first requests come all at once. Each would look through the folders of every service, and together they would take longer than anybody waits.
+_ONE_AT_A_TIME = Lock()
+
+
 def listing(service: str, operation: str) -> Listing | None:
     """`None` for what has no pages."""
+    with _ONE_AT_A_TIME:
+        return _listing(service, operation)
+
+
+@cache
+def _session() -> Any:
     import botocore.session
+
+    return botocore.session.get_session()
+
+
+@cache
+def _listing(service: str, operation: str) -> Listing | None:
     from botocore.exceptions import DataNotFoundError, UnknownServiceError
 
-    session, name = botocore.session.get_session(), BOTOCORE_NAMES.get(service, service)
+    session, name = _session(), BOTOCORE_NAMES.get(service, service)
     try:
         known = session.get_paginator_model(name).get_paginator(operation)
         shape = session.get_service_model(name).operation_model(operation).input_shape
