@@ -3,6 +3,7 @@
 //! Whoever is asked about may do everything by his own policies: what is judged is the policy that stands in the way.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -24,9 +25,12 @@ pub(super) enum Says {
     Depends(Vec<String>),
 }
 
-/// A policy that allows everything.
+/// A policy that allows everything: needed for nearly every question, so read once.
 pub(super) fn everything() -> Document {
-    Document::read(&json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+    static READ: LazyLock<Document> = LazyLock::new(|| {
+        Document::read(&json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+    });
+    READ.clone()
 }
 
 /// The policy that every key begins with: the account itself decides by the policies of IAM.

@@ -12,7 +12,7 @@ use super::say::{Place, listed, quoted};
 use super::walk::plan_subject;
 use super::{AccountView, Outcome, Subject};
 use crate::arn::{AccountId, Arn};
-use crate::copy::{Object, Requirement, Route, RoutePolicies, VaultKind, judge_all, requirements};
+use crate::copy::{Object, Requirement, Route, RoutePolicies, VaultKind, judge_all, requirements_on};
 use crate::diagnosis::steps::command;
 use crate::evidence::{Fact, GapReason, KeyManager, KeyPolicy, PlanInventory, RegionInventory, Vault, VaultInventory};
 use crate::policy::{Decision, Document};
@@ -157,10 +157,7 @@ impl Way {
 
     /// What the policy of an object says to some of the calls of a copy.
     pub(super) fn judged(&self, subject: Subject, question: &Question<'_>) -> Outcome {
-        let needed = requirements(&self.route)
-            .into_iter()
-            .filter(|need| need.object == question.object && (question.which)(need))
-            .collect::<Vec<_>>();
+        let needed = requirements_on(&self.route, question.object).into_iter().filter(question.which).collect::<Vec<_>>();
         let Some(first) = needed.first().cloned() else {
             return Outcome::not_applicable(subject, "such copies need nothing of it");
         };

@@ -1,9 +1,17 @@
 //! Does a route have what its copies need?
 
+use std::sync::LazyLock;
+
 use super::requirement::{Actor, Object, Requirement, requirements};
 use super::{BACKUP_SERVICE_LINKED_ROLE, Route};
 use crate::policy::{Answer, Decision, Document, Grant, Policies, Request, evaluate};
 use crate::policy::{NotAPrincipal, Principal};
+
+/// What somebody may do with keys whose own policies are assumed.
+static ASSUMED: LazyLock<Document> =
+    LazyLock::new(|| Document::read(&serde_json::json!({"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]})));
+/// What the service-linked role may do: a sweep asks by the ten thousand.
+static COPIER: LazyLock<Document> = LazyLock::new(|| Document::read(&BACKUP_SERVICE_LINKED_ROLE.document()));
 
 /// Every policy that can decide a copy on a route. `None`: it was not seen, which makes answers uncertain and never wrong.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,10 +104,7 @@ impl RoutePolicies {
     /// The policies that decide one requirement.
     pub(crate) fn of(&self, requirement: &Requirement) -> Policies {
         let unseen = || Document::read_text("");
-        let assumed = || {
-            let everything = serde_json::json!({"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]});
-            vec![Document::read(&everything)]
-        };
+        let assumed = || vec![ASSUMED.clone()];
         let unseen_levels = || vec![vec![unseen()]];
         let (resource, grants, rcps) = match requirement.object {
             Object::SourceKey => (Some(self.source_key.clone().unwrap_or_else(unseen)), &self.source_key_grants, &self.source_key_rcps),
@@ -131,7 +136,7 @@ impl RoutePolicies {
                 set.rcps = if key { rcps.clone().unwrap_or_else(unseen_levels) } else { Vec::new() };
             }
             Actor::Copier if requirement.own_policies_assumed => set.identity = assumed(),
-            Actor::Copier => set.identity = vec![Document::read(&BACKUP_SERVICE_LINKED_ROLE.document())],
+            Actor::Copier => set.identity = vec![COPIER.clone()],
         }
         set
     }

@@ -31,7 +31,7 @@ pub use managed::{
 };
 pub use obstacle::{Obstacle, obstacles};
 pub use predict::{Outlook, Prediction, predict};
-pub use requirement::{Actor, Need, Object, Requirement, SeenCall, possible, requirements, requirements_seen};
+pub use requirement::{Actor, Need, Object, Requirement, SeenCall, possible, requirements, requirements_on, requirements_seen};
 pub use restore::Restore;
 pub use route::{Route, VaultKind};
 pub use seen::SeenPolicies;

@@ -73,16 +73,21 @@ pub struct Requirement {
 
 /// Everything that AWS documents a copy on this route to need, in the order in which AWS asks for it.
 pub fn requirements(route: &Route) -> Vec<Requirement> {
-    of_need(route, Need::Always)
+    of_need(route, Need::Always, |_| true)
+}
+
+/// Those that are about one object.
+pub fn requirements_on(route: &Route, object: Object) -> Vec<Requirement> {
+    of_need(route, Need::Always, |row| row.object == object)
 }
 
 /// Calls that AWS may make besides: the documents leave it open.
 pub fn possible(route: &Route) -> Vec<Requirement> {
-    of_need(route, Need::Perhaps)
+    of_need(route, Need::Perhaps, |_| true)
 }
 
-fn of_need(route: &Route, need: Need) -> Vec<Requirement> {
-    let rows = TABLE.iter().filter(|row| row.need == need && row.applies(route));
+fn of_need(route: &Route, need: Need, which: impl Fn(&Row) -> bool) -> Vec<Requirement> {
+    let rows = TABLE.iter().filter(|row| row.need == need && which(row) && row.applies(route));
     rows.flat_map(|row| row.actions.of_type(&route.resource_type).iter().filter_map(|action| requirement(route, row, action))).collect()
 }
 

@@ -67,7 +67,8 @@ fn left_behind<'h>(
     let late = |point: &&Point| ground.now.duration_since(point.created_at) > ground.copy;
     let younger = |point: &&Point| newest.is_none_or(|newest| newest < point.created_at);
     let points = held.iter().flat_map(|held| &held.points.newest);
-    points.filter(made).filter(late).filter(younger).map(|point| (&point.arn, point.delete_at)).collect()
+    // First what is cheap to ask: hardly any point is younger than its newest copy.
+    points.filter(younger).filter(late).filter(made).map(|point| (&point.arn, point.delete_at)).collect()
 }
 
 /// What the copies of one rule came to, vault by vault. `complete` says whether the account's own vaults were read: else there may be recovery
@@ -102,7 +103,7 @@ fn copy(claim: &Claim<'_, '_>, ground: &Ground<'_>, landing: &Landing, held: &[H
     let Some(newest) = &landing.newest else {
         // A copy begins when its backup is complete, and that may take its time.
         let after = claim.promise.copied_after(ground.copy);
-        let old = |point: &Point| claim.promise.made(claim.plan.id, point) && ground.now.duration_since(point.created_at) > after;
+        let old = |point: &Point| ground.now.duration_since(point.created_at) > after && claim.promise.made(claim.plan.id, point);
         let should = held.iter().flat_map(|held| &held.points.newest).any(old);
         return if should {
             Found::Ill(Protection::NeverCopied, format!("it is backed up, and no copy of it ever landed in {place}"))

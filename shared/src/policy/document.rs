@@ -1,15 +1,17 @@
 //! A policy document, read leniently: what cannot be read is kept as a problem, so that a broken Deny is never taken for silence.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
 use super::tri::Tri;
 use super::wildcard::matches_action;
 
-/// A policy document.
+/// A policy document. A copy is cheap: a check asks with the same document many times, and each question takes one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
-    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements: Arc<[Statement]>,
     /// Whether `${…}` is a variable: version 2012-10-17 only.
     pub(crate) variables: bool,
     /// The document itself could not be read: it may hold any statement.
@@ -78,11 +80,10 @@ impl Document {
         }
         match object.get("Statement") {
             Some(Value::Array(statements)) => {
-                for (index, statement) in statements.iter().enumerate() {
-                    document.push(index, statement);
-                }
+                document.statements =
+                    statements.iter().enumerate().map(|(index, statement)| document.statement(index, statement)).collect();
             }
-            Some(statement @ Value::Object(_)) => document.push(0, statement),
+            Some(statement @ Value::Object(_)) => document.statements = Arc::new([document.statement(0, statement)]),
             _ => {
                 document.unreadable = true;
                 document.problems.push("`Statement` is missing or no list of statements".to_owned());
@@ -111,15 +112,15 @@ impl Document {
         move |action| otherwise || opening.iter().any(|one| one.is_about(action) != Tri::No)
     }
 
-    fn push(&mut self, index: usize, value: &Value) {
+    fn statement(&mut self, index: usize, value: &Value) -> Statement {
         let mut faults = Faults::default();
         let mut statement = Statement::read(value, &mut faults);
         if self.version_unreadable {
             faults.elements.push("unreadable Version".to_owned());
         }
         statement.unreadable = faults.elements;
-        self.statements.push(statement);
         self.problems.extend(faults.problems.into_iter().map(|problem| format!("statement {}: {problem}", index + 1)));
+        statement
     }
 }
 

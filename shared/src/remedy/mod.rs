@@ -22,7 +22,7 @@ mod statement;
 use serde_json::{Value, json};
 
 use crate::arn::{AccountId, Arn};
-use crate::copy::{Object, Obstacle, Route, RoutePolicies, obstacles, requirements};
+use crate::copy::{Object, Obstacle, Route, RoutePolicies, obstacles, requirements, requirements_on};
 use crate::policy::Document;
 use call::{Call, Change, Lacks};
 pub use case::{CaseChange, CasePatch, PatchReply};
@@ -136,7 +136,7 @@ pub fn patch_shared(routes: &[(&Route, &RoutePolicies)], object: Object, current
     }
     let mut calls: Vec<Call> = Vec::new();
     for (route, policies) in routes {
-        for requirement in requirements(route).iter().filter(|requirement| requirement.object == object) {
+        for requirement in &requirements_on(route, object) {
             let call = Call::of(route, requirement, policies).map_err(NoPatch::NotAPrincipal)?;
             if calls.first().is_none_or(|first| first.resource == call.resource) {
                 calls.push(call);

@@ -27,7 +27,7 @@ fn changed(raw: &str) -> String {
 
 /// Whether a text holds nothing that would be changed. It may say no too often. Most texts are ids, and a report of a large organization has
 /// millions of them.
-fn is_harmless(raw: &str) -> bool {
+pub(super) fn is_harmless(raw: &str) -> bool {
     let mut before = b' ';
     for byte in raw.bytes() {
         let active = matches!(byte, b'<' | b']' | b'@') || (byte == b'/' && before == b'/') || (before == b' ' && byte == b' ');

@@ -34,6 +34,13 @@ pub(super) const CHECK: Check = Check {
 const ACTIONS: &[&str] = &["kms:Decrypt", "kms:ReEncryptFrom", "kms:GenerateDataKey", "kms:CreateGrant", "kms:RevokeGrant"];
 /// By itself, or through a service.
 const THROUGH: &[Option<&str>] = &[None, Some("ec2"), Some("rds"), Some("fsx"), Some("backup")];
+const DIRECTLY: &[Option<&str>] = &[None];
+
+/// Whether a policy names a condition key that tells the way, wherever it is. To one that does not, all ways are the same.
+fn asks_for_the_way(document: &Value) -> bool {
+    let text = document.to_string().to_ascii_lowercase();
+    ["viaservice", "grantisforawsresource"].iter().any(|key| text.contains(key))
+}
 
 /// What others of the organization need not do by themselves, and whether for a service where it is a grant.
 const INSIDE: &[(&str, bool)] = &[
@@ -67,7 +74,8 @@ fn judge(view: &AccountView<'_>) -> Vec<Outcome> {
         let mut named = LetIn::default();
         let mut open = BTreeSet::new();
         let (mut may, mut named_may) = (BTreeSet::new(), BTreeSet::new());
-        for (action, through) in ACTIONS.iter().flat_map(|action| THROUGH.iter().map(move |through| (*action, *through))) {
+        let ways = if asks_for_the_way(&policy.document) { THROUGH } else { DIRECTLY };
+        for (action, through) in ACTIONS.iter().flat_map(|action| ways.iter().map(move |through| (*action, *through))) {
             let ask = |caller: &Caller<'_>| {
                 caller.may(action, (arn.as_str(), owner.as_str()), context(caller, action, through, &region), &policies)
             };

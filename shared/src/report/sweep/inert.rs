@@ -7,7 +7,7 @@ use crate::arn::Arn;
 use crate::compliance::{AccountResult, CheckOutcome, NotEvaluated, OrganizationResult, Outcome, Subject, SweepHead, Totals};
 use crate::coverage::{ExceptedBy, Landing, Newest, ResourceCoverage, SelectingRule};
 use crate::evidence::Gap;
-use crate::report::inert::text;
+use crate::report::inert::{is_harmless, text};
 
 /// A writer behind a filter: nothing reaches it that is alive. Public writers exist only so.
 #[derive(Clone, Debug, Default)]
@@ -205,8 +205,7 @@ fn option(raw: Option<&String>) -> Option<String> {
 
 /// INVARIANT: an ARN made inert is an ARN: no field of it becomes empty and no colon goes (tested), so the second arm is never taken.
 fn arn(raw: &Arn) -> Arn {
-    let inert = text(raw.as_str());
-    if inert == raw.as_str() { raw.clone() } else { Arn::parse(&inert).unwrap_or_else(|_| raw.clone()) }
+    if is_harmless(raw.as_str()) { raw.clone() } else { Arn::parse(&text(raw.as_str())).unwrap_or_else(|_| raw.clone()) }
 }
 
 #[cfg(test)]
