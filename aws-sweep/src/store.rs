@@ -90,6 +90,7 @@ fn failed(name: &str, error: &PortError) -> PartError {
 impl Parts for S3Parts {
     // A request costs a little, and each time there is one for every bucket.
     const MOST_HELD: usize = 20_000;
+    const AT_ONCE: usize = 8;
 
     async fn put(&self, name: &str, body: Vec<u8>) -> Result<(), PartError> {
         let kind = Kind { content_type: "application/json", tag: Some(PART_TAG) };

@@ -7,8 +7,10 @@ mod backup;
 mod capture;
 mod iam;
 mod images;
+mod json;
 mod keys;
 mod organizations;
+mod sender;
 mod signed;
 mod topics;
 mod trail;
@@ -21,12 +23,13 @@ use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::patience::Patience;
+use crate::patience::{Patience, once_more};
 use crate::readers::{Fold, PointsPage, unreadable};
 use crate::session::Cloud;
 use capture::Pages;
 pub(crate) use capture::{MOST_PAGES, circle};
-pub(crate) use signed::{Senders, Service, always_enabled, endpoint, import_findings, look_in, volume_is_there};
+pub(crate) use sender::{Senders, look_in};
+pub(crate) use signed::{Service, always_enabled, endpoint, import_findings, volume_is_there};
 
 /// One read of an AWS API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +168,7 @@ impl Answers for Cloud {
         let mut failures = 0;
         loop {
             turn.wait().await;
-            let body = Box::pin(signed::recovery_points(self, question, from)).await;
+            let body = Box::pin(backup::recovery_points(self, question, from)).await;
             let page = body.and_then(|body| {
                 let page = PointsPage::of(&body).ok_or_else(unreadable)?;
                 fold.add(&page).ok_or_else(unreadable)?;
@@ -218,7 +221,9 @@ impl Turn<'_, '_> {
     async fn again(&self, failure: &Failure, in_a_row: u32) -> bool {
         match self.patience {
             Some(patience) => patience.once_more(self.question, failure, in_a_row).await,
-            None => false,
+            // The client of IAM asks again by itself.
+            None if self.question.service == "iam" => false,
+            None => once_more(failure, in_a_row).await,
         }
     }
 

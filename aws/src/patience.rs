@@ -11,6 +11,7 @@ use guardian_core::evidence::GapReason;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answers::{Failure, Question};
+use crate::session::retries;
 
 /// Failures in a row after which an answer is given up. At a fault in every third call this loses one answer in a hundred thousand.
 const MOST_FAILURES: u32 = 10;
@@ -169,10 +170,23 @@ impl Patience {
                 }
             }
         }
-        let (first, longest) = WAITS;
-        tokio::time::sleep(first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(longest)).await;
+        wait(in_a_row).await;
         true
     }
+}
+
+/// The same for whoever has no patience: as often as a client of the SDK tries.
+pub(crate) async fn once_more(failure: &Failure, in_a_row: u32) -> bool {
+    let worth_it = failure.reason.may_pass() && in_a_row < retries().max_attempts();
+    if worth_it {
+        wait(in_a_row).await;
+    }
+    worth_it
+}
+
+async fn wait(in_a_row: u32) {
+    let (first, longest) = WAITS;
+    tokio::time::sleep(first.saturating_mul(1 << in_a_row.saturating_sub(1).min(16)).min(longest)).await;
 }
 
 #[cfg(test)]

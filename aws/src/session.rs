@@ -32,7 +32,7 @@ const REFUSAL_KEPT: Duration = Duration::from_secs(10);
 
 /// Accounts and Regions whose clients are kept, and sessions: a sweep goes through thousands of accounts, and is done with each before long.
 /// Clients are large and made again in no time; a session costs a call.
-const CLIENTS_KEPT: usize = 128;
+const CLIENTS_KEPT: usize = 64;
 const SESSIONS_KEPT: usize = 1_024;
 
 /// The roles that read the other accounts.
@@ -185,21 +185,27 @@ impl Cloud {
     /// The configuration of the reader role in an account and Region, for clients that the hot path does not link. With
     /// the time until which it is good.
     pub async fn config_in(&self, account: &AccountId, region: &Region) -> Result<(SdkConfig, SystemTime), Gap> {
-        let role = self.reader_arn(account, Some(region));
-        let credentials = self.credentials(account, &role).await?;
+        let credentials = self.reader_credentials(account, Some(region)).await?;
         let until = credentials.expiry().map_or_else(|| SystemTime::now() + RENEW_BEFORE, |end| end - RENEW_BEFORE);
         let builder = self.inner.base.to_builder().region(aws_config::Region::new(region.as_str().to_owned()));
         Ok((builder.credentials_provider(SharedCredentialsProvider::new(credentials)).build(), until))
     }
 
+    /// The credentials of the reader role in an account.
+    pub(crate) async fn reader_credentials(&self, account: &AccountId, region: Option<&Region>) -> Result<Credentials, Gap> {
+        self.credentials(account, &self.reader_arn(account, region)).await
+    }
+
     /// The configuration with which the organization is read; `None` where no role was named.
     pub(crate) async fn organization_config(&self) -> Option<Result<SdkConfig, Gap>> {
-        let role = self.inner.reader.organization_role_arn.as_ref()?;
-        let credentials = match self.credentials(&role.account()?, role.as_str()).await {
-            Ok(credentials) => credentials,
-            Err(gap) => return Some(Err(gap)),
-        };
-        Some(Ok(self.inner.base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build()))
+        let with = |credentials| self.inner.base.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+        Some(self.organization_credentials().await?.map(with))
+    }
+
+    /// The credentials with which the organization is read; `None` where no role was named.
+    pub(crate) async fn organization_credentials(&self) -> Option<Result<Credentials, Gap>> {
+        let role = self.organization_role()?;
+        Some(self.credentials(&role.account()?, role.as_str()).await)
     }
 
     /// Credentials of a role in an account; concurrent callers wait for one AssumeRole.

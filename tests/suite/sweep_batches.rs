@@ -39,6 +39,7 @@ impl Stubborn {
 
 impl Parts for Stubborn {
     const MOST_HELD: usize = FolderParts::MOST_HELD;
+    const AT_ONCE: usize = FolderParts::AT_ONCE;
 
     async fn put(&self, name: &str, body: Vec<u8>) -> Result<(), PartError> {
         if self.1.lock().unwrap().contains(name) {

@@ -17,8 +17,7 @@ use super::arrivals::buckets;
 use super::ready::asked;
 use super::{PartError, Parts, Ready, Sweep, destinations};
 
-/// Accounts that are judged one after the other in a task, and such tasks at the same time.
-const AT_ONCE: usize = 8;
+/// Tasks that judge accounts at the same time, each so many as are fetched at once ([`Parts::AT_ONCE`]), one after the other.
 const TASKS: usize = 4;
 
 /// The judgement of all accounts, by id.
@@ -64,12 +63,12 @@ impl<A: Answers + 'static, P: Parts + 'static> Sweep<A, P> {
         let of = |account: &AccountId| (account.clone(), arrived.remove(account).unwrap_or_default());
         let all = accounts.iter().map(of).collect::<Vec<_>>();
         let mut left = all.into_iter();
-        Ok(std::iter::from_fn(|| Some(left.by_ref().take(AT_ONCE).collect::<Vec<_>>()).filter(|piece| !piece.is_empty())).collect())
+        Ok(std::iter::from_fn(|| Some(left.by_ref().take(P::AT_ONCE).collect::<Vec<_>>()).filter(|piece| !piece.is_empty())).collect())
     }
 
     async fn piece(&self, ready: &Ready, piece: Piece) -> Result<Vec<AccountResult>, PartError> {
         let whole = stream::iter(piece).map(|(account, arrived)| async move { Ok((self.whole(ready, &account).await?, arrived)) });
-        let judged = whole.buffered(AT_ONCE).and_then(|(inventory, arrived)| async move {
+        let judged = whole.buffered(P::AT_ONCE).and_then(|(inventory, arrived)| async move {
             ready.keep(&inventory, &self.readers).await;
             Ok(self.judge(ready, &inventory, arrived))
         });

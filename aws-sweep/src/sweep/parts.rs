@@ -33,6 +33,8 @@ pub trait Parts: Send + Sync {
     /// Recovery points of other accounts that are held while a vault is read, before they are put here. A resource of
     /// one point takes about 2 kB.
     const MOST_HELD: usize;
+    /// How many accounts are fetched at once to be judged one after the other: each is held until its turn.
+    const AT_ONCE: usize;
     /// Puts a part in the place of an older one of its name.
     fn put(&self, name: &str, body: Vec<u8>) -> impl Future<Output = Result<(), PartError>> + Send;
     /// A part; `None` where there is none of this name.
@@ -74,6 +76,7 @@ fn failed(name: &str, error: &io::Error) -> PartError {
 impl Parts for FolderParts {
     // A file costs nothing. Tests spill early.
     const MOST_HELD: usize = if cfg!(test) { 50 } else { 500 };
+    const AT_ONCE: usize = 1;
 
     async fn put(&self, name: &str, body: Vec<u8>) -> Result<(), PartError> {
         let path = self.0.join(name);

@@ -1,13 +1,6 @@
-//! The body of an answer as it came, and pages put together.
+//! Pages put together.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use guardian_core::evidence::GapReason;
 use serde_json::Value;
@@ -18,43 +11,6 @@ use crate::readers::unreadable;
 
 /// More pages than this are an answer that runs in circles.
 pub(crate) const MOST_PAGES: usize = 10_000;
-
-/// Keeps the body of the last attempt.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Capture {
-    body: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Intercept for Capture {
-    fn name(&self) -> &'static str {
-        "capture"
-    }
-
-    // Only here the body is sure to be loaded: before, it may still be on the wire.
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let bytes = context.response().body().bytes().unwrap_or_default().to_vec();
-        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
-        Ok(())
-    }
-}
-
-impl Capture {
-    /// The body of a call that succeeded, or why it failed.
-    pub(super) fn read<T, E: ProvideErrorMetadata, R>(&self, sent: Result<T, SdkError<E, R>>) -> Result<Value, Failure> {
-        match sent {
-            Ok(_) => {
-                let body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
-                serde_json::from_slice(&body).map_err(|_| Failure::new(GapReason::Unreadable, "the answer is not JSON"))
-            }
-            Err(error) => Err(failure(&error)),
-        }
-    }
-}
 
 /// Pages that never end.
 pub(crate) fn circle() -> Failure {
@@ -67,19 +23,10 @@ pub(super) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Fai
     Failure::new(reason, code)
 }
 
-/// Sends a request of a JSON API and answers with the body.
-macro_rules! raw {
-    ($request:expr) => {{
-        let capture = $crate::answers::capture::Capture::default();
-        let sent = $request.customize().interceptor(capture.clone()).send().await;
-        capture.read(sent)
-    }};
-}
-
 /// One body from pages: `$list` is what grows, `$token` says where the next page begins, `$page` gives one. Pages that are there stay in `$turn`
 /// when one fails, so that asking again begins with that one.
 macro_rules! pages {
-    ($turn:expr, $list:literal, $token:literal, |$next:ident| $page:expr) => {{
+    ($turn:expr, $list:expr, $token:expr, |$next:ident| $page:expr) => {{
         let turn: &mut $crate::answers::Turn<'_, '_> = $turn;
         turn.begin($list, $token);
         loop {
@@ -93,14 +40,7 @@ macro_rules! pages {
     }};
 }
 
-/// The same of requests of a JSON API.
-macro_rules! raw_pages {
-    ($turn:expr, $list:literal, $token:literal, |$next:ident| $request:expr) => {
-        $crate::answers::capture::pages!($turn, $list, $token, |$next| $crate::answers::capture::raw!($request))
-    };
-}
-
-pub(super) use {pages, raw, raw_pages};
+pub(super) use pages;
 
 /// Pages on their way to one answer.
 pub(super) struct Pages {

@@ -2,16 +2,18 @@
 
 use serde_json::Value;
 
-use super::capture::raw;
+use super::json::Api;
+use super::signed::Service;
 use super::{Failure, Question, refused, region};
 use crate::session::Cloud;
 
+const CLOUDTRAIL: Api =
+    Api { service: Service::named("cloudtrail", "CloudTrail"), prefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" };
+
 pub(super) async fn ask(cloud: &Cloud, question: &Question) -> Result<Value, Failure> {
-    let trail = cloud.clients(&question.account, region(question)?).await?.trail;
+    region(question)?;
     match question.operation {
-        "DescribeTrails" => raw!(trail.describe_trails()),
-        "GetTrailStatus" => raw!(trail.get_trail_status().set_name(question.parameter("Name"))),
-        "GetEventSelectors" => raw!(trail.get_event_selectors().set_trail_name(question.parameter("TrailName"))),
+        "DescribeTrails" | "GetTrailStatus" | "GetEventSelectors" => CLOUDTRAIL.one(cloud, question).await,
         _ => Err(refused(question)),
     }
 }

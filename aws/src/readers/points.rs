@@ -23,7 +23,7 @@ use crate::answers::{Answers, MOST_PAGES, Question, circle};
 pub struct PointsPage<'a> {
     #[serde(borrow, default)]
     recovery_points: Vec<Row<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     next_token: Option<Cow<'a, str>>,
 }
 
@@ -33,15 +33,15 @@ pub struct PointsPage<'a> {
 struct Row<'a> {
     #[serde(borrow)]
     recovery_point_arn: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     resource_arn: Option<Cow<'a, str>>,
     #[serde(borrow)]
     resource_type: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     resource_name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     source_backup_vault_arn: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     status: Option<Cow<'a, str>>,
     #[serde(default)]
     is_encrypted: Option<bool>,
@@ -51,16 +51,16 @@ struct Row<'a> {
     created_by: Option<Creator<'a>>,
     #[serde(default)]
     calculated_lifecycle: Option<Lifecycle>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     encryption_key_arn: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Creator<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     backup_plan_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     backup_rule_id: Option<Cow<'a, str>>,
 }
 
@@ -69,6 +69,33 @@ struct Creator<'a> {
 struct Lifecycle {
     #[serde(default, deserialize_with = "time")]
     delete_at: Option<Timestamp>,
+}
+
+/// A text where it lies: serde copies one that may be missing, even where it borrows.
+fn text<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    struct Text;
+    impl<'de> Visitor<'de> for Text {
+        type Value = Option<Cow<'de, str>>;
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str("a text")
+        }
+        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+            Ok(Some(Cow::Borrowed(text)))
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(Cow::Owned(text.to_owned())))
+        }
+        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+            from.deserialize_str(self)
+        }
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+    from.deserialize_option(Text)
 }
 
 /// A time in one of the two forms of AWS. One that cannot be read is none.
@@ -111,7 +138,8 @@ fn arn(text: Option<&Cow<'_, str>>) -> Option<Arn> {
 impl<'a> PointsPage<'a> {
     /// A page from the body of an answer.
     pub fn of(body: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        // Checked at once, and not text by text.
+        serde_json::from_str(std::str::from_utf8(body).ok()?).ok()
     }
 
     /// Where the next one begins.
@@ -159,7 +187,7 @@ impl Fold {
     /// Adds a page; `None` where something in it is no recovery point, and then nothing of it.
     pub fn add(&mut self, page: &PointsPage<'_>) -> Option<()> {
         let rows = &page.recovery_points;
-        let legible = |row: &Row<'_>| Arn::parse(&row.recovery_point_arn).is_ok() && !row.resource_type.is_empty();
+        let legible = |row: &Row<'_>| Arn::is_one(&row.recovery_point_arn) && !row.resource_type.is_empty();
         rows.iter().all(legible).then_some(())?;
         rows.iter().try_for_each(|row| self.add_row(row))
     }
@@ -202,7 +230,7 @@ fn delete_at(row: &Row<'_>) -> Option<Timestamp> {
 
 fn resource<'a>(row: &'a Row<'_>) -> &'a str {
     // Of a point that names no resource, the point itself.
-    given(row.resource_arn.as_ref()).filter(|arn| Arn::parse(arn).is_ok()).unwrap_or(&row.recovery_point_arn)
+    given(row.resource_arn.as_ref()).filter(|arn| Arn::is_one(arn)).unwrap_or(&row.recovery_point_arn)
 }
 
 fn count(copies: &mut Copies, row: &Row<'_>) {
@@ -258,7 +286,8 @@ impl Groups {
     fn group(&mut self, row: &Row<'_>, from: Option<&str>) -> Option<&mut ResourcePoints> {
         let resource = resource(row);
         if !self.by_resource.contains_key(resource) {
-            self.by_resource.insert(resource.to_owned(), Vec::new());
+            // Nearly always one, and of a copy one point: what is reserved for more would be most of what a vault of copies takes here.
+            self.by_resource.insert(resource.to_owned(), Vec::with_capacity(1));
         }
         let groups = self.by_resource.get_mut(resource)?;
         let place = match groups.iter().position(|group| group.copied_from.as_ref().map(Arn::as_str) == from) {
@@ -270,7 +299,7 @@ impl Groups {
                     resource_name: None,
                     copied_from: from.and_then(|from| Arn::parse(from).ok()),
                     completed: 0,
-                    newest: Vec::new(),
+                    newest: Vec::with_capacity(1),
                     unencrypted: 0,
                     partial: 0,
                     expired: 0,
