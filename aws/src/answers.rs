@@ -4,12 +4,12 @@
 //! why there is no answer, is part of it. Only reads can be asked: each operation is named here, and what is not named is refused.
 
 mod backup;
-mod capture;
 mod iam;
 mod images;
 mod json;
 mod keys;
 mod organizations;
+mod pages;
 mod sender;
 mod signed;
 mod topics;
@@ -26,8 +26,8 @@ use serde_json::Value;
 use crate::patience::{Patience, once_more};
 use crate::readers::{Fold, PointsPage, unreadable};
 use crate::session::Cloud;
-use capture::Pages;
-pub(crate) use capture::{MOST_PAGES, circle};
+use pages::Pages;
+pub(crate) use pages::{MOST_PAGES, circle};
 pub(crate) use sender::{Senders, look_in};
 pub(crate) use signed::{Service, always_enabled, endpoint, import_findings, volume_is_there};
 
@@ -221,8 +221,6 @@ impl Turn<'_, '_> {
     async fn again(&self, failure: &Failure, in_a_row: u32) -> bool {
         match self.patience {
             Some(patience) => patience.once_more(self.question, failure, in_a_row).await,
-            // The client of IAM asks again by itself.
-            None if self.question.service == "iam" => false,
             None => once_more(failure, in_a_row).await,
         }
     }

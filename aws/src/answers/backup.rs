@@ -3,7 +3,7 @@
 use guardian_core::evidence::GapReason;
 use serde_json::Value;
 
-use super::capture::pages;
+use super::pages::pages;
 use super::signed::{BACKUP, encoded, get, json_of};
 use super::{Failure, Question, Turn, refused, region};
 use crate::session::Cloud;

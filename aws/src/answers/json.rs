@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::capture::pages;
+use super::pages::pages;
 use super::signed::{JSON_1_1, Service, json_of, post};
 use super::{Failure, Question, Turn};
 use crate::session::Cloud;

@@ -17,8 +17,8 @@ use guardian_core::evidence::{Gap, GapReason};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::capture::pages;
 use super::images::allowed_images;
+use super::pages::pages;
 use super::sender::Lost;
 use super::topics::topic_attributes;
 use super::{Failure, Question, Turn, refused};
@@ -69,7 +69,7 @@ const ACCOUNT: Service = Service::global("account", "Account");
 const SNS: Service = Service::named("sns", "SNS");
 const SECURITY_HUB: Service = Service::named("securityhub", "SecurityHub");
 
-const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+pub(super) const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
 const JSON: (&str, &str) = ("content-type", "application/json");
 pub(super) const JSON_1_1: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
 
@@ -200,7 +200,7 @@ async fn exchange(
     headers: &[(&str, &str)],
     body: String,
 ) -> Result<Vec<u8>, Failure> {
-    let region = if service.global { home(asked.partition()) } else { asked.as_str() };
+    let region = if service.global { home(service, asked.partition()) } else { asked.as_str() };
     let endpoint = endpoint(cloud.base(), service, region, asked.partition());
     let url = format!("{}{path}", endpoint.trim_end_matches('/'));
     let identity = credentials.into();
@@ -245,10 +245,11 @@ fn refusal(code: String, body: &[u8]) -> Failure {
 }
 
 /// The Region whose endpoint of a global service answers for a partition.
-fn home(partition: &str) -> &'static str {
-    match partition {
-        "aws-cn" => "cn-northwest-1",
-        "aws-us-gov" => "us-gov-west-1",
+fn home(service: &Service, partition: &str) -> &'static str {
+    match (partition, service.host) {
+        ("aws-cn", "iam") => "cn-north-1",
+        ("aws-cn", _) => "cn-northwest-1",
+        ("aws-us-gov", _) => "us-gov-west-1",
         _ => "us-east-1",
     }
 }
@@ -260,7 +261,12 @@ pub(crate) fn endpoint(config: &SdkConfig, service: &Service, region: &str, part
     own.or_else(|| config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| {
         let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
         let fips = if config.use_fips() == Some(true) { "-fips" } else { "" };
-        format!("https://{}{fips}.{region}.{suffix}", service.host)
+        match (service.host, partition) {
+            // The only one whose address names no Region (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
+            ("iam", "aws") => format!("https://iam{fips}.{suffix}"),
+            ("iam", "aws-us-gov") => format!("https://iam.us-gov.{suffix}"),
+            (host, _) => format!("https://{host}{fips}.{region}.{suffix}"),
+        }
     })
 }
 

@@ -1,12 +1,9 @@
 //! Pages put together.
 
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use guardian_core::evidence::GapReason;
 use serde_json::Value;
 
 use super::{Failure, Page};
-use crate::classify::reason_of;
 use crate::readers::unreadable;
 
 /// More pages than this are an answer that runs in circles.
@@ -15,12 +12,6 @@ pub(crate) const MOST_PAGES: usize = 10_000;
 /// Pages that never end.
 pub(crate) fn circle() -> Failure {
     Failure::new(GapReason::Unreadable, "the pages run in circles")
-}
-
-/// Why a call failed.
-pub(super) fn failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Failure {
-    let (reason, code) = reason_of(error);
-    Failure::new(reason, code)
 }
 
 /// One body from pages: `$list` is what grows, `$token` says where the next page begins, `$page` gives one. Pages that are there stay in `$turn`
