@@ -166,7 +166,7 @@ soak: .venv/.stamp binaries samples browser ## the tests with the full counts (l
 
 # With what is shipped, so it is built first (minutes). SWEEP=--quick for a look; `python -m perf.sweep --help` tells the rest.
 # PROFILES='--rounds 20' also builds `diagnose-job` in four ways (many minutes).
-bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start, many alerts and a whole sweep, beside boto3 programs and the limits (half an hour)
+bench: .venv/.stamp binaries ## how fast: policies, coverage, an alert from a cold start, many alerts and a whole sweep, beside boto3 programs and the limits (an hour and a half)
 	cargo bench --locked -p guardian-core --bench policy --bench diagnosis --bench coverage
 	cargo build --profile lambda --locked --workspace --bin diagnose-job --bin guardian-replay --example hello_world
 	GUARDIAN_BENCH_DIR=$(CARGO_TARGET_DIR)/lambda $(PY) -m pytest perf/test_cold.py

@@ -46,7 +46,8 @@ class Start:
     warm_processor: list[float]
     init_processor: float
     memory: int
-    # The services of the TLS handshakes after the first event had come.
+    # The services of the TLS handshakes before the first event had come, and after that.
+    opened: list[str]
     handshakes: list[str]
     # Of the first event, in their order, and of the last.
     calls: list[str]
@@ -96,6 +97,7 @@ def start(
         process.kill()
         process.wait()
         answering.end()
+    shaken = [(when, call.split(" ")[1]) for when, call in log if call.startswith("handshake ")]
     return Start(
         init=(at["next"] - began) / 1e6,
         alert=(at["sns:Publish"] - began) / 1e6,
@@ -105,7 +107,8 @@ def start(
         warm_processor=again_processor,
         init_processor=ready,
         memory=held,
-        handshakes=[call.split(" ")[1] for when, call in log if when > at["event"] and call.startswith("handshake ")],
+        opened=[service for when, service in shaken if when <= at["event"]],
+        handshakes=[service for when, service in shaken if when > at["event"]],
         calls=calls_of(log),
         last_calls=calls_of(last),
         told=next(alert_of(call.split(" ", 1)[1]) for _, call in log if call.startswith("sns:Publish")),
@@ -236,15 +239,20 @@ def modelled(starts: list[Start], which: str) -> float:
 
 
 def measured(
-    programs: dict[str, list[str | Path]], recording: Recording, file: Path, rounds: int, tls: Certificate | None
+    programs: dict[str, list[str | Path]],
+    recording: Recording,
+    file: Path,
+    rounds: int,
+    tls: Certificate | None,
+    delay: int = 0,
 ) -> dict[str, dict[str, float]]:
     """All programs by turns, so that whatever else the machine does falls on each."""
     waiting: dict[str, list[Start]] = {name: [] for name in programs}
     apart: dict[str, list[Start]] = {name: [] for name in programs}
     for turn in range(rounds):
         for name, command in programs.items():
-            waiting[name].append(start(command, recording, file, warm=0, tls=tls))
-            apart[name].append(start(command, recording, file, apart=True, tls=tls))
+            waiting[name].append(start(command, recording, file, warm=0, tls=tls, delay=delay))
+            apart[name].append(start(command, recording, file, apart=True, tls=tls, delay=delay))
         if sys.stderr.isatty():
             print(f"\r{turn + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     for turn in range(rounds):
@@ -309,9 +317,10 @@ def kept(plain: dict[str, dict[str, float]], secured: dict[str, dict[str, float]
             ours["alert_ms"] <= 15,
         ),
         Goal(
-            "first event at most 1.5 times a later one, at 128 MB",
-            f"{ours['first_to_warm']:.2f}; {secured['guardian']['first_to_warm']:.2f} over TLS",
-            max(rows["guardian"]["first_to_warm"] for rows in (plain, secured)) <= 1.5,
+            # As on Lambda: where nothing is encrypted nothing is opened beforehand.
+            "first event at most 1.5 times a later one, at 128 MB over TLS",
+            f"{secured['guardian']['first_to_warm']:.2f}; {ours['first_to_warm']:.2f} over HTTP",
+            secured["guardian"]["first_to_warm"] <= 1.5,
         ),
         Goal(
             "TLS in the initialization, with every connection, at most 4 ms of processor time",
@@ -338,16 +347,21 @@ def kept(plain: dict[str, dict[str, float]], secured: dict[str, dict[str, float]
 
 def main() -> None:
     parser = bench.parser(__doc__, 100, "starts of each program, by turns; over HTTP, and over TLS", TABLES)
-    parser.add_argument("--threads", type=document.some, help="of the program in boto3; default 16")
+    parser.add_argument("--threads", type=document.some, help="of the program in boto3, for a look; default 16")
+    parser.add_argument(
+        "--delay", type=document.some, default=0, help="milliseconds before each answer, for a look; default none"
+    )
     arguments = bench.given(parser)
+    if arguments.write and (arguments.threads or arguments.delay):
+        parser.error("--write goes with neither --threads nor --delay: those are a look")
     both = programs(threads=arguments.threads)
     with bench.failure(*(FUNCTIONS / name for name in (FUNCTION, REPLAY, HELLO))) as failure:
         told = failure.recording, failure.file
-        plain = measured(both, *told, arguments.rounds, None)
+        plain = measured(both, *told, arguments.rounds, None, arguments.delay)
         print(shown("over HTTP", plain), flush=True)
         hello = middle([bare(*told) for _ in range(BARE)]) / 1024
         print(f"{'of hello world':<16} {hello:>10.2f} MiB, with as many clients", flush=True)
-        secured = measured(both, *told, arguments.rounds, failure.tls)
+        secured = measured(both, *told, arguments.rounds, failure.tls, arguments.delay)
         print(shown("over TLS", secured), flush=True)
     tables = [figures(arguments.rounds, plain, secured), goals(kept(plain, secured, hello))]
     bench.keep(

@@ -2,8 +2,8 @@
 
     python -m perf.profiles --rounds 20
 
-Builds the package as `scripts/build_functions.py` does, once for each profile, from nothing (many minutes). What differs from the profile that is shipped
-is told to cargo in the environment; what `Cargo.toml` says of single packages stays.
+Builds the package as `scripts/build_functions.py` does, once for each profile (many minutes; nothing that was built before is used). What differs from the
+profile that is shipped is told to cargo in the environment; what `Cargo.toml` says of single packages stays.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ def build(settings: dict[str, str | int], target: Path, out: Path) -> Package:
         [sys.executable, ROOT / "scripts" / "build_functions.py", FUNCTION, "--out", out],
         env={**os.environ, **named, "CARGO_TARGET_DIR": str(target)},
         stdout=subprocess.PIPE,
-        check=True,
     )
+    if made.returncode:
+        sys.exit(f"{FUNCTION} could not be built with {settings}: what is above says why")
     package = Path(json.loads(made.stdout)[FUNCTION]["package"])
     with zipfile.ZipFile(package) as archive:
         program = Path(archive.extract("bootstrap", out))

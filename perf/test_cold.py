@@ -80,6 +80,8 @@ def test_no_connection_is_opened_once_the_event_is_there(told: Told) -> None:
         for name, command in cold.programs(BINARIES).items()
     }
     assert starts["guardian"].handshakes == []
+    services = {call.split(":")[0] for call in starts["guardian"].calls}
+    assert set(starts["guardian"].opened) == services, "they were opened before"
     # It would be seen: boto3 opens a connection when there is something to ask.
     asked = {call.split(":")[0] for call in starts["boto3"].calls}
     assert set(starts["boto3"].handshakes) == asked, "each service has an address of its own"
