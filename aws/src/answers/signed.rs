@@ -265,6 +265,8 @@ pub(crate) fn endpoint(config: &SdkConfig, service: &Service, region: &str, part
             // The only one whose address names no Region (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
             ("iam", "aws") => format!("https://iam{fips}.{suffix}"),
             ("iam", "aws-us-gov") => format!("https://iam.us-gov.{suffix}"),
+            // There it is FIPS under its one address.
+            ("organizations", "aws-us-gov") => format!("https://organizations.{region}.{suffix}"),
             (host, _) => format!("https://{host}{fips}.{region}.{suffix}"),
         }
     })
@@ -332,6 +334,33 @@ mod tests {
         let body = json!({"__type": "AccessDeniedException", "Message": message}).to_string();
         let failure = refusal("AccessDeniedException".to_owned(), body.as_bytes());
         assert_eq!((failure.reason, failure.code), (GapReason::AccessDenied, Gap::detail_of_refusal("AccessDeniedException", &message)));
+    }
+
+    #[test]
+    fn a_service_is_where_its_partition_has_it() {
+        let at = |service: &Service, region: &str, fips: bool| {
+            let asked = Region::parse(region).unwrap();
+            let config = SdkConfig::builder().use_fips(fips).build();
+            let region = if service.global { home(service, asked.partition()) } else { asked.as_str() };
+            (region.to_owned(), endpoint(&config, service, region, asked.partition()))
+        };
+        let (iam, organizations) = (Service::global("iam", "IAM"), Service::global("organizations", "Organizations"));
+        for (service, asked, fips, region, host) in [
+            (&BACKUP, "eu-central-1", false, "eu-central-1", "backup.eu-central-1.amazonaws.com"),
+            (&BACKUP, "us-gov-east-1", true, "us-gov-east-1", "backup-fips.us-gov-east-1.amazonaws.com"),
+            (&BACKUP, "cn-north-1", false, "cn-north-1", "backup.cn-north-1.amazonaws.com.cn"),
+            (&iam, "eu-central-1", false, "us-east-1", "iam.amazonaws.com"),
+            (&iam, "eu-central-1", true, "us-east-1", "iam-fips.amazonaws.com"),
+            (&iam, "us-gov-east-1", false, "us-gov-west-1", "iam.us-gov.amazonaws.com"),
+            (&iam, "cn-northwest-1", false, "cn-north-1", "iam.cn-north-1.amazonaws.com.cn"),
+            (&organizations, "eu-central-1", false, "us-east-1", "organizations.us-east-1.amazonaws.com"),
+            (&organizations, "us-gov-east-1", true, "us-gov-west-1", "organizations.us-gov-west-1.amazonaws.com"),
+            (&organizations, "cn-north-1", false, "cn-northwest-1", "organizations.cn-northwest-1.amazonaws.com.cn"),
+        ] {
+            assert_eq!(at(service, asked, fips), (region.to_owned(), format!("https://{host}")));
+        }
+        let own = SdkConfig::builder().endpoint_url("http://127.0.0.1:1").build();
+        assert_eq!(endpoint(&own, &iam, "us-east-1", "aws"), "http://127.0.0.1:1");
     }
 
     #[test]
