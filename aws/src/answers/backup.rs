@@ -25,7 +25,7 @@ pub(super) async fn ask(cloud: &Cloud, question: &Question, turn: &mut Turn<'_, 
     let path = path(question)?;
     let Some(paged) = paged(question.operation) else { return json_of(&get(cloud, question, &BACKUP, &path).await?) };
     pages!(turn, paged.list, "NextToken", |next| {
-        let page = format!("{path}?{}", query(question, &paged, next.as_deref()));
+        let page = format!("{path}?{}", query(question, paged.filters, next.as_deref()));
         json_of(&get(cloud, question, &BACKUP, &page).await?)
     })
 }
@@ -74,14 +74,14 @@ fn paged(operation: &str) -> Option<Paged> {
     Some(Paged { list, filters })
 }
 
-fn query(question: &Question, paged: &Paged, next: Option<&str>) -> String {
+fn query(question: &Question, filters: &[(&str, &str)], next: Option<&str>) -> String {
     // The newer one of the lists writes its parameters in capitals.
     let (most, token) = match question.operation {
         "ListRestoreTestingPlans" => ("MaxResults", "NextToken"),
         _ => ("maxResults", "nextToken"),
     };
     let mut query = format!("{most}={MOST}");
-    let filters = paged.filters.iter().filter_map(|(ours, theirs)| Some((*theirs, question.parameter(ours)?)));
+    let filters = filters.iter().filter_map(|(ours, theirs)| Some((*theirs, question.parameter(ours)?)));
     for (name, value) in filters.chain(next.map(|next| (token, next.to_owned()))) {
         query.push_str(&format!("&{name}={}", encoded(&value)));
     }
@@ -100,8 +100,7 @@ fn part(question: &Question, name: &str) -> Result<String, Failure> {
 
 /// The body of a page of the recovery points of a vault.
 pub(super) async fn recovery_points(cloud: &Cloud, question: &Question, from: Option<&str>) -> Result<Vec<u8>, Failure> {
-    let paged = Paged { list: "RecoveryPoints", filters: &[] };
-    let page = format!("{}?{}", path(question)?, query(question, &paged, from));
+    let page = format!("{}?{}", path(question)?, query(question, &[], from));
     get(cloud, question, &BACKUP, &page).await
 }
 
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_list_is_asked_for_by_its_filters_and_pages() {
-        let of = |operation, request, next| query(&question(operation, request), &paged(operation).unwrap(), next);
+        let of = |operation, request, next| query(&question(operation, request), paged(operation).unwrap().filters, next);
         assert_eq!(of("ListBackupVaults", json!({"ByState": "x"}), Some("a/b=")), "maxResults=1000&nextToken=a%2Fb%3D");
         assert_eq!(of("ListRestoreTestingPlans", json!({}), Some("a")), "MaxResults=1000&NextToken=a");
         let jobs = json!({"ByState": "COMPLETED", "ByCompleteAfter": "2026-01-01T00:00:00Z"});

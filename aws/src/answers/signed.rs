@@ -259,10 +259,17 @@ pub(crate) fn endpoint(config: &SdkConfig, service: &Service, region: &str, part
     let key = ServiceConfigKey::builder().service_id(service.id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = key.ok().and_then(|key| config.service_config()?.load_config(key));
     own.or_else(|| config.endpoint_url().map(str::to_owned)).unwrap_or_else(|| {
-        let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let dual_stack = config.use_dual_stack() == Some(true);
+        let suffix = match (partition, dual_stack) {
+            ("aws-cn", true) => "api.amazonwebservices.com.cn",
+            ("aws-cn", false) => "amazonaws.com.cn",
+            (_, true) => "api.aws",
+            (_, false) => "amazonaws.com",
+        };
         let fips = if config.use_fips() == Some(true) { "-fips" } else { "" };
         match (service.host, partition) {
             // The only one whose address names no Region (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
+            ("iam", "aws" | "aws-cn") if dual_stack => format!("https://iam{fips}.global.{suffix}"),
             ("iam", "aws") => format!("https://iam{fips}.{suffix}"),
             ("iam", "aws-us-gov") => format!("https://iam.us-gov.{suffix}"),
             // There it is FIPS under its one address.
@@ -358,6 +365,15 @@ mod tests {
             (&organizations, "cn-north-1", false, "cn-northwest-1", "organizations.cn-northwest-1.amazonaws.com.cn"),
         ] {
             assert_eq!(at(service, asked, fips), (region.to_owned(), format!("https://{host}")));
+        }
+        let dual_stack = SdkConfig::builder().use_dual_stack(true).build();
+        for (service, region, partition, host) in [
+            (&BACKUP, "eu-central-1", "aws", "backup.eu-central-1.api.aws"),
+            (&iam, "us-east-1", "aws", "iam.global.api.aws"),
+            (&iam, "us-gov-west-1", "aws-us-gov", "iam.us-gov.api.aws"),
+            (&iam, "cn-north-1", "aws-cn", "iam.global.api.amazonwebservices.com.cn"),
+        ] {
+            assert_eq!(endpoint(&dual_stack, service, region, partition), format!("https://{host}"));
         }
         let own = SdkConfig::builder().endpoint_url("http://127.0.0.1:1").build();
         assert_eq!(endpoint(&own, &iam, "us-east-1", "aws"), "http://127.0.0.1:1");
