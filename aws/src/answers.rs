@@ -172,7 +172,11 @@ impl Answers for Cloud {
             let page = body.and_then(|body| {
                 let page = PointsPage::of(&body).ok_or_else(unreadable)?;
                 fold.add(&page).ok_or_else(unreadable)?;
-                Ok(page.next())
+                let next = page.next();
+                if next.is_some() {
+                    self.senders().keep(body);
+                }
+                Ok(next)
             });
             match page {
                 Ok(next) => return Ok((next, Timestamp::now())),

@@ -37,7 +37,7 @@ struct Buckets {
 }
 
 /// Buckets before it is worth to look for full ones.
-const WORTH_A_LOOK: usize = 1_024;
+const WORTH_A_LOOK: usize = 512;
 
 impl Buckets {
     fn named(&mut self, name: String, limit: Limit, now: Instant) -> &mut Bucket {

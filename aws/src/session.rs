@@ -30,10 +30,10 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// A refused session is not asked for again within this time: one diagnosis makes many reads in the same account.
 const REFUSAL_KEPT: Duration = Duration::from_secs(10);
 
-/// Accounts and Regions whose clients are kept, and sessions: a sweep goes through thousands of accounts, and is done with each before long.
-/// Clients are large and made again in no time; a session costs a call.
+/// Accounts and Regions whose clients are kept, and sessions: a sweep goes through thousands of accounts, 256 at a time at most, and is done with each
+/// before long. Clients are large and made again in no time; a session costs a call.
 const CLIENTS_KEPT: usize = 64;
-const SESSIONS_KEPT: usize = 1_024;
+const SESSIONS_KEPT: usize = 384;
 
 /// The roles that read the other accounts.
 #[derive(Clone, Debug)]

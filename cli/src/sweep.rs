@@ -166,7 +166,11 @@ impl Sweeping {
     ) -> anyhow::Result<Option<Swept>> {
         let work = Work::open(self.work.as_deref())?;
         let sweep = Arc::new(Sweep::new(readers, FolderParts::new(work.path()), order));
-        let begun = match sweep.begin().await {
+        let begun = {
+            let sweep = Arc::clone(&sweep);
+            as_a_task(async move { Box::pin(sweep.begin()).await })
+        };
+        let begun = match begun.await? {
             Ok(begun) => Arc::new(begun),
             Err(SweepError::NoAccounts(why)) => {
                 complain(&format!("guardian: the accounts of the organization could not be listed: {why}; name them with `--account`"));
@@ -187,16 +191,26 @@ impl Sweeping {
             async move { Box::pin(sweep.collect(&begun, &account)).await.map(|_| ()) }
         })
         .await?;
-        let vaults = sweep.vaults(&begun).await?;
+        let vaults = {
+            let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
+            as_a_task(async move { Box::pin(sweep.vaults(&begun)).await })
+        };
+        let vaults = vaults.await??;
         self.each("vaults read that keep copies", &vaults, |vault| {
             let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
             async move { Box::pin(sweep.gather(&begun, &vault)).await }
         })
         .await?;
         bounding.await??;
-        let ready = Arc::new(sweep.ready(Arc::unwrap_or_clone(begun)).await?);
         let machine = machine.map_or_else(|| work.path().join("report.json"), Path::to_owned);
-        let overview = judge_to(&sweep, &ready, &machine).await?;
+        let judged = {
+            let machine = machine.clone();
+            as_a_task(async move {
+                let ready = Arc::new(Box::pin(sweep.ready(Arc::unwrap_or_clone(begun))).await?);
+                judge_to(&sweep, &ready, &machine).await
+            })
+        };
+        let overview = judged.await??;
         Ok(Some(Swept { _work: work, machine, overview }))
     }
 
@@ -215,6 +229,11 @@ impl Sweeping {
         shown.finish_and_clear();
         Ok(())
     }
+}
+
+/// What a step leaves behind in memory is of use to the next; the thread that waits here would keep it for itself.
+fn as_a_task<T: Send + 'static>(step: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(step)
 }
 
 fn baseline(file: Option<&Path>) -> anyhow::Result<Baseline> {

@@ -22,11 +22,11 @@ use guardian_core::compliance::{
     AccountView, Baseline, Check, CheckOutcome, Judge, OrganizationView, Outcome, Scope, Status, Stopped, Subject, Totals, judge_account,
     judge_organization, naming_vaults, stops,
 };
-use guardian_core::coverage::{ArrivalsByVault, Protection, ResourceCoverage};
+use guardian_core::coverage::{Arrivals, ArrivalsByVault, Protection, ResourceCoverage};
 use guardian_core::diagnosis::Severity;
-use guardian_core::evidence::{AccountInventory, Destination, OrganizationInventory};
+use guardian_core::evidence::{AccountInventory, Destination, Fact, OrganizationInventory, ResourcePoints, Vault};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 #[path = "support/pages.rs"]
@@ -49,10 +49,24 @@ struct Seen {
     destinations: BTreeMap<Arn, Destination>,
     #[serde(default)]
     account: Option<AccountInventory>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "arrivals")]
     arrivals: ArrivalsByVault,
     #[serde(default)]
     coverage: Vec<ResourceCoverage>,
+}
+
+/// Arrivals as the bases write them down.
+fn arrivals<'de, D: Deserializer<'de>>(from: D) -> Result<ArrivalsByVault, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        #[serde(default)]
+        vault: Fact<Vault>,
+        #[serde(default)]
+        points: Fact<Vec<ResourcePoints>>,
+    }
+    let all = BTreeMap::<Arn, Written>::deserialize(from)?;
+    Ok(all.into_iter().map(|(arn, Written { vault, points })| (arn, Arrivals { vault: vault.into(), points })).collect())
 }
 
 impl Seen {

@@ -1,7 +1,7 @@
 //! What arrived in the vaults that keep copies: read vault by vault, kept in buckets of the accounts that it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use futures_util::TryStreamExt as _;
 use guardian_aws::answers::Answers;
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Begun, PartError, Parts, Ready, Sweep, get_json, put_json};
+use super::{Begun, PartError, Parts, Ready, Sweep, get_json};
 
 /// Accounts of one bucket. They are judged together, so this many are held at a time.
 const BUCKET: usize = 64;
@@ -73,8 +73,8 @@ impl<'a, P: Parts> Arriving<'a, P> {
     }
 
     pub(super) async fn put(&mut self, points: Vec<ResourcePoints>) -> Result<(), PartError> {
-        let mut by_bucket = BTreeMap::<usize, Vec<ResourcePoints>>::new();
-        for points in points {
+        let mut by_bucket = BTreeMap::<usize, Vec<&ResourcePoints>>::new();
+        for points in &points {
             let source = points.copied_from.as_ref().and_then(Arn::account);
             if let Some(bucket) = source.and_then(|source| bucket(self.accounts, &source)) {
                 by_bucket.entry(bucket).or_default().push(points);
@@ -82,7 +82,7 @@ impl<'a, P: Parts> Arriving<'a, P> {
         }
         for (bucket, points) in by_bucket {
             let number = self.segments.entry(bucket).or_default();
-            put_json(self.parts, &segment(bucket, self.vault, *number), &points).await?;
+            self.parts.put_json(&segment(bucket, self.vault, *number), &points).await?;
             *number += 1;
         }
         Ok(())
@@ -159,7 +159,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             }
             done.keys = self.readers.keys(&owner, &place, keys).await;
         }
-        put_json(&self.parts, &gathered(arn), &done).await
+        self.parts.put_json(&gathered(arn), &done).await
     }
 
     pub(super) async fn gathered(&self, arn: &Arn) -> Result<Option<Gathered>, PartError> {
@@ -229,9 +229,8 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
 impl Ready {
     /// A vault in which nothing arrived, as far as it was read.
     pub(super) fn nothing_in(&self, vault: &Arn) -> Arrivals {
-        let points = self.listed.get(vault).map(|listed| listed.read.clone()).unwrap_or_default();
-        let vault = self.destinations.get(vault).map(|destination| destination.vault.clone()).unwrap_or_default();
-        Arrivals { vault, points: points.map_known(|()| Vec::new()) }
+        let Some(listed) = self.listed.get(vault) else { return Arrivals::default() };
+        Arrivals { vault: Arc::clone(&listed.vault), points: listed.read.clone().map_known(|()| Vec::new()) }
     }
 }
 

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 
 use arrivals::{Arriving, Segments};
 pub use judge::Judging;
+use parts::get_json;
 pub use parts::{FolderParts, PartError, Parts};
-use parts::{get_json, put_json};
 pub use ready::{Ready, Routes};
 pub use write::{Forms, ReportError, changes, judge_to, open, write_forms};
 
@@ -155,7 +155,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             named: named.clone(),
             backup_accounts: scope.backup_accounts.clone(),
         };
-        put_json(&self.parts, BEGUN, &begun).await?;
+        self.parts.put_json(BEGUN, &begun).await?;
         Ok(begun)
     }
 
@@ -166,7 +166,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             return Ok(bounds);
         }
         let bounds = self.readers.organization_bounds(&begun.organization).await;
-        put_json(&self.parts, BOUNDS, &bounds).await?;
+        self.parts.put_json(BOUNDS, &bounds).await?;
         Ok(bounds)
     }
 
@@ -195,9 +195,9 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             arriving.put(points).await?;
             done.arrived.insert(vault.clone(), arriving.segments());
         }
-        put_json(&self.parts, &of_account(account), inventory).await?;
+        self.parts.put_json(&of_account(account), inventory).await?;
         // Last: it says that the rest is there.
-        put_json(&self.parts, &collected(account), &done).await?;
+        self.parts.put_json(&collected(account), &done).await?;
         Ok(done)
     }
 

@@ -90,6 +90,8 @@ impl Ready {
 /// Whether the recovery points of a vault could be listed, and where they are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listed {
+    /// The vault itself.
+    pub(super) vault: Arc<Fact<Vault>>,
     pub(super) read: Fact<()>,
     pub(super) segments: Segments,
 }
@@ -117,7 +119,8 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
             for arn in arns {
                 let gathered = self.gathered(&arn).await?;
                 let segments = arrived.remove(&arn).unwrap_or_default();
-                let (destination, listed) = destination(inventory.as_ref(), gathered, segments, &arn);
+                let (destination, mut listed) = destination(inventory.as_ref(), gathered, segments, &arn);
+                listed.vault = destination.vault.clone().into();
                 ready.destinations.insert(arn.clone(), destination);
                 ready.listed.insert(arn, listed);
             }
@@ -168,12 +171,14 @@ fn destination(inventory: Option<&AccountInventory>, gathered: Option<Gathered>,
         (Some(region), gathered) => {
             let (destination, read) = as_read(region, arn);
             match gathered {
-                Some(Gathered { points, segments, .. }) => (destination, Listed { read: points.map_known(|_| ()), segments }),
-                None => (destination, Listed { read: asked(read, arn), segments }),
+                Some(Gathered { points, segments, .. }) => {
+                    (destination, Listed { read: points.map_known(|_| ()), segments, ..Listed::default() })
+                }
+                None => (destination, Listed { read: asked(read, arn), segments, ..Listed::default() }),
             }
         }
         (None, Some(Gathered { alone: Some(destination), points, segments, .. })) => {
-            (destination, Listed { read: points.map_known(|_| ()), segments })
+            (destination, Listed { read: points.map_known(|_| ()), segments, ..Listed::default() })
         }
         (None, _) => {
             let gap = inventory.and_then(closed).cloned().or_else(|| not_read(arn));

@@ -53,12 +53,12 @@ impl Pages {
     }
 
     /// Adds a page; whether it was the last.
-    pub(super) fn add(&mut self, page: Value) -> Result<bool, Failure> {
+    pub(super) fn add(&mut self, mut page: Value) -> Result<bool, Failure> {
         let next = self.after(&page)?;
         match &mut self.merged {
             None => self.merged = Some(page),
             Some(merged) => {
-                let more = page.get(self.list).and_then(Value::as_array).cloned().unwrap_or_default();
+                let more = page.get_mut(self.list).and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
                 let Some(members) = merged.as_object_mut() else {
                     return Err(Failure::new(GapReason::Unreadable, "a page is not an object"));
                 };

@@ -4,7 +4,7 @@
 //! an account of the reference: they are signed before they come here, and asked again by whoever has patience.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -24,23 +24,62 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use crate::session::timeouts;
 
-/// Room that is made for an answer on its word.
+/// Room that is made for an answer on its word, and from what size on it is worth to be used again.
 const LARGEST: usize = 4 << 20;
+const LARGE: usize = 128 << 10;
+
+/// Requests on their way to a host at the same time. Each has a connection, which stays, and takes 36 kB; where an answer takes 80 ms this is enough for
+/// 800 calls a second.
+const AT_ONCE: usize = 64;
 
 /// Sends; cheap to clone, one per host.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     connector: Option<SharedHttpConnector>,
+    at_once: Arc<Semaphore>,
+    room: Arc<Room>,
     /// How long an answer may take, all of it.
     patience: Option<Duration>,
 }
 
 /// Connections by host.
 #[derive(Debug, Default)]
-pub(crate) struct Senders(Mutex<BTreeMap<String, Sender>>);
+pub(crate) struct Senders {
+    by_host: Mutex<BTreeMap<String, Sender>>,
+    room: Arc<Room>,
+}
+
+/// Room for one large answer, kept for the next: pages of a megabyte come by the thousand, on any thread, and an allocator keeps some on each.
+#[derive(Debug, Default)]
+struct Room(Mutex<Vec<u8>>);
+
+impl Room {
+    fn of(&self, size: usize) -> Vec<u8> {
+        let size = size.min(LARGEST);
+        if size < LARGE {
+            return Vec::with_capacity(size);
+        }
+        let mut kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if kept.capacity() < size {
+            // Without what was in it; a little larger, for the next one is never as large as the last.
+            drop(kept);
+            return Vec::with_capacity(size.next_multiple_of(LARGE));
+        }
+        kept.clear();
+        kept
+    }
+
+    fn keep(&self, room: Vec<u8>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if room.capacity() >= kept.capacity().max(LARGE) {
+            *kept = room;
+        }
+    }
+}
 
 /// What came back.
 #[derive(Debug)]
@@ -61,25 +100,35 @@ pub(super) enum Lost {
 
 impl Senders {
     pub(super) fn of(&self, config: &SdkConfig, host: &str) -> Sender {
-        let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut senders = self.by_host.lock().unwrap_or_else(PoisonError::into_inner);
         match senders.get(host) {
             Some(sender) => sender.clone(),
-            None => senders.entry(host.to_owned()).or_insert_with(|| Sender::new(config, &timeouts())).clone(),
+            None => {
+                let new = || Sender::new(config, &timeouts(), Arc::clone(&self.room));
+                senders.entry(host.to_owned()).or_insert_with(new).clone()
+            }
         }
+    }
+
+    /// Takes back the body of a large answer that was read, if there is more to come.
+    pub(super) fn keep(&self, body: Vec<u8>) {
+        self.room.keep(body);
     }
 }
 
 impl Sender {
-    fn new(config: &SdkConfig, timeouts: &TimeoutConfig) -> Self {
+    fn new(config: &SdkConfig, timeouts: &TimeoutConfig, room: Arc<Room>) -> Self {
         let mut settings = HttpConnectorSettings::builder();
         settings.set_connect_timeout(timeouts.connect_timeout());
         settings.set_read_timeout(timeouts.read_timeout());
         let client = config.http_client().zip(components());
         let connector = client.map(|(client, components)| client.http_connector(&settings.build(), &components));
-        Self { connector, patience: timeouts.operation_attempt_timeout() }
+        Self { connector, at_once: Arc::new(Semaphore::new(AT_ONCE)), room, patience: timeouts.operation_attempt_timeout() }
     }
 
     pub(super) async fn send(&self, request: HttpRequest) -> Result<Received, Lost> {
+        // Before the clock starts: whoever waits for others is not late. Nobody closes it.
+        let _turn = self.at_once.acquire().await;
         let exchange = self.exchange(request);
         match self.patience {
             Some(patience) => tokio::time::timeout(patience, exchange).await.map_err(|_| Lost::Late)?,
@@ -94,7 +143,7 @@ impl Sender {
         let mut pieces = ByteStream::new(std::mem::replace(response.body_mut(), SdkBody::taken()));
         let told = response.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
         // Piece by piece into its place, so that a page of a megabyte lies here once.
-        let mut body = Vec::with_capacity(told.unwrap_or_default().min(LARGEST));
+        let mut body = self.room.of(told.unwrap_or_default());
         while let Some(piece) = pieces.next().await {
             body.extend_from_slice(&piece.map_err(|_| Lost::Broken)?);
         }
@@ -120,11 +169,85 @@ fn components() -> Option<RuntimeComponents> {
 
 /// Asks a host for nothing, so many times at once, without a signature: what stays are the connections. They are kept by time-outs.
 pub(crate) async fn look_in(config: &SdkConfig, host: &str, timeouts: TimeoutConfig, count: usize) {
-    let sender = Sender::new(config, &timeouts);
+    let sender = Sender::new(config, &timeouts, Arc::default());
     let nothing = || {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(format!("{host}/")).is_ok().then_some(request)
     };
     // Whether it is there is told by those who need it.
     join_all((0..count).filter_map(|_| nothing()).map(|request| sender.send(request))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, http_client_fn};
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_runtime_api::http::StatusCode;
+
+    use super::*;
+
+    /// Answers each request a moment after it came, and counts how many were there together.
+    #[derive(Clone, Debug, Default)]
+    struct Crowd {
+        now: Arc<AtomicUsize>,
+        most: Arc<AtomicUsize>,
+    }
+
+    impl HttpConnector for Crowd {
+        fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+            let Self { now, most } = self.clone();
+            HttpConnectorFuture::new(async move {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from("{}")))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_asked_by_so_many_at_once_and_who_waits_for_them_is_not_late() {
+        let crowd = Crowd::default();
+        let client: SharedHttpClient = http_client_fn({
+            let crowd = crowd.clone();
+            move |_, _| SharedHttpConnector::new(crowd.clone())
+        });
+        let config = SdkConfig::builder().http_client(client).build();
+        let senders = Senders::default();
+        let request = || {
+            let mut request = HttpRequest::new(SdkBody::empty());
+            request.set_uri("http://localhost/").unwrap();
+            request
+        };
+        // The last ones wait for twice as long as an answer may take.
+        let count = AT_ONCE * 10;
+        let answers = join_all((0..count).map(|_| {
+            let sender = senders.of(&config, "http://localhost");
+            let request = request();
+            async move { sender.send(request).await }
+        }));
+        assert!(answers.await.iter().all(|answer| answer.as_ref().is_ok_and(|received| received.status == 200)));
+        assert_eq!(crowd.most.load(Ordering::SeqCst), AT_ONCE);
+    }
+
+    #[test]
+    fn the_room_of_a_large_answer_is_used_again_and_never_has_too_little_of_it() {
+        let room = Room::default();
+        let large = room.of(LARGE + 1);
+        assert!(large.capacity() > LARGE && large.is_empty());
+        let mut large = large;
+        large.extend_from_slice(b"what was said before");
+        let (place, capacity) = (large.as_ptr(), large.capacity());
+        room.keep(large);
+        assert_eq!(room.of(10).capacity(), 10, "a small one is not worth it");
+        let again = room.of(LARGE);
+        assert_eq!((again.as_ptr(), again.len(), again.capacity()), (place, 0, capacity));
+        room.keep(again);
+        assert!(room.of(4 * LARGE).capacity() >= 4 * LARGE);
+        assert!(room.of(usize::MAX).capacity() <= LARGEST, "on no word more than this");
+        room.keep(Vec::with_capacity(8));
+        assert_eq!(room.of(LARGE).capacity(), LARGE, "what is small is not kept");
+    }
 }

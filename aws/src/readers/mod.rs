@@ -85,7 +85,7 @@ impl<A: Answers> Readers<A> {
     async fn each<T: Send + Sync>(
         &self,
         question: &Question,
-        read: impl Fn(&Value) -> Option<Vec<T>> + Send + Sync,
+        mut read: impl FnMut(&Value) -> Option<Vec<T>> + Send + Sync,
     ) -> Result<(Vec<T>, Timestamp), Gap> {
         let mut all = Vec::new();
         let mut page = |page: &Value| {

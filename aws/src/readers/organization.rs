@@ -1,6 +1,7 @@
 //! The inventory of the organization, and the policies that bound its accounts: read once, not once per account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use guardian_core::arn::{AccountId, Arn, Region};
@@ -84,7 +85,8 @@ impl<A: Answers> Readers<A> {
         inventory.global_settings = self.global_settings(&inventory.organization, region).await;
         let list = |operation, request| organizations(&owner, operation, request);
         let accounts = list("ListAccounts", json!({}));
-        let members = self.each(&accounts, |page| items(page, "Accounts").map(member).collect()).await;
+        let mut paths = BTreeSet::new();
+        let members = self.each(&accounts, |page| items(page, "Accounts").map(|one| member(one, &mut paths)).collect()).await;
         inventory.members = fact(members, &accounts.action()).map_known(|mut members: Vec<Member>| {
             members.sort_by(|a, b| a.account_id.cmp(&b.account_id));
             members.shrink_to_fit();
@@ -147,7 +149,7 @@ impl<A: Answers> Readers<A> {
             if child.starts_with("r-") {
                 units.push(organization.to_owned());
                 units.reverse();
-                member.path = Some(format!("{}/", units.join("/")));
+                member.path = Some(format!("{}/", units.join("/")).into());
             }
         }
     }
@@ -207,14 +209,23 @@ fn organizations(owner: &AccountId, operation: &'static str, request: Value) -> 
     Question { account: owner.clone(), region: None, service: "organizations", operation, request }
 }
 
-fn member(account: &Value) -> Option<Member> {
+fn member(account: &Value, paths: &mut BTreeSet<Arc<str>>) -> Option<Member> {
     let account_id = AccountId::parse(&text(account, "Id")?).ok()?;
     // As `aws:PrincipalOrgPaths` has it: to the unit of the account, without the account.
     let path = account.pointer("/Paths/0").and_then(Value::as_str).map(|path| {
         let units = path.trim_end_matches('/');
         format!("{}/", units.strip_suffix(account_id.as_str()).map_or(units, |units| units.trim_end_matches('/')))
     });
-    Some(Member { name: text(account, "Name"), status: text(account, "State").or_else(|| text(account, "Status")), path, account_id })
+    let path = path.map(|path| match paths.get(path.as_str()) {
+        Some(shared) => Arc::clone(shared),
+        None => {
+            let new = Arc::<str>::from(path);
+            paths.insert(Arc::clone(&new));
+            new
+        }
+    });
+    let short = |name| account.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(CompactString::from);
+    Some(Member { name: short("Name"), status: short("State").or_else(|| short("Status")), path, account_id })
 }
 
 #[cfg(test)]
@@ -239,7 +250,7 @@ mod tests {
     fn a_path_ends_with_the_unit_of_the_account() {
         for (given, path) in [("o-1/r-1/ou-1/111111111111/", "o-1/r-1/ou-1/"), ("o-1/r-1/ou-1/", "o-1/r-1/ou-1/"), ("o-1/r-1", "o-1/r-1/")]
         {
-            assert_eq!(member(&json!({"Id": "111111111111", "Paths": [given]})).unwrap().path.as_deref(), Some(path));
+            assert_eq!(member(&json!({"Id": "111111111111", "Paths": [given]}), &mut BTreeSet::new()).unwrap().path.as_deref(), Some(path));
         }
     }
 }

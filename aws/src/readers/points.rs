@@ -313,7 +313,9 @@ impl Groups {
 
     /// By resource, then by the vault they came from; their keys aside.
     fn done(self, keys: &mut BTreeSet<Arn>) -> Vec<ResourcePoints> {
-        let mut all = self.by_resource.into_values().flatten().collect::<Vec<_>>();
+        // Nearly always one of each: room for all of them at once, not half of it again and again.
+        let mut all = Vec::with_capacity(self.by_resource.len());
+        all.extend(self.by_resource.into_values().flatten());
         all.sort_by(|a, b| (&a.resource_arn, &a.copied_from).cmp(&(&b.resource_arn, &b.copied_from)));
         for key in all.iter().filter_map(|points| points.newest.first()?.key_arn.as_ref()) {
             if !keys.contains(key) {

@@ -40,7 +40,7 @@ pub fn judge_account(view: &AccountView<'_>) -> AccountResult {
     sort(&mut outcomes);
     AccountResult {
         account_id: account.account_id.clone(),
-        name: member.and_then(|member| member.name.clone()),
+        name: member.and_then(|member| member.name.clone().map(String::from)),
         coverage: view.coverage.to_vec(),
         outcomes,
         not_evaluated,

@@ -4,6 +4,7 @@
 //! the vaults that the copy actions name, joined by the account of the vault they came from, for some resource ARNs carry no account.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -137,11 +138,10 @@ pub struct ExceptedBy {
 }
 
 /// A vault that copies of one account go to, and what of that account arrived there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arrivals {
-    /// The vault.
-    pub vault: Fact<Vault>,
+    /// The vault, which is the same for every account.
+    pub vault: Arc<Fact<Vault>>,
     /// The copies whose source vault belongs to the account.
     pub points: Fact<Vec<ResourcePoints>>,
 }

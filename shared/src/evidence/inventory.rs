@@ -4,7 +4,9 @@
 //! what could not be read is a gap in its place. Everything here can be written down and read again, for a sweep may be resumed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -87,13 +89,28 @@ pub struct Member {
     pub account_id: AccountId,
     /// Untrusted text.
     #[serde(default)]
-    pub name: Option<String>,
+    pub name: Option<CompactString>,
     /// `ACTIVE`, `SUSPENDED`, `PENDING_CLOSURE`, …: an open set.
     #[serde(default)]
-    pub status: Option<String>,
-    /// Organizational units from the root to it, such as `o-1/r-1/ou-1/`, where the list tells them.
-    #[serde(default)]
-    pub path: Option<String>,
+    pub status: Option<CompactString>,
+    /// Organizational units from the root to it, such as `o-1/r-1/ou-1/`, where the list tells them. Shared by the accounts of a unit: of a large
+    /// organization there are ten thousand.
+    #[serde(default, with = "shared_text")]
+    pub path: Option<Arc<str>>,
+}
+
+mod shared_text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
+        text.as_deref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
+        Option::<String>::deserialize(from).map(|text| text.map(Arc::from))
+    }
 }
 
 /// One account.

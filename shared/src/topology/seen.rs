@@ -94,7 +94,7 @@ impl Seen {
         for member in members.iter().filter(open) {
             match &member.path {
                 Some(path) => {
-                    self.paths.insert(member.account_id.clone(), path.clone());
+                    self.paths.insert(member.account_id.clone(), path.as_ref().to_owned());
                 }
                 None => self.all_paths = false,
             }

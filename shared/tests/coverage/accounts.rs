@@ -1,5 +1,7 @@
 //! What is said of resources, illness by illness.
 
+use std::sync::Arc;
+
 use guardian_core::coverage::Protection::{self, *};
 
 use crate::estate::*;
@@ -306,7 +308,7 @@ fn the_key_of_a_copy_is_compared_with_that_of_its_vault() {
     let key = |id: &str| arn(&format!("arn:aws:kms:eu-central-1:222222222222:key/{id}"));
     let mut estate = Estate::well();
     let arrived = estate.arrivals.get_mut(&arn(CENTRAL)).unwrap();
-    of(&mut arrived.vault).encryption_key_arn = Some(key("1"));
+    of(Arc::make_mut(&mut arrived.vault)).encryption_key_arn = Some(key("1"));
     assert_eq!(estate.told(VOLUME).copies[0].under_vault_key, None);
     for (id, same) in [("1", true), ("2", false)] {
         of(&mut estate.arrivals.get_mut(&arn(CENTRAL)).unwrap().points)[0].newest[0].key_arn = Some(key(id));

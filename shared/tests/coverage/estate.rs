@@ -203,7 +203,7 @@ impl Estate {
                 trusts: Fact::NotAsked,
                 regions: BTreeMap::from([(region(), inventory)]),
             },
-            arrivals: BTreeMap::from([(arn(CENTRAL), Arrivals { vault: known(vault(CENTRAL)), points: known(Vec::new()) })]),
+            arrivals: BTreeMap::from([(arn(CENTRAL), Arrivals { vault: known(vault(CENTRAL)).into(), points: known(Vec::new()) })]),
             organization: OrganizationInventory {
                 at: now(),
                 organization: known(organization),

@@ -89,7 +89,7 @@ fn estate(choose: &mut Choices<'_>) -> Estate {
     if choose.rarely(4) {
         of(&mut estate.here().vaults)[1].vault.vault_type = Some("LOGICALLY_AIR_GAPPED_BACKUP_VAULT".to_owned());
     }
-    estate.arrivals = BTreeMap::from([(arn(CENTRAL), Arrivals { vault: known(vault(CENTRAL)), points: known(central) })]);
+    estate.arrivals = BTreeMap::from([(arn(CENTRAL), Arrivals { vault: known(vault(CENTRAL)).into(), points: known(central) })]);
     if choose.rarely(4) {
         estate.scope.baseline.wanted_tags = serde_json::from_str(r#"[{"key": "stage"}]"#).unwrap();
     }
