@@ -90,7 +90,8 @@ def processor(pid: int) -> float:
 def memory(pid: int) -> int:
     """Kilobytes that a process held at most. What the system tells of a child that ended counts its parent before the start of the program, too."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    # One that ended holds nothing any longer.
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def certificate(folder: Path) -> Certificate:

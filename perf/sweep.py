@@ -19,6 +19,7 @@ from . import document, floor, runs
 from .floor import Estate
 
 LATENCY = 80  # milliseconds
+ROUNDS = 3  # of memory
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,11 @@ class Table:
 def goal(what: str, number: float, most: float, unit: str = "", least: bool = False) -> Row:
     kept = number >= most if least else number <= most
     sign = "≥" if least else "≤"
-    return Row(what, f"{number:.3g}{unit}", f"{sign} {most:g}{unit}", number, kept)
+    value = f"{number:.3g}"
+    if not kept and float(value) == most:
+        # Missed by so little that it would look kept.
+        value = f"{number:.4g}"
+    return Row(what, f"{value}{unit}", f"{sign} {most:g}{unit}", number, kept)
 
 
 def fact(what: str, number: float, unit: str = "", digits: int = 2) -> Row:
@@ -150,20 +155,28 @@ def p7(estate: Estate) -> Table:
 
 
 def p9(estates: list[Estate]) -> Table:
-    """Memory must not follow the number of accounts."""
-    held = []
-    for estate in estates:
-        say(f"P9: {estate.accounts} accounts")
-        held.append(runs.guardian(estate, states=False))
-        same_calls(estate, held[-1], "guardian sweep")
+    """Memory must not follow the number of accounts. It differs from run to run, so medians."""
+    taken: dict[int, list[runs.Run]] = {}
+    for turn in range(ROUNDS):
+        for estate in estates:
+            say(f"P9: {estate.accounts} accounts, {turn + 1} of {ROUNDS}")
+            run = runs.guardian(estate, states=False)
+            same_calls(estate, run, "guardian sweep")
+            taken.setdefault(estate.accounts, []).append(run)
     small, large = estates[0], estates[-1]
-    rows = [goal("most memory, one over the other", held[-1].memory / held[0].memory, 1.15, "x")]
-    for estate, run in zip(estates, held, strict=True):
+    held = {accounts: statistics.median(run.memory for run in of) for accounts, of in taken.items()}
+    rows = [goal("most memory, one over the other", held[large.accounts] / held[small.accounts], 1.15, "x")]
+    for accounts, of in taken.items():
+        each = sorted(run.memory / 1024 for run in of)
         rows += [
-            fact(f"most memory at {estate.accounts:,}", run.memory / 1024, " MiB", 1),
-            fact(f"calls at {estate.accounts:,}", run.log["total"], "", 0),
+            Row(f"most memory at {accounts:,}", f"{held[accounts] / 1024:.1f} MiB ({each[0]:.1f} to {each[-1]:.1f})"),
+            fact(f"calls at {accounts:,}", of[0].log["total"], "", 0),
         ]
-    rows.append(fact(f"processor at {large.accounts:,}", held[-1].processor, " s"))
+    rows.append(
+        fact(
+            f"processor at {large.accounts:,}", statistics.median(run.processor for run in taken[large.accounts]), " s"
+        )
+    )
     return Table(
         f"P9: memory at {large.accounts:,} and at {small.accounts:,} accounts, {large.points} points in each vault",
         rows,
