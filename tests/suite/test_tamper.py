@@ -306,6 +306,24 @@ def test_names_that_others_chose_are_inert(lab: Lab, inbox: Inbox, watching: Gua
     assert "@ everyone" in text
 
 
+def test_a_grave_deed_is_told_though_the_table_was_late_just_then(lab: Lab, inbox: Inbox, watching: Guardian) -> None:
+    case = {"id": f"late-{time.time_ns()}", "service": "backup", "role": f"late-{time.time_ns()}"}
+    inbox.tampers()
+    watching.send(json.dumps(event(case, 1, "DeleteBackupVault", {"backupVaultName": "v"})), function=WATCH)
+    (first,) = inbox.tampers()
+    # Longer than the function waits for its table; it told of this actor a moment ago.
+    watching.fault("delay", function=WATCH, operation="TransactWriteItems", times=1, seconds=3)
+    unlocked = event(case, 2, "DeleteBackupVaultLockConfiguration", {"backupVaultName": "w"})
+    watching.send(json.dumps(unlocked), function=WATCH)
+    graver = inbox.tampers()
+    met = watching.met()
+    watching.well()
+    assert met == 1, "the table was not late, so this shows nothing"
+    kinds = {change["kind"] for alert in graver for change in alert["changes"]}
+    assert "vault-lock-removed" in kinds
+    assert {alert["incident_id"] for alert in graver} == {first["incident_id"]}
+
+
 def test_killed_around_the_message_it_is_told_once_or_at_most_twice(
     lab: Lab, inbox: Inbox, watching: Guardian, subtests: pytest.Subtests
 ) -> None:

@@ -102,6 +102,11 @@ where
             Err(error) => {
                 self.fail_open(&error, "permit");
                 if let Some(outcome) = self.without_the_table(&incident.id)? {
+                    // What got worse is news, and this instance told what was before.
+                    if alert.kind == Kind::Tamper {
+                        self.record(deadline, "not-told", self.work.not_told(&incident.id, lease_until)).await;
+                        return Err(ItemError::NotSent(error));
+                    }
                     return Ok(outcome);
                 }
             }

@@ -322,7 +322,7 @@ where
             Ok(happened) => happened,
             Err(error) => {
                 self.messenger.fail_open(&error, "done");
-                return self.without_the_table(deed, actor, &moment, deadline).await;
+                return self.without_the_table(deed, actor, &moment, error, deadline).await;
             }
         };
         match due {
@@ -340,12 +340,13 @@ where
         self.messenger.tell(due, deadline).await
     }
 
-    /// The deed alone: what else its actor did is in the table.
+    /// The deed alone: what else its actor did is in the table. Where people heard of this actor just now it comes again: nothing else would remember it.
     async fn without_the_table(
         &self,
         deed: &Deed,
         actor: &str,
         moment: &Moment,
+        error: PortError,
         deadline: Instant,
     ) -> Result<diagnose_job::Outcome, diagnose_job::ItemError> {
         let id = IncidentId::of_actor(actor);
@@ -353,8 +354,11 @@ where
         let incident = view.incident;
         let alert = incident.as_ref().and_then(|incident| report::tamper(incident, moment.now));
         match (alert, incident.and_then(|incident| incident.standing)) {
-            (Some(alert), Some(standing)) => self.messenger.tell_anyway(&alert, &standing, first_look(&id, None), deadline).await,
-            _ => Ok(diagnose_job::Outcome::Joined),
+            (Some(alert), Some(standing)) => match self.messenger.tell_anyway(&alert, &standing, first_look(&id, None), deadline).await? {
+                diagnose_job::Outcome::Joined => Err(diagnose_job::ItemError::NotSent(error)),
+                told => Ok(told),
+            },
+            _ => Err(diagnose_job::ItemError::NotSent(error)),
         }
     }
 }
