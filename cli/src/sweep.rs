@@ -166,9 +166,10 @@ impl Sweeping {
     ) -> anyhow::Result<Option<Swept>> {
         let work = Work::open(self.work.as_deref())?;
         let sweep = Arc::new(Sweep::new(readers, FolderParts::new(work.path()), order));
+        // Each step as a task: what one leaves behind in memory is of use to the next, where the thread that waits here would keep it for itself.
         let begun = {
             let sweep = Arc::clone(&sweep);
-            as_a_task(async move { Box::pin(sweep.begin()).await })
+            tokio::spawn(async move { Box::pin(sweep.begin()).await })
         };
         let begun = match begun.await? {
             Ok(begun) => Arc::new(begun),
@@ -193,7 +194,7 @@ impl Sweeping {
         .await?;
         let vaults = {
             let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
-            as_a_task(async move { Box::pin(sweep.vaults(&begun)).await })
+            tokio::spawn(async move { Box::pin(sweep.vaults(&begun)).await })
         };
         let vaults = vaults.await??;
         self.each("vaults read that keep copies", &vaults, |vault| {
@@ -205,7 +206,7 @@ impl Sweeping {
         let machine = machine.map_or_else(|| work.path().join("report.json"), Path::to_owned);
         let judged = {
             let machine = machine.clone();
-            as_a_task(async move {
+            tokio::spawn(async move {
                 let ready = Arc::new(Box::pin(sweep.ready(Arc::unwrap_or_clone(begun))).await?);
                 judge_to(&sweep, &ready, &machine).await
             })
@@ -229,11 +230,6 @@ impl Sweeping {
         shown.finish_and_clear();
         Ok(())
     }
-}
-
-/// What a step leaves behind in memory is of use to the next; the thread that waits here would keep it for itself.
-fn as_a_task<T: Send + 'static>(step: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
-    tokio::spawn(step)
 }
 
 fn baseline(file: Option<&Path>) -> anyhow::Result<Baseline> {
