@@ -340,7 +340,7 @@ where
         self.messenger.tell(due, deadline).await
     }
 
-    /// The deed alone: what else its actor did is in the table. Where people heard of this actor just now it comes again: nothing else would remember it.
+    /// The deed alone: what else its actor did is in the table. Where people heard of this actor within the repeat interval it comes again: nothing else remembers it.
     async fn without_the_table(
         &self,
         deed: &Deed,
