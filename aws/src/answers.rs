@@ -20,11 +20,10 @@ use std::future::Future;
 use guardian_core::arn::{AccountId, Region};
 use guardian_core::evidence::{Gap, GapReason};
 use jiff::Timestamp;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::patience::{Patience, once_more};
-use crate::readers::{Fold, PointsPage, unreadable};
+use crate::readers::{Fold, unreadable};
 use crate::session::Cloud;
 use pages::Pages;
 pub(crate) use pages::{MOST_PAGES, circle};
@@ -133,8 +132,7 @@ pub trait Answers: Send + Sync {
         let _ = from;
         async {
             let Answer { outcome, at, .. } = self.ask(question).await;
-            let page = PointsPage::deserialize(&outcome?).ok().and_then(|page| fold.add(&page));
-            page.map(|()| (None, at)).ok_or_else(unreadable)
+            fold.add_answer(&outcome?).map(|()| (None, at)).ok_or_else(unreadable)
         }
     }
 
@@ -168,17 +166,9 @@ impl Answers for Cloud {
         let mut failures = 0;
         loop {
             turn.wait().await;
-            let body = Box::pin(backup::recovery_points(self, question, from)).await;
-            let page = body.and_then(|body| {
-                let page = PointsPage::of(&body).ok_or_else(unreadable)?;
-                fold.add(&page).ok_or_else(unreadable)?;
-                let next = page.next();
-                if next.is_some() {
-                    self.senders().keep(body);
-                }
-                Ok(next)
-            });
-            match page {
+            let mut page = fold.page();
+            let read = Box::pin(backup::recovery_points(self, question, from, &mut |piece| page.add(piece))).await;
+            match read.and_then(|()| fold.close(page).ok_or_else(unreadable)) {
                 Ok(next) => return Ok((next, Timestamp::now())),
                 Err(failure) => {
                     failures += 1;

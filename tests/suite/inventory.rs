@@ -161,7 +161,7 @@ async fn a_sweep_asks_no_more_than_the_fewest_calls_that_can_read_the_estate() {
         let (stub, address) = Stub::start(Settings::of(shape.clone()), 0).unwrap();
         let swept = Box::pin(sweep(&shape, &address, UNHURRIED)).await;
         assert_eq!(by_operation(&stub), floor(&shape), "estate {seed}: {shape:?}");
-        assert_eq!(swept.organization.members.known().map(Vec::len), Some(shape.accounts().len()));
+        assert_eq!(swept.organization.members.known().map(|members| members.len()), Some(shape.accounts().len()));
         for (account, inventory) in &swept.accounts {
             for region in &shape.regions {
                 let read = &inventory.regions[&Region::parse(region).unwrap()];

@@ -15,7 +15,7 @@ mod tests;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::ready;
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
@@ -26,6 +26,7 @@ use guardian_core::compliance::Scope;
 use guardian_core::evidence::{AccountInventory, Fact, Gap, OrganizationInventory};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use arrivals::{Arriving, Segments};
 pub use judge::Judging;
@@ -55,6 +56,8 @@ pub struct Sweep<A, P> {
     order: Order,
     /// Keys that were asked for vault by vault: each once.
     asked: Mutex<BTreeSet<Arn>>,
+    /// What bounds the accounts, once somebody knows: of a large organization it takes a megabyte to be read again.
+    bounds: OnceCell<Arc<Bounds>>,
 }
 
 /// The organization was read.
@@ -120,7 +123,7 @@ fn collected(account: &AccountId) -> String {
 impl<A: Answers, P: Parts> Sweep<A, P> {
     /// A sweep.
     pub fn new(readers: Readers<A>, parts: P, order: Order) -> Self {
-        Self { readers, parts, order, asked: Mutex::default() }
+        Self { readers, parts, order, asked: Mutex::default(), bounds: OnceCell::new() }
     }
 
     /// Reads the organization, or takes up a sweep that was begun.
@@ -161,13 +164,16 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
 
     /// Reads what bounds the accounts, unless it was read before. Nothing needs it before accounts are judged, and it takes its time: the policies of
     /// an organization are told slowly.
-    pub async fn bound(&self, begun: &Begun) -> Result<Bounds, PartError> {
-        if let Some(bounds) = get_json(&self.parts, BOUNDS).await? {
-            return Ok(bounds);
-        }
-        let bounds = self.readers.organization_bounds(&begun.organization).await;
-        self.parts.put_json(BOUNDS, &bounds).await?;
-        Ok(bounds)
+    pub async fn bound(&self, begun: &Begun) -> Result<Arc<Bounds>, PartError> {
+        let read = || async {
+            if let Some(bounds) = get_json(&self.parts, BOUNDS).await? {
+                return Ok(Arc::new(bounds));
+            }
+            let bounds = self.readers.organization_bounds(&begun.organization).await;
+            self.parts.put_json(BOUNDS, &bounds).await?;
+            Ok(Arc::new(bounds))
+        };
+        self.bounds.get_or_try_init(read).await.cloned()
     }
 
     /// Reads an account, unless it was read before. Of an account that keeps copies the recovery points are left to [`gather`](Self::gather).

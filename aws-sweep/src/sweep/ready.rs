@@ -26,7 +26,7 @@ pub struct Ready {
     /// The organization.
     pub organization: OrganizationInventory,
     /// What bounds its accounts.
-    pub(super) bounds: Bounds,
+    pub(super) bounds: Arc<Bounds>,
     /// The accounts, by id.
     pub accounts: Vec<AccountId>,
     /// The vaults that copies of other accounts go to.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use guardian_aws::answers::{Answer, Answers, Failure, Question};
-use guardian_aws::readers::{Fold, PointsPage, Readers};
+use guardian_aws::readers::{Fold, Readers};
 use guardian_core::arn::{AccountId, Arn, Region};
 use guardian_core::compliance::Scope;
 use guardian_core::evidence::{Fact, GapReason, ResourcePoints};
@@ -74,8 +74,7 @@ impl Answers for Estate {
         }
         let end = ((page + 1) * 20).min(self.points());
         let rows = (page * 20..end).map(|number| self.row(number)).collect::<Vec<_>>();
-        let body = serde_json::to_vec(&json!({"RecoveryPoints": rows})).unwrap();
-        fold.add(&PointsPage::of(&body).unwrap()).unwrap();
+        fold.add_answer(&json!({"RecoveryPoints": rows})).unwrap();
         Ok(((end < self.points()).then(|| (page + 1).to_string()), Timestamp::UNIX_EPOCH))
     }
 

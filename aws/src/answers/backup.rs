@@ -4,7 +4,8 @@ use guardian_core::evidence::GapReason;
 use serde_json::Value;
 
 use super::pages::pages;
-use super::signed::{BACKUP, encoded, get, json_of};
+use super::sender::Pieces;
+use super::signed::{BACKUP, encoded, get, get_in_pieces, json_of};
 use super::{Failure, Question, Turn, refused, region};
 use crate::session::Cloud;
 
@@ -98,10 +99,15 @@ fn part(question: &Question, name: &str) -> Result<String, Failure> {
     }
 }
 
-/// The body of a page of the recovery points of a vault.
-pub(super) async fn recovery_points(cloud: &Cloud, question: &Question, from: Option<&str>) -> Result<Vec<u8>, Failure> {
+/// A page of the recovery points of a vault, handed on as its text comes.
+pub(super) async fn recovery_points(
+    cloud: &Cloud,
+    question: &Question,
+    from: Option<&str>,
+    pieces: &mut Pieces<'_>,
+) -> Result<(), Failure> {
     let page = format!("{}?{}", path(question)?, query(question, &[], from));
-    get(cloud, question, &BACKUP, &page).await
+    get_in_pieces(cloud, question, &BACKUP, &page, pieces).await
 }
 
 #[cfg(test)]

@@ -28,9 +28,8 @@ use tokio::sync::Semaphore;
 
 use crate::session::timeouts;
 
-/// Room that is made for an answer on its word, and from what size on it is worth to be used again.
+/// Room that is made for an answer on its word.
 const LARGEST: usize = 4 << 20;
-const LARGE: usize = 128 << 10;
 
 /// Requests on their way to a host at the same time. Each has a connection, which stays, and takes 36 kB; where an answer takes 80 ms this is enough for
 /// 800 calls a second.
@@ -41,45 +40,16 @@ const AT_ONCE: usize = 64;
 pub(super) struct Sender {
     connector: Option<SharedHttpConnector>,
     at_once: Arc<Semaphore>,
-    room: Arc<Room>,
     /// How long an answer may take, all of it.
     patience: Option<Duration>,
 }
 
 /// Connections by host.
 #[derive(Debug, Default)]
-pub(crate) struct Senders {
-    by_host: Mutex<BTreeMap<String, Sender>>,
-    room: Arc<Room>,
-}
+pub(crate) struct Senders(Mutex<BTreeMap<String, Sender>>);
 
-/// Room for one large answer, kept for the next: pages of a megabyte come by the thousand, on any thread, and an allocator keeps some on each.
-#[derive(Debug, Default)]
-struct Room(Mutex<Vec<u8>>);
-
-impl Room {
-    fn of(&self, size: usize) -> Vec<u8> {
-        let size = size.min(LARGEST);
-        if size < LARGE {
-            return Vec::with_capacity(size);
-        }
-        let mut kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if kept.capacity() < size {
-            // Without what was in it; a little larger, for the next one is never as large as the last.
-            drop(kept);
-            return Vec::with_capacity(size.next_multiple_of(LARGE));
-        }
-        kept.clear();
-        kept
-    }
-
-    fn keep(&self, room: Vec<u8>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if room.capacity() >= kept.capacity().max(LARGE) {
-            *kept = room;
-        }
-    }
-}
+/// Takes the body of an answer that went well as it comes.
+pub(super) type Pieces<'a> = dyn FnMut(&[u8]) + Send + 'a;
 
 /// What came back.
 #[derive(Debug)]
@@ -100,52 +70,52 @@ pub(super) enum Lost {
 
 impl Senders {
     pub(super) fn of(&self, config: &SdkConfig, host: &str) -> Sender {
-        let mut senders = self.by_host.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut senders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match senders.get(host) {
             Some(sender) => sender.clone(),
-            None => {
-                let new = || Sender::new(config, &timeouts(), Arc::clone(&self.room));
-                senders.entry(host.to_owned()).or_insert_with(new).clone()
-            }
+            None => senders.entry(host.to_owned()).or_insert_with(|| Sender::new(config, &timeouts())).clone(),
         }
-    }
-
-    /// Takes back the body of a large answer that was read, if there is more to come.
-    pub(super) fn keep(&self, body: Vec<u8>) {
-        self.room.keep(body);
     }
 }
 
 impl Sender {
-    fn new(config: &SdkConfig, timeouts: &TimeoutConfig, room: Arc<Room>) -> Self {
+    fn new(config: &SdkConfig, timeouts: &TimeoutConfig) -> Self {
         let mut settings = HttpConnectorSettings::builder();
         settings.set_connect_timeout(timeouts.connect_timeout());
         settings.set_read_timeout(timeouts.read_timeout());
         let client = config.http_client().zip(components());
         let connector = client.map(|(client, components)| client.http_connector(&settings.build(), &components));
-        Self { connector, at_once: Arc::new(Semaphore::new(AT_ONCE)), room, patience: timeouts.operation_attempt_timeout() }
+        Self { connector, at_once: Arc::new(Semaphore::new(AT_ONCE)), patience: timeouts.operation_attempt_timeout() }
     }
 
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<Received, Lost> {
+    /// Sends a request. With `pieces` the body of an answer that went well goes there, and not into what comes back.
+    pub(super) async fn send(&self, request: HttpRequest, pieces: Option<&mut Pieces<'_>>) -> Result<Received, Lost> {
         // Before the clock starts: whoever waits for others is not late. Nobody closes it.
         let _turn = self.at_once.acquire().await;
-        let exchange = self.exchange(request);
+        let exchange = self.exchange(request, pieces);
         match self.patience {
             Some(patience) => tokio::time::timeout(patience, exchange).await.map_err(|_| Lost::Late)?,
             None => exchange.await,
         }
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<Received, Lost> {
+    async fn exchange(&self, request: HttpRequest, pieces: Option<&mut Pieces<'_>>) -> Result<Received, Lost> {
         let connector = self.connector.as_ref().ok_or(Lost::Unreachable)?;
         let lost = |error: ConnectorError| if error.is_timeout() { Lost::Late } else { Lost::Unreachable };
         let mut response = connector.call(request).await.map_err(lost)?;
-        let mut pieces = ByteStream::new(std::mem::replace(response.body_mut(), SdkBody::taken()));
-        let told = response.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
-        // Piece by piece into its place, so that a page of a megabyte lies here once.
-        let mut body = self.room.of(told.unwrap_or_default());
-        while let Some(piece) = pieces.next().await {
-            body.extend_from_slice(&piece.map_err(|_| Lost::Broken)?);
+        let mut stream = ByteStream::new(std::mem::replace(response.body_mut(), SdkBody::taken()));
+        let mut pieces = pieces.filter(|_| response.status().is_success());
+        let mut body = Vec::new();
+        if pieces.is_none() {
+            let told = response.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
+            body.reserve_exact(told.unwrap_or_default().min(LARGEST));
+        }
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|_| Lost::Broken)?;
+            match &mut pieces {
+                Some(pieces) => pieces(&piece),
+                None => body.extend_from_slice(&piece),
+            }
         }
         let error = response.headers().get("x-amzn-errortype").map(str::to_owned);
         Ok(Received { status: response.status().as_u16(), error, body })
@@ -169,13 +139,13 @@ fn components() -> Option<RuntimeComponents> {
 
 /// Asks a host for nothing, so many times at once, without a signature: what stays are the connections. They are kept by time-outs.
 pub(crate) async fn look_in(config: &SdkConfig, host: &str, timeouts: TimeoutConfig, count: usize) {
-    let sender = Sender::new(config, &timeouts, Arc::default());
+    let sender = Sender::new(config, &timeouts);
     let nothing = || {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(format!("{host}/")).is_ok().then_some(request)
     };
     // Whether it is there is told by those who need it.
-    join_all((0..count).filter_map(|_| nothing()).map(|request| sender.send(request))).await;
+    join_all((0..count).filter_map(|_| nothing()).map(|request| sender.send(request, None))).await;
 }
 
 #[cfg(test)]
@@ -226,28 +196,9 @@ mod tests {
         let answers = join_all((0..count).map(|_| {
             let sender = senders.of(&config, "http://localhost");
             let request = request();
-            async move { sender.send(request).await }
+            async move { sender.send(request, None).await }
         }));
         assert!(answers.await.iter().all(|answer| answer.as_ref().is_ok_and(|received| received.status == 200)));
         assert_eq!(crowd.most.load(Ordering::SeqCst), AT_ONCE);
-    }
-
-    #[test]
-    fn the_room_of_a_large_answer_is_used_again_and_never_has_too_little_of_it() {
-        let room = Room::default();
-        let large = room.of(LARGE + 1);
-        assert!(large.capacity() > LARGE && large.is_empty());
-        let mut large = large;
-        large.extend_from_slice(b"what was said before");
-        let (place, capacity) = (large.as_ptr(), large.capacity());
-        room.keep(large);
-        assert_eq!(room.of(10).capacity(), 10, "a small one is not worth it");
-        let again = room.of(LARGE);
-        assert_eq!((again.as_ptr(), again.len(), again.capacity()), (place, 0, capacity));
-        room.keep(again);
-        assert!(room.of(4 * LARGE).capacity() >= 4 * LARGE);
-        assert!(room.of(usize::MAX).capacity() <= LARGEST, "on no word more than this");
-        room.keep(Vec::with_capacity(8));
-        assert_eq!(room.of(LARGE).capacity(), LARGE, "what is small is not kept");
     }
 }

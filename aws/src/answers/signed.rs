@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::images::allowed_images;
 use super::pages::pages;
-use super::sender::Lost;
+use super::sender::{Lost, Pieces};
 use super::topics::topic_attributes;
 use super::{Failure, Question, Turn, refused};
 use crate::classify::reason_of_code;
@@ -132,7 +132,18 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 pub(super) async fn get(cloud: &Cloud, question: &Question, service: &Service, path: &str) -> Result<Vec<u8>, Failure> {
-    send(cloud, question, service, ("GET", path), &[], String::new()).await
+    send(cloud, question, service, Asked::at("GET", path), None).await
+}
+
+/// The same of an answer that is handed on as it comes. One that comes in part is handed on in part.
+pub(super) async fn get_in_pieces(
+    cloud: &Cloud,
+    question: &Question,
+    service: &Service,
+    path: &str,
+    pieces: &mut Pieces<'_>,
+) -> Result<(), Failure> {
+    send(cloud, question, service, Asked::at("GET", path), Some(pieces)).await.map(drop)
 }
 
 pub(super) async fn post(
@@ -143,42 +154,56 @@ pub(super) async fn post(
     headers: &[(&str, &str)],
     body: String,
 ) -> Result<Vec<u8>, Failure> {
-    send(cloud, question, service, ("POST", path), headers, body).await
+    send(cloud, question, service, Asked { headers, body, ..Asked::at("POST", path) }, None).await
+}
+
+/// What a request says.
+struct Asked<'a> {
+    method: &'static str,
+    path: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: String,
+}
+
+impl<'a> Asked<'a> {
+    fn at(method: &'static str, path: &'a str) -> Self {
+        Self { method, path, headers: &[], body: String::new() }
+    }
 }
 
 async fn send(
     cloud: &Cloud,
     question: &Question,
     service: &Service,
-    (method, path): (&'static str, &str),
-    headers: &[(&str, &str)],
-    body: String,
+    asked: Asked<'_>,
+    pieces: Option<&mut Pieces<'_>>,
 ) -> Result<Vec<u8>, Failure> {
     let ours = || cloud.base().region().and_then(|region| Region::parse(region.as_ref()).ok());
-    let asked = question.region.clone().or_else(ours);
-    let asked = asked.ok_or_else(|| Failure::new(GapReason::NotConfigured, "AWS_REGION is not set"))?;
+    let region = question.region.clone().or_else(ours);
+    let region = region.ok_or_else(|| Failure::new(GapReason::NotConfigured, "AWS_REGION is not set"))?;
     let credentials = match question.service {
         "organizations" => match cloud.organization_credentials().await {
             Some(credentials) => credentials?,
             None => return Err(Failure::new(GapReason::NotConfigured, NO_ORGANIZATION_ROLE)),
         },
-        _ => cloud.reader_credentials(&question.account, Some(&asked)).await?,
+        _ => cloud.reader_credentials(&question.account, Some(&region)).await?,
     };
-    exchange(cloud, credentials, service, &asked, (method, path), headers, body).await
+    exchange(cloud, credentials, service, &region, asked, pieces).await
 }
 
 /// Findings go into Security Hub of our own account: the one call that changes something, and nothing of the accounts that are read.
 pub(crate) async fn import_findings(cloud: &Cloud, region: &Region, body: String) -> Result<Value, Failure> {
     let provider = cloud.base().credentials_provider().ok_or_else(unsigned)?;
     let credentials = provider.provide_credentials().await.map_err(|_| unsigned())?;
-    json_of(&exchange(cloud, credentials, &SECURITY_HUB, region, ("POST", "/findings/import"), &[JSON], body).await?)
+    let asked = Asked { headers: &[JSON], body, ..Asked::at("POST", "/findings/import") };
+    json_of(&exchange(cloud, credentials, &SECURITY_HUB, region, asked, None).await?)
 }
 
 /// Whether a volume is still there. Asked with a role that may ask, which is not the reader's.
 pub(crate) async fn volume_is_there(cloud: &Cloud, account: &AccountId, region: &Region, id: &str) -> Result<bool, Failure> {
     let credentials = cloud.reader_credentials(account, Some(region)).await?;
     let body = format!("Action=DescribeVolumes&Version=2016-11-15&VolumeId.1={}", encoded(id));
-    match exchange(cloud, credentials, &EC2, region, ("POST", "/"), &[FORM], body).await {
+    match exchange(cloud, credentials, &EC2, region, Asked { headers: &[FORM], body, ..Asked::at("POST", "/") }, None).await {
         Ok(answer) if String::from_utf8_lossy(&answer).contains(&format!("<volumeId>{id}</volumeId>")) => Ok(true),
         Ok(_) => Err(Failure::new(GapReason::Unreadable, "the answer is not what EC2 documents")),
         Err(failure) if failure.code == "InvalidVolume.NotFound" => Ok(false),
@@ -195,13 +220,12 @@ async fn exchange(
     cloud: &Cloud,
     credentials: Credentials,
     service: &Service,
-    asked: &Region,
-    (method, path): (&'static str, &str),
-    headers: &[(&str, &str)],
-    body: String,
+    place: &Region,
+    Asked { method, path, headers, body }: Asked<'_>,
+    pieces: Option<&mut Pieces<'_>>,
 ) -> Result<Vec<u8>, Failure> {
-    let region = if service.global { home(service, asked.partition()) } else { asked.as_str() };
-    let endpoint = endpoint(cloud.base(), service, region, asked.partition());
+    let region = if service.global { home(service, place.partition()) } else { place.as_str() };
+    let endpoint = endpoint(cloud.base(), service, region, place.partition());
     let url = format!("{}{path}", endpoint.trim_end_matches('/'));
     let identity = credentials.into();
     let params = v4::SigningParams::builder()
@@ -221,7 +245,7 @@ async fn exchange(
         request.headers_mut().insert(name.to_owned(), value.to_owned());
     }
     let sender = cloud.senders().of(cloud.base(), endpoint.trim_end_matches('/'));
-    let received = sender.send(request).await.map_err(|lost| match lost {
+    let received = sender.send(request, pieces).await.map_err(|lost| match lost {
         Lost::Late => Failure::new(GapReason::TimedOut, "timeout"),
         Lost::Broken => Failure::new(GapReason::Unreadable, "unreadable response"),
         Lost::Unreachable => Failure::new(GapReason::Unavailable, "unreachable"),

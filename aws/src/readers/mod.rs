@@ -8,6 +8,7 @@ mod jobs;
 mod legs;
 mod once;
 mod organization;
+mod page;
 mod points;
 pub mod read;
 mod roles;
@@ -19,7 +20,8 @@ use std::time::Duration;
 pub use account::{AccountRead, Reading, closed};
 pub use once::Once;
 pub use organization::Bounds;
-pub use points::{Fold, Holdings, PointsPage};
+pub use page::PointsPage;
+pub use points::{Fold, Holdings};
 pub use topology::Plans;
 
 use crate::answers::{Answer, Answers, Failure, Question};

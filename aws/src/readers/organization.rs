@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::evidence::{Bound, Fact, Gap, Member, NamedPolicy, Organization, OrganizationInventory, PolicyLevels};
+use guardian_core::evidence::{Bound, Fact, Gap, Member, Members, NamedPolicy, Organization, OrganizationInventory, PolicyLevels};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -87,14 +87,11 @@ impl<A: Answers> Readers<A> {
         let accounts = list("ListAccounts", json!({}));
         let mut paths = BTreeSet::new();
         let members = self.each(&accounts, |page| items(page, "Accounts").map(|one| member(one, &mut paths)).collect()).await;
-        inventory.members = fact(members, &accounts.action()).map_known(|mut members: Vec<Member>| {
-            members.sort_by(|a, b| a.account_id.cmp(&b.account_id));
-            members.shrink_to_fit();
-            members
-        });
-        if let (Fact::Known { value: members, .. }, Some(organization)) = (&mut inventory.members, inventory.organization.known()) {
+        let mut members: Fact<Vec<Member>> = fact(members, &accounts.action());
+        if let (Fact::Known { value: members, .. }, Some(organization)) = (&mut members, inventory.organization.known()) {
             self.find_paths(&owner, &organization.id, members).await;
         }
+        inventory.members = members.map_known(Members::from);
         let services = list("ListAWSServiceAccessForOrganization", json!({}));
         inventory.trusted_services = self
             .ask(&services, |answer| items(answer, "EnabledServicePrincipals").map(|one| text(one, "ServicePrincipal")).collect())

@@ -1,131 +1,21 @@
 //! The recovery points of a vault, folded by resource as the pages come.
 //!
-//! A vault that keeps the copies of an organization has millions of them. A page is read where it lies, without a copy of its text, and what is kept
-//! follows the number of resources; what arrived from other accounts can be taken out from time to time.
+//! A vault that keeps the copies of an organization has millions of them. What is kept follows the number of resources; what arrived from other
+//! accounts can be taken out from time to time.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 
 use guardian_core::arn::{AccountId, Arn};
 use guardian_core::evidence::{Copies, Gap, Point, ResourcePoints, Vault};
 use jiff::Timestamp;
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer};
-use serde_json::json;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 
-use super::{Readers, in_place, read};
+use super::page::{Creator, PointsPage, Row};
+use super::{Readers, in_place};
 use crate::answers::{Answers, MOST_PAGES, Question, circle};
-
-/// A page of `ListRecoveryPointsByBackupVault`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct PointsPage<'a> {
-    #[serde(borrow, default)]
-    recovery_points: Vec<Row<'a>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    next_token: Option<Cow<'a, str>>,
-}
-
-/// A recovery point as AWS lists it, as far as it matters here.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Row<'a> {
-    #[serde(borrow)]
-    recovery_point_arn: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    resource_arn: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    resource_type: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    resource_name: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    source_backup_vault_arn: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    status: Option<Cow<'a, str>>,
-    #[serde(default)]
-    is_encrypted: Option<bool>,
-    #[serde(default, deserialize_with = "time")]
-    creation_date: Option<Timestamp>,
-    #[serde(borrow, default)]
-    created_by: Option<Creator<'a>>,
-    #[serde(default)]
-    calculated_lifecycle: Option<Lifecycle>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    encryption_key_arn: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Creator<'a> {
-    #[serde(borrow, default, deserialize_with = "text")]
-    backup_plan_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    backup_rule_id: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Lifecycle {
-    #[serde(default, deserialize_with = "time")]
-    delete_at: Option<Timestamp>,
-}
-
-/// A text where it lies: serde copies one that may be missing, even where it borrows.
-fn text<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'a, str>>, D::Error> {
-    struct Text;
-    impl<'de> Visitor<'de> for Text {
-        type Value = Option<Cow<'de, str>>;
-        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-            to.write_str("a text")
-        }
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok(Some(Cow::Borrowed(text)))
-        }
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Some(Cow::Owned(text.to_owned())))
-        }
-        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-            from.deserialize_str(self)
-        }
-        fn visit_none<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-    from.deserialize_option(Text)
-}
-
-/// A time in one of the two forms of AWS. One that cannot be read is none.
-fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    struct Time;
-    impl<'de> Visitor<'de> for Time {
-        type Value = Option<Timestamp>;
-        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-            to.write_str("seconds since 1970, or RFC 3339")
-        }
-        fn visit_f64<E>(self, seconds: f64) -> Result<Self::Value, E> {
-            Ok(read::seconds(seconds))
-        }
-        #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit 52 bits")]
-        fn visit_i64<E>(self, seconds: i64) -> Result<Self::Value, E> {
-            Ok(read::seconds(seconds as f64))
-        }
-        #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit 52 bits")]
-        fn visit_u64<E>(self, seconds: u64) -> Result<Self::Value, E> {
-            Ok(read::seconds(seconds as f64))
-        }
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(text.parse().ok())
-        }
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-    from.deserialize_any(Time)
-}
 
 fn given<'a>(text: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
     text.map(AsRef::as_ref).filter(|text| !text.is_empty())
@@ -133,19 +23,6 @@ fn given<'a>(text: Option<&'a Cow<'_, str>>) -> Option<&'a str> {
 
 fn arn(text: Option<&Cow<'_, str>>) -> Option<Arn> {
     given(text).and_then(|text| Arn::parse(text).ok())
-}
-
-impl<'a> PointsPage<'a> {
-    /// A page from the body of an answer.
-    pub fn of(body: &'a [u8]) -> Option<Self> {
-        // Checked at once, and not text by text.
-        serde_json::from_str(std::str::from_utf8(body).ok()?).ok()
-    }
-
-    /// Where the next one begins.
-    pub fn next(&self) -> Option<String> {
-        given(self.next_token.as_ref()).map(str::to_owned)
-    }
 }
 
 /// Folds recovery points: what is kept follows the number of resources and not that of points.
@@ -184,15 +61,39 @@ impl Fold {
         Self { owner, own: Groups::default(), arrived: Groups::default(), copies: Copies::default(), keys: BTreeSet::new() }
     }
 
-    /// Adds a page; `None` where something in it is no recovery point, and then nothing of it.
-    pub fn add(&mut self, page: &PointsPage<'_>) -> Option<()> {
-        let rows = &page.recovery_points;
-        let legible = |row: &Row<'_>| Arn::is_one(&row.recovery_point_arn) && !row.resource_type.is_empty();
-        rows.iter().all(legible).then_some(())?;
-        rows.iter().try_for_each(|row| self.add_row(row))
+    /// A page that is to be added to it.
+    pub fn page(&self) -> PointsPage {
+        PointsPage::new(Self::of(self.owner.clone()))
     }
 
-    fn add_row(&mut self, row: &Row<'_>) -> Option<()> {
+    /// Adds a page, and tells where the next one begins; `None` where it was no page or not all of one, and then nothing of it.
+    pub fn close(&mut self, page: PointsPage) -> Option<Option<String>> {
+        let (page, next) = page.done()?;
+        self.absorb(page);
+        Some(next)
+    }
+
+    /// Adds an answer that is there as a whole, as if it were a page; `None` where something in it is no recovery point, and then nothing of it.
+    pub fn add_answer(&mut self, answer: &Value) -> Option<()> {
+        let mut fold = Self::of(self.owner.clone());
+        let rows = answer.as_object()?.get("RecoveryPoints").map(Value::as_array);
+        for row in rows.map_or(Some([].as_slice()), |rows| rows.map(Vec::as_slice))? {
+            fold.add(&Row::deserialize(row).ok()?)?;
+        }
+        self.absorb(fold);
+        Some(())
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.own.absorb(other.own);
+        self.arrived.absorb(other.arrived);
+        self.copies.absorb(other.copies);
+        self.keys.extend(other.keys);
+    }
+
+    /// Adds a recovery point; `None` where it is none.
+    pub(super) fn add(&mut self, row: &Row<'_>) -> Option<()> {
+        (Arn::is_one(&row.recovery_point_arn) && !row.resource_type.is_empty()).then_some(())?;
         let from = given(row.source_backup_vault_arn.as_ref());
         let abroad = from.is_some_and(|from| from.split(':').nth(4).is_some_and(|account| account != self.owner.as_str()));
         if abroad {
@@ -254,6 +155,37 @@ fn count(copies: &mut Copies, row: &Row<'_>) {
 }
 
 impl Groups {
+    fn absorb(&mut self, other: Self) {
+        if self.by_resource.is_empty() {
+            *self = other;
+            return;
+        }
+        for (resource, others) in other.by_resource {
+            match self.by_resource.entry(resource) {
+                Entry::Vacant(entry) => {
+                    self.kept += others.iter().map(|group| group.newest.len()).sum::<usize>();
+                    entry.insert(others);
+                }
+                Entry::Occupied(mut entry) => {
+                    let groups = entry.get_mut();
+                    for other in others {
+                        match groups.iter_mut().find(|group| group.copied_from == other.copied_from) {
+                            Some(group) => {
+                                let kept = group.newest.len();
+                                group.absorb(other);
+                                self.kept += group.newest.len() - kept;
+                            }
+                            None => {
+                                self.kept += other.newest.len();
+                                groups.push(other);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     fn add(&mut self, row: &Row<'_>, from: Option<&str>) -> Option<()> {
         let points = self.group(row, from)?;
         let kept = points.newest.len();
@@ -395,9 +327,8 @@ mod tests {
     }
 
     fn folded(points: &[Value]) -> Option<Holdings> {
-        let body = serde_json::to_vec(&json!({"RecoveryPoints": points})).unwrap();
         let mut fold = Fold::of(AccountId::parse("111111111111").unwrap());
-        fold.add(&PointsPage::of(&body)?)?;
+        fold.add_answer(&json!({"RecoveryPoints": points}))?;
         Some(fold.done())
     }
 
@@ -447,8 +378,7 @@ mod tests {
         let mut fold = Fold::of(AccountId::parse("111111111111").unwrap());
         let mut pieces = Vec::new();
         for page in copies.chunks(30) {
-            let body = serde_json::to_vec(&json!({"RecoveryPoints": page})).unwrap();
-            fold.add(&PointsPage::of(&body).unwrap()).unwrap();
+            fold.add_answer(&json!({"RecoveryPoints": page})).unwrap();
             assert!(fold.arrived() > 0);
             pieces.extend(fold.take_arrived());
             assert_eq!(fold.arrived(), 0);
@@ -460,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_in_two_forms_and_a_page_is_read_whole_or_not_at_all() {
+    fn times_come_in_two_forms_and_an_answer_is_read_whole_or_not_at_all() {
         let mut written = point(1, 0);
         written["CreationDate"] = json!("2026-01-01T00:00:00Z");
         assert_eq!(folded(&[written]).unwrap().own[0].newest[0].created_at, "2026-01-01T00:00:00Z".parse().unwrap());
@@ -469,8 +399,13 @@ mod tests {
         without["CreatedBy"] = json!(null);
         assert_eq!(folded(&[without]).unwrap().own[0].completed, 1);
         let mut fold = Fold::of(AccountId::parse("111111111111").unwrap());
-        let body = serde_json::to_vec(&json!({"RecoveryPoints": [point(1, 1), {"RecoveryPointArn": "x", "ResourceType": "EBS"}]})).unwrap();
-        assert_eq!(fold.add(&PointsPage::of(&body).unwrap()), None);
+        for answer in [
+            json!({"RecoveryPoints": [point(1, 1), {"RecoveryPointArn": "x", "ResourceType": "EBS"}]}),
+            json!({"RecoveryPoints": null}),
+            json!([]),
+        ] {
+            assert_eq!(fold.add_answer(&answer), None, "{answer}");
+        }
         assert_eq!(fold.done(), Holdings::default());
     }
 }

@@ -74,13 +74,9 @@ impl<'a> Caller<'a> {
 
     /// An administrator of an account outside of the organization.
     pub(super) fn stranger(view: &AccountView<'_>, partition: &str) -> Self {
-        let members = view.organization.members.known();
-        let known = |account: &str| {
-            view.scope.backup_accounts.iter().any(|id| id.as_str() == account)
-                || members.into_iter().flatten().any(|member| member.account_id.as_str() == account)
-        };
-        let account =
-            ["999999999999", "888888888888", "777777777777"].into_iter().find(|account| !known(account)).unwrap_or("999999999999");
+        let known = |id: &AccountId| view.is_backup_account(id) || view.organization.member(id).is_some();
+        let unknown = |account: &&str| AccountId::parse(account).is_ok_and(|id| !known(&id));
+        let account = ["999999999999", "888888888888", "777777777777"].into_iter().find(unknown).unwrap_or("999999999999");
         Self {
             account,
             arn: format!("arn:{partition}:iam::{account}:role/administrator"),
@@ -92,7 +88,7 @@ impl<'a> Caller<'a> {
     /// An administrator of another account of the organization, where one is known.
     pub(super) fn member(view: &'a AccountView<'_>, partition: &str) -> Option<Self> {
         let members = view.organization.members.known()?;
-        let member = members.iter().filter(|member| !view.is_backup_account(&member.account_id)).min_by_key(|member| &member.account_id)?;
+        let member = members.iter().find(|member| !view.is_backup_account(&member.account_id))?;
         let caller = Self::administrator(&member.account_id, partition);
         Some(Self { organization_id: view.organization_id(), path: member.path.as_deref(), ..caller })
     }

@@ -4,6 +4,7 @@
 //! what could not be read is a gap in its place. Everything here can be written down and read again, for a sweep may be resumed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -31,7 +32,7 @@ pub struct OrganizationInventory {
     pub feature_set: Fact<String>,
     /// Its accounts, by id.
     #[serde(default)]
-    pub members: Fact<Vec<Member>>,
+    pub members: Fact<Members>,
     /// Service principals with trusted access (`organizations:ListAWSServiceAccessForOrganization`).
     #[serde(default)]
     pub trusted_services: Fact<Vec<String>>,
@@ -56,10 +57,7 @@ pub struct OrganizationInventory {
 impl OrganizationInventory {
     /// An account of it.
     pub fn member(&self, account: &AccountId) -> Option<&Member> {
-        let members = self.members.known()?;
-        // They are by id; whoever wrote them down in another order is served, too.
-        let place = members.binary_search_by(|member| member.account_id.cmp(account)).ok();
-        place.and_then(|place| members.get(place)).or_else(|| members.iter().find(|member| member.account_id == *account))
+        self.members.known()?.of(account)
     }
 }
 
@@ -97,6 +95,36 @@ pub struct Member {
     /// organization there are ten thousand.
     #[serde(default, with = "shared_text")]
     pub path: Option<Arc<str>>,
+}
+
+/// The accounts of an organization.
+///
+/// INVARIANT: by id, in whatever order they were told or written down: each of ten thousand accounts that are judged looks for others among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Member>")]
+pub struct Members(Vec<Member>);
+
+impl From<Vec<Member>> for Members {
+    fn from(mut members: Vec<Member>) -> Self {
+        members.sort_by(|a, b| a.account_id.cmp(&b.account_id));
+        members.shrink_to_fit();
+        Self(members)
+    }
+}
+
+impl Deref for Members {
+    type Target = [Member];
+
+    fn deref(&self) -> &[Member] {
+        &self.0
+    }
+}
+
+impl Members {
+    /// An account of them.
+    pub fn of(&self, account: &AccountId) -> Option<&Member> {
+        self.0.get(self.0.binary_search_by(|member| member.account_id.cmp(account)).ok()?)
+    }
 }
 
 mod shared_text {
@@ -262,6 +290,16 @@ impl Copies {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Adds what else there is.
+    pub fn absorb(&mut self, other: Self) {
+        self.completed = self.completed.saturating_add(other.completed);
+        self.resource_types.extend(other.resource_types);
+        self.unencrypted.absorb(other.unencrypted);
+        self.partial.absorb(other.partial);
+        self.expired.absorb(other.expired);
+        self.expired_since = [self.expired_since, other.expired_since].into_iter().flatten().min();
+    }
 }
 
 impl Counted {
@@ -277,6 +315,14 @@ impl Counted {
         }
         self.resources.extend(Arn::parse(resource).ok());
         if self.resources.len() > Self::NAMED {
+            self.resources.pop_last();
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.points = self.points.saturating_add(other.points);
+        self.resources.extend(other.resources);
+        while self.resources.len() > Self::NAMED {
             self.resources.pop_last();
         }
     }

@@ -20,8 +20,8 @@ pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
 pub use inventory::{
     AccountInventory, AlarmPath, AllowedImages, Copies, Counted, Destination, EbsDefaults, ImageCriterion, JobMessage, JobMessages,
-    KeyInventory, ManagementEvents, Member, OrganizationInventory, PlanInventory, Point, RegionInventory, RegionSettings, Resource,
-    ResourcePoints, RestoreTesting, RoleTrust, TopicInventory, Trail, VaultInventory, VaultNotifications,
+    KeyInventory, ManagementEvents, Member, Members, OrganizationInventory, PlanInventory, Point, RegionInventory, RegionSettings,
+    Resource, ResourcePoints, RestoreTesting, RoleTrust, TopicInventory, Trail, VaultInventory, VaultNotifications,
 };
 pub use plan::{
     BackupPlan, CopyAction, Lifecycle, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule,

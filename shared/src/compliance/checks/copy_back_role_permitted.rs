@@ -139,7 +139,7 @@ fn partition<'a>(view: &AccountView<'a>) -> &'a str {
 /// there say is judged with their accounts.
 fn routes(view: &AccountView<'_>) -> (Vec<Route>, Option<Vec<Gap>>) {
     let members = view.organization.members.known();
-    let home = members.and_then(|members| members.iter().map(|member| &member.account_id).filter(|id| !view.is_backup_account(id)).min());
+    let home = members.and_then(|members| members.iter().map(|member| &member.account_id).find(|id| !view.is_backup_account(id)));
     let Some(home) = home.or_else(|| view.organization.organization.known().map(|organization| &organization.management_account)) else {
         return (Vec::new(), None);
     };

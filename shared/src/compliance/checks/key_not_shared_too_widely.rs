@@ -142,8 +142,8 @@ fn inside(view: &AccountView<'_>, key: &Arn, owner: &AccountId, document: &Value
     let mut asked = Vec::new();
     // An account that no statement names stands for all of those. Where none is known one is made up.
     let stranger = AccountId::parse(Caller::stranger(view, partition).account).ok().filter(|_| members.is_none());
-    let member = members.into_iter().flatten().map(|member| &member.account_id);
-    let unnamed = member.chain(&stranger).filter(|account| another(account) && !named.contains_key(account)).min().cloned();
+    let member = members.into_iter().flat_map(|members| members.iter()).map(|member| &member.account_id);
+    let unnamed = member.chain(&stranger).find(|account| another(account) && !named.contains_key(*account)).cloned();
     asked.extend(unnamed.map(|account| ("every account of the organization".to_owned(), account, INSIDE)));
     for (account, shown) in &named {
         if another(account) && view.organization.member(account).is_some() {
