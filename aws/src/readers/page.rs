@@ -62,6 +62,9 @@ impl PointsPage {
 
     /// Reads as much as there is.
     pub fn add(&mut self, piece: &[u8]) {
+        if self.place == Place::Broken {
+            return;
+        }
         let mut bytes = std::mem::take(&mut self.left);
         bytes.extend_from_slice(piece);
         // Checked at once, and not text by text; a piece may end in the middle of a character.
@@ -71,11 +74,11 @@ impl PointsPage {
             Err(error) => bytes.get(..error.valid_up_to()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default(),
         };
         let mut rest = legible;
-        while self.place != Place::Broken {
+        loop {
             match self.step(behind_blanks(rest)) {
                 Ok((place, after)) => (self.place, rest) = (place, after),
                 Err(Stop::Short) => break,
-                Err(Stop::Broken) => self.place = Place::Broken,
+                Err(Stop::Broken) => return self.place = Place::Broken,
             }
         }
         let read = legible.len() - rest.len();

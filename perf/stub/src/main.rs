@@ -71,8 +71,9 @@ impl Arguments {
     }
 }
 
+#[cfg(unix)]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Processor time of this process, in milliseconds; `None` where the system does not tell.
 fn processor_time() -> Option<u64> {
