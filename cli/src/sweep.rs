@@ -165,6 +165,7 @@ impl Sweeping {
         machine: Option<&Path>,
     ) -> anyhow::Result<Option<Swept>> {
         let work = Work::open(self.work.as_deref())?;
+        let now = order.now;
         let sweep = Arc::new(Sweep::new(readers, FolderParts::new(work.path()), order));
         // Each step as a task: what one leaves behind in memory is of use to the next, where the thread that waits here would keep it for itself.
         let begun = {
@@ -183,6 +184,13 @@ impl Sweeping {
             ),
             Err(error) => return Err(error.into()),
         };
+        if begun.now < now {
+            let folder = input::name(work.path());
+            complain(&format!(
+                "guardian: {folder} holds the sweep of {:.0}: what it read is not read again; for a new one name another folder",
+                begun.now
+            ));
+        }
         let bounding = {
             let (sweep, begun) = (Arc::clone(&sweep), Arc::clone(&begun));
             tokio::spawn(async move { Box::pin(sweep.bound(&begun)).await.map(|_| ()) })

@@ -143,7 +143,9 @@ def test_a_sweep_is_taken_up_where_it_was_left(estate: Estate, folder: Path) -> 
     lab = estate.lab
     lab.control("faults", [{"match": {"service": "backup"}, "fault": "denied"}])
     try:
-        assert sweep(estate, folder, *named).out == first, "nothing is read again"
+        again = sweep(estate, folder, *named)
+        assert again.out == first, "nothing is read again"
+        assert "holds the sweep of " in again.errors and "name another folder" in again.errors
         other = sweep(estate, folder, "--work", work)
         assert other.code == USAGE and "holds a sweep of other accounts" in other.errors
     finally:
@@ -154,6 +156,9 @@ def test_a_sweep_is_taken_up_where_it_was_left(estate: Estate, folder: Path) -> 
     ("arguments", "says"),
     [
         (("--html", "/nonexistent/report.html"), "there is no folder"),
+        (("--html", "/proc/report.html"), "cannot be written"),
+        (("--html", "-"), "`-` is none"),
+        (("--html", "same", "--json", "same"), "cannot be the same file `same`"),
         (("--asff", "findings.json"), "--product"),
         (("--product", "arn:aws:s3:::bucket", "--asff", "x"), "is not the ARN of a product"),
         (("--since", "/nonexistent/old.json"), "old.json"),

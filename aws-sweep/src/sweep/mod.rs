@@ -22,7 +22,7 @@ use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use guardian_aws::answers::Answers;
 use guardian_aws::readers::{Bounds, Readers, Reading, closed};
 use guardian_core::arn::{AccountId, Arn, Region};
-use guardian_core::compliance::Scope;
+use guardian_core::compliance::{Scope, worth_another_look};
 use guardian_core::evidence::{AccountInventory, Fact, Gap, OrganizationInventory};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,9 @@ pub struct Collected {
     pub account_id: AccountId,
     /// Whether anything of it could be read.
     pub read: bool,
+    /// Whether something of it could not be, and may be there another time.
+    #[serde(default)]
+    partial: bool,
     /// The Regions of it that were looked at.
     regions: BTreeSet<Region>,
     /// The vaults of other accounts that its plans copy to.
@@ -178,9 +181,10 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
 
     /// Reads an account, unless it was read before. Of an account that keeps copies the recovery points are left to [`gather`](Self::gather).
     pub async fn collect(&self, begun: &Begun, account: &AccountId) -> Result<Collected, PartError> {
-        // Who could not be reached is asked again: that is what a sweep is taken up for.
+        // Who could not be reached, or not to the end, is asked again: that is what a sweep is taken up for.
         if let Some(collected) = self.collected(account).await?
             && collected.read
+            && !collected.partial
         {
             return Ok(collected);
         }
@@ -191,6 +195,7 @@ impl<A: Answers, P: Parts> Sweep<A, P> {
         let mut done = Collected {
             account_id: account.clone(),
             read: closed(inventory).is_none(),
+            partial: worth_another_look(inventory),
             regions: inventory.regions.keys().cloned().collect(),
             destinations: destinations(inventory),
             vaults: if keeps { unread(inventory) } else { BTreeSet::new() },

@@ -27,9 +27,15 @@ struct Estate {
     nights: AtomicUsize,
     /// Fails at this page, once.
     breaks_at: Mutex<Option<usize>>,
+    /// Is not answered, once: an account and an operation.
+    lost: Mutex<Option<(String, &'static str)>>,
 }
 
 impl Estate {
+    fn of(accounts: usize, nights: usize) -> Self {
+        Self { accounts, nights: AtomicUsize::new(nights), breaks_at: Mutex::default(), lost: Mutex::default() }
+    }
+
     fn points(&self) -> usize {
         self.nights.load(Ordering::Relaxed) * self.accounts * VOLUMES
     }
@@ -53,7 +59,10 @@ impl Estate {
 impl Answers for Estate {
     async fn ask(&self, question: &Question) -> Answer {
         let keeper = question.account.as_str() == KEEPER;
+        let is_lost = |(account, operation): &mut (String, &str)| *account == question.account.as_str() && *operation == question.operation;
+        let lost = self.lost.lock().unwrap().take_if(is_lost).is_some();
         let outcome = match question.operation {
+            _ if lost => Err(Failure::new(GapReason::Unavailable, "down")),
             "ListBackupVaults" if keeper => Ok(json!({"BackupVaultList": [{"BackupVaultName": "central", "BackupVaultArn": CENTRAL}]})),
             "ListBackupVaults" => Ok(json!({"BackupVaultList": []})),
             "ListBackupPlans" if keeper => Ok(json!({"BackupPlansList": []})),
@@ -135,7 +144,7 @@ fn expected(accounts: usize, nights: usize) -> BTreeMap<String, Vec<(u64, usize)
 #[tokio::test]
 async fn what_arrived_of_every_account_is_whole_however_it_was_spilled() {
     let folder = folder("spilled");
-    let sweep = sweep(Estate { accounts: 150, nights: AtomicUsize::new(70), breaks_at: Mutex::default() }, &folder);
+    let sweep = sweep(Estate::of(150, 70), &folder);
     let ready = read(&sweep).await;
     assert_eq!(arrived(&sweep, &ready).await, expected(150, 70));
     let segments = &ready.listed[&Arn::parse(CENTRAL).unwrap()].segments;
@@ -156,8 +165,7 @@ async fn what_arrived_of_every_account_is_whole_however_it_was_spilled() {
 #[tokio::test]
 async fn the_account_that_keeps_the_copies_is_read_whatever_accounts_are_named() {
     let folder = folder("named");
-    let mut sweep =
-        Arc::into_inner(sweep(Estate { accounts: 2, nights: AtomicUsize::new(3), breaks_at: Mutex::default() }, &folder)).unwrap();
+    let mut sweep = Arc::into_inner(sweep(Estate::of(2, 3), &folder)).unwrap();
     sweep.order.accounts.retain(|account| account.as_str() == source(1));
     let ready = read(&sweep).await;
     assert_eq!(ready.accounts.iter().map(ToString::to_string).collect::<Vec<_>>(), [KEEPER.to_owned(), source(1)]);
@@ -168,7 +176,7 @@ async fn the_account_that_keeps_the_copies_is_read_whatever_accounts_are_named()
 #[tokio::test]
 async fn a_vault_that_broke_off_is_a_gap_and_read_again_leaves_nothing_of_before() {
     let folder = folder("broken");
-    let sweep = sweep(Estate { accounts: 70, nights: AtomicUsize::new(40), breaks_at: Mutex::new(Some(100)) }, &folder);
+    let sweep = sweep(Estate { breaks_at: Mutex::new(Some(100)), ..Estate::of(70, 40) }, &folder);
     let ready = read(&sweep).await;
     assert!(arrived(&sweep, &ready).await.values().all(Vec::is_empty));
     let told = ready.nothing_in(&Arn::parse(CENTRAL).unwrap());
@@ -177,4 +185,26 @@ async fn a_vault_that_broke_off_is_a_gap_and_read_again_leaves_nothing_of_before
     sweep.readers.answers().nights.store(2, Ordering::Relaxed);
     let ready = read(&sweep).await;
     assert_eq!(arrived(&sweep, &ready).await, expected(70, 2));
+}
+
+#[tokio::test]
+async fn an_account_of_which_something_was_not_answered_is_read_again_and_no_other() {
+    let folder = folder("partial");
+    let sweep = sweep(Estate { lost: Mutex::new(Some((source(1), "ListBackupPlans"))), ..Estate::of(3, 1) }, &folder);
+    let begun = sweep.begin().await.unwrap();
+    let plans = |number| {
+        let (sweep, account) = (Arc::clone(&sweep), AccountId::parse(&source(number)).unwrap());
+        async move { sweep.inventory(&account).await.unwrap().unwrap().regions.into_values().next().unwrap().plans }
+    };
+    for account in &begun.accounts {
+        sweep.collect(&begun, account).await.unwrap();
+    }
+    assert!(matches!(plans(1).await, Fact::Gap(_)));
+    *sweep.readers.answers().lost.lock().unwrap() = Some((source(2), "ListBackupPlans"));
+    for account in &begun.accounts {
+        sweep.collect(&begun, account).await.unwrap();
+    }
+    assert!(plans(1).await.known().is_some_and(|plans| plans.len() == 1));
+    assert!(plans(2).await.known().is_some(), "it was whole and is not asked again");
+    assert!(sweep.readers.answers().lost.lock().unwrap().is_some());
 }

@@ -1,7 +1,7 @@
 //! A page of the recovery points of a vault, read as its text comes.
 //!
-//! A page of a thousand is more than a megabyte, and a vault that keeps the copies of an organization has thousands of them. Nothing of the text is kept
-//! but the beginning of a point whose end is still to come.
+//! A page of a thousand is more than a megabyte, and a vault that keeps the copies of an organization has thousands of them. Of the text only that is kept
+//! which is not read yet: the beginning of a point whose end is still to come.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,13 +13,19 @@ use serde::{Deserialize, Deserializer};
 use super::points::Fold;
 use super::read;
 
+/// Text that may wait for its end. A point has a kilobyte; whatever is read again with each piece must not be long.
+const MOST_LEFT: usize = 1 << 20;
+
 /// A page on its way: its text goes in piece by piece, and [`Fold::close`] takes it when it was whole.
 #[derive(Debug)]
 pub struct PointsPage {
     /// What was read of it.
     pub(super) fold: Fold,
-    next: Option<String>,
-    /// The text that is not read yet: of a point or of a name that has no end so far.
+    /// Where the next one begins, once that was told.
+    next: Option<Option<String>>,
+    /// Whether its list was there. What says nothing of points does not say that there are none.
+    listed: bool,
+    /// The text that is not read yet.
     left: Vec<u8>,
     place: Place,
 }
@@ -57,7 +63,7 @@ enum Stop {
 
 impl PointsPage {
     pub(super) fn new(fold: Fold) -> Self {
-        Self { fold, next: None, left: Vec::new(), place: Place::Start }
+        Self { fold, next: None, listed: false, left: Vec::new(), place: Place::Start }
     }
 
     /// Reads as much as there is.
@@ -84,11 +90,15 @@ impl PointsPage {
         let read = legible.len() - rest.len();
         bytes.drain(..read);
         self.left = bytes;
+        if self.left.len() > MOST_LEFT {
+            self.place = Place::Broken;
+        }
     }
 
     /// Where the next one begins; `None` where this one was no page, or came in part.
     pub(super) fn done(self) -> Option<(Fold, Option<String>)> {
-        (self.place == Place::End).then_some((self.fold, self.next))
+        let whole = self.place == Place::End && self.listed && self.left.iter().all(|byte| BLANKS.contains(&char::from(*byte)));
+        whole.then(|| (self.fold, self.next.flatten()))
     }
 
     /// Reads one thing, and tells what may come after it.
@@ -115,13 +125,17 @@ impl PointsPage {
         let after = behind_blanks(after);
         let value_of = behind_blanks(after.strip_prefix(':').ok_or(if after.is_empty() { Stop::Short } else { Stop::Broken })?);
         let after = match name.as_ref() {
+            // What comes twice contradicts itself.
+            "RecoveryPoints" if self.listed => return Err(Stop::Broken),
+            "NextToken" if self.next.is_some() => return Err(Stop::Broken),
             "RecoveryPoints" => {
                 let points = value_of.strip_prefix('[').ok_or(if value_of.is_empty() { Stop::Short } else { Stop::Broken })?;
+                self.listed = true;
                 return Ok((Place::Points, points));
             }
             "NextToken" => {
                 let (next, after) = value::<Option<String>>(value_of)?;
-                self.next = next.filter(|next| !next.is_empty());
+                self.next = Some(next.filter(|next| !next.is_empty()));
                 after
             }
             _ => value::<IgnoredAny>(value_of)?.1,
@@ -130,8 +144,11 @@ impl PointsPage {
     }
 }
 
+/// What JSON takes for nothing.
+const BLANKS: [char; 4] = [' ', '\n', '\r', '\t'];
+
 fn behind_blanks(text: &str) -> &str {
-    text.trim_start_matches([' ', '\n', '\r', '\t'])
+    text.trim_start_matches(BLANKS)
 }
 
 /// A value, and the text behind it. Of a number one cannot tell that it has ended where nothing comes behind it.
@@ -293,7 +310,7 @@ mod tests {
 
     fn whole(page: &Value) -> (Holdings, Option<String>) {
         let mut fold = fold();
-        fold.add_answer(page).unwrap();
+        fold.add_answer(&json!({"RecoveryPoints": page["RecoveryPoints"]})).unwrap();
         (fold.done(), page["NextToken"].as_str().map(str::to_owned))
     }
 
@@ -318,11 +335,24 @@ mod tests {
                 damaged[place] = byte;
                 let mut fold = fold();
                 let read = read(&damaged.chunks(50).collect::<Vec<_>>()).map(|(held, _)| held);
-                let said = serde_json::from_slice::<Value>(&damaged).ok().and_then(|page| fold.add_answer(&page)).map(|()| fold.done());
-                // A token that is no text is not looked at where the document is there as a whole.
+                let said = serde_json::from_slice::<Value>(&damaged).ok();
+                let said = said.and_then(|page| fold.add_answer(&json!({"RecoveryPoints": page["RecoveryPoints"]}))).map(|()| fold.done());
                 assert!(read.is_none() || read == said, "{}", String::from_utf8_lossy(&damaged));
             }
         }
+    }
+
+    #[test]
+    fn a_text_without_an_end_is_not_read_again_and_again() {
+        let mut page = fold().page();
+        page.add(b"{\"A\": \"");
+        let piece = [b'a'; 8192];
+        for _ in 0..=MOST_LEFT / piece.len() {
+            page.add(&piece);
+        }
+        assert_eq!((page.place, page.left.len() <= MOST_LEFT + piece.len()), (Place::Broken, true));
+        page.add(b"\", \"RecoveryPoints\": []}");
+        assert!(page.done().is_none());
     }
 
     #[test]
@@ -334,7 +364,15 @@ mod tests {
         for broken in ["{}x", "{\"RecoveryPoints\": null}", "{\"RecoveryPoints\": [,]}", "{,}", "[]", "{\"a\" 1}", "{\"NextToken\": 1}"] {
             assert_eq!(read(&[broken.as_bytes()]), None, "{broken}");
         }
-        assert_eq!(read(&[b"{}"]), Some((Holdings::default(), None)));
+        for told in ["{}", "{\"__type\": \"ThrottlingException\"}", "{\"NextToken\": \"a\"}"] {
+            assert_eq!(read(&[told.as_bytes()]), None, "{told} does not say that there are no points");
+        }
+        for twice in
+            ["{\"RecoveryPoints\": [], \"RecoveryPoints\": []}", "{\"NextToken\": \"a\", \"RecoveryPoints\": [], \"NextToken\": null}"]
+        {
+            assert_eq!(read(&[twice.as_bytes()]), None, "{twice}");
+        }
+        assert_eq!(read(&[b"{\"RecoveryPoints\": []}\xe2\x82"]), None, "something more came");
         assert_eq!(read(&[b" {\"NextToken\":\"\",\"RecoveryPoints\":[]} \n"]), Some((Holdings::default(), None)));
     }
 }

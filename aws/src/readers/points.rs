@@ -75,11 +75,11 @@ impl Fold {
 
     /// Adds an answer that is there as a whole, as if it were a page; `None` where something in it is no recovery point, and then nothing of it.
     pub fn add_answer(&mut self, answer: &Value) -> Option<()> {
+        // Of an answer that says where more is this is not the whole.
+        let more = answer.get("NextToken").is_some_and(|next| next.as_str() != Some("") && !next.is_null());
+        let rows = answer.get("RecoveryPoints")?.as_array().filter(|_| !more)?;
         let mut fold = Self::of(self.owner.clone());
-        let rows = answer.as_object()?.get("RecoveryPoints").map(Value::as_array);
-        for row in rows.map_or(Some([].as_slice()), |rows| rows.map(Vec::as_slice))? {
-            fold.add(&Row::deserialize(row).ok()?)?;
-        }
+        rows.iter().try_for_each(|row| fold.add(&Row::deserialize(row).ok()?))?;
         self.absorb(fold);
         Some(())
     }
@@ -402,6 +402,8 @@ mod tests {
         for answer in [
             json!({"RecoveryPoints": [point(1, 1), {"RecoveryPointArn": "x", "ResourceType": "EBS"}]}),
             json!({"RecoveryPoints": null}),
+            json!({"RecoveryPoints": [point(1, 1)], "NextToken": "more"}),
+            json!({"__type": "ThrottlingException"}),
             json!([]),
         ] {
             assert_eq!(fold.add_answer(&answer), None, "{answer}");

@@ -1,5 +1,6 @@
 //! The reports of a sweep: the machine form first, then everything else from it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -51,10 +52,24 @@ impl Reports {
         if let Some(file) = &self.since {
             open(file).map_err(unreadable)?;
         }
+        let mut named = BTreeSet::new();
         for file in [&self.html, &self.json, &self.coverage_csv, &self.checks_csv, &self.asff, &self.ocsf].into_iter().flatten() {
+            if file.as_os_str() == "-" {
+                anyhow::bail!("a report is a file: `-` is none; `--format json` prints the machine form");
+            }
+            if !named.insert(file) {
+                anyhow::bail!("two reports cannot be the same file {}", input::name(file));
+            }
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {
                 anyhow::bail!("the report {} cannot be written: there is no folder {}", input::name(file), input::name(folder));
+            }
+            let there = file.exists();
+            let opened = File::options().append(true).create(true).open(file);
+            opened.with_context(|| format!("the report {} cannot be written", input::name(file)))?;
+            if !there {
+                // One that cannot be removed again is written later.
+                let _ = std::fs::remove_file(file);
             }
         }
         Ok(())

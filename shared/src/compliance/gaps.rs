@@ -102,6 +102,11 @@ fn of_region(region: &RegionInventory) -> Vec<Gap> {
     gaps.told()
 }
 
+/// Whether something of an account could not be read that may be there another time.
+pub fn worth_another_look(account: &AccountInventory) -> bool {
+    of_account(account).iter().flat_map(|part| &part.gaps).any(|gap| gap.reason.may_pass())
+}
+
 /// Why nothing of an account could be read: the role of the reader could not be assumed, whatever the reason.
 pub(super) fn unreadable(account: &AccountInventory) -> Option<Vec<Gap>> {
     let mut gaps = of_account(account).into_iter().flat_map(|part| part.gaps).collect::<Vec<_>>();

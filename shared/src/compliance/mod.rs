@@ -30,6 +30,7 @@ mod ways;
 pub use baseline::Baseline;
 pub use check::{Check, Judge, Meta, Outcome, Status, Subject};
 pub use engine::{judge_account, judge_organization};
+pub use gaps::worth_another_look;
 pub use result::{AccountResult, CheckOutcome, NotEvaluated, OrganizationResult, SWEEP_SCHEMA, SweepHead, Totals};
 pub use stops::{Stopped, naming_vaults, stops};
 pub use view::{AccountView, OrganizationView, Scope};

@@ -99,14 +99,22 @@ pub struct Member {
 
 /// The accounts of an organization.
 ///
-/// INVARIANT: by id, in whatever order they were told or written down: each of ten thousand accounts that are judged looks for others among them.
+/// INVARIANT: by id, each once, in whatever order they were told or written down: each of ten thousand accounts that are judged looks for others among
+/// them. Where one is told twice and otherwise, its place in the organization is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Member>")]
 pub struct Members(Vec<Member>);
 
 impl From<Vec<Member>> for Members {
     fn from(mut members: Vec<Member>) -> Self {
-        members.sort_by(|a, b| a.account_id.cmp(&b.account_id));
+        members.sort_by(|a, b| (&a.account_id, &a.name, &a.status, &a.path).cmp(&(&b.account_id, &b.name, &b.status, &b.path)));
+        members.dedup_by(|again, member| {
+            let same = again.account_id == member.account_id;
+            if same && again.path != member.path {
+                member.path = None;
+            }
+            same
+        });
         members.shrink_to_fit();
         Self(members)
     }

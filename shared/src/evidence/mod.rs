@@ -384,4 +384,20 @@ mod tests {
             assert!(!other.lacks_resource_policy());
         }
     }
+
+    #[test]
+    fn members_are_by_id_and_one_that_is_told_twice_and_otherwise_is_nowhere() {
+        let member = |id: &str, path: Option<&str>| Member {
+            account_id: AccountId::parse(id).unwrap(),
+            name: None,
+            status: Some("ACTIVE".into()),
+            path: path.map(Into::into),
+        };
+        let (one, other) = (member("222222222222", Some("o-1/r-1/")), member("111111111111", Some("o-1/r-1/ou-1/")));
+        let told = [one.clone(), other.clone(), one.clone(), member("111111111111", Some("o-1/r-1/ou-2/")), other.clone()];
+        let members = Members::from(told.to_vec());
+        assert_eq!(members, Members::from(told.iter().rev().cloned().collect::<Vec<_>>()));
+        assert_eq!(members.to_vec(), [member("111111111111", None), one.clone()]);
+        assert_eq!(members.of(&one.account_id), Some(&one));
+    }
 }
