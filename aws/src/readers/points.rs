@@ -4,7 +4,6 @@
 //! accounts can be taken out from time to time.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use guardian_core::arn::{AccountId, Arn};
@@ -161,27 +160,16 @@ impl Groups {
             return;
         }
         for (resource, others) in other.by_resource {
-            match self.by_resource.entry(resource) {
-                Entry::Vacant(entry) => {
-                    self.kept += others.iter().map(|group| group.newest.len()).sum::<usize>();
-                    entry.insert(others);
-                }
-                Entry::Occupied(mut entry) => {
-                    let groups = entry.get_mut();
-                    for other in others {
-                        match groups.iter_mut().find(|group| group.copied_from == other.copied_from) {
-                            Some(group) => {
-                                let kept = group.newest.len();
-                                group.absorb(other);
-                                self.kept += group.newest.len() - kept;
-                            }
-                            None => {
-                                self.kept += other.newest.len();
-                                groups.push(other);
-                            }
-                        }
-                    }
-                }
+            let groups = self.by_resource.entry(resource).or_insert_with(|| Vec::with_capacity(others.len()));
+            for other in others {
+                let Some(group) = groups.iter_mut().find(|group| group.copied_from == other.copied_from) else {
+                    self.kept += other.newest.len();
+                    groups.push(other);
+                    continue;
+                };
+                let kept = group.newest.len();
+                group.absorb(other);
+                self.kept += group.newest.len() - kept;
             }
         }
     }

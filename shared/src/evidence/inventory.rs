@@ -3,17 +3,15 @@
 //! An inventory is what AWS said, folded so that its size follows the number of resources and not that of recovery points. It holds no opinion;
 //! what could not be read is a gap in its place. Everything here can be written down and read again, for a sweep may be resumed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use compact_str::CompactString;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    BackupPlan, Fact, GlobalSettings, Key, KeyPolicy, Organization, PolicyLevels, Role, Selection, Vault, VaultPolicy, WantedPlan,
+    BackupPlan, Copies, Fact, GlobalSettings, Key, KeyPolicy, Member, Members, Organization, PolicyLevels, ResourcePoints, Role, Selection,
+    Vault, VaultPolicy, WantedPlan,
 };
 use crate::alarm_path::Kept;
 use crate::alarm_path::facts::TopicSettings;
@@ -78,75 +76,6 @@ pub struct AlarmPath {
     /// What is wrong, or could not be looked at.
     #[serde(default)]
     pub troubles: Vec<Kept>,
-}
-
-/// An account of the organization (`organizations:ListAccounts`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// The account.
-    pub account_id: AccountId,
-    /// Untrusted text.
-    #[serde(default)]
-    pub name: Option<CompactString>,
-    /// `ACTIVE`, `SUSPENDED`, `PENDING_CLOSURE`, …: an open set.
-    #[serde(default)]
-    pub status: Option<CompactString>,
-    /// Organizational units from the root to it, such as `o-1/r-1/ou-1/`, where the list tells them. Shared by the accounts of a unit: of a large
-    /// organization there are ten thousand.
-    #[serde(default, with = "shared_text")]
-    pub path: Option<Arc<str>>,
-}
-
-/// The accounts of an organization.
-///
-/// INVARIANT: by id, each once, in whatever order they were told or written down: each of ten thousand accounts that are judged looks for others among
-/// them. Where one is told twice and otherwise, its place in the organization is not known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<Member>")]
-pub struct Members(Vec<Member>);
-
-impl From<Vec<Member>> for Members {
-    fn from(mut members: Vec<Member>) -> Self {
-        members.sort_by(|a, b| (&a.account_id, &a.name, &a.status, &a.path).cmp(&(&b.account_id, &b.name, &b.status, &b.path)));
-        members.dedup_by(|again, member| {
-            let same = again.account_id == member.account_id;
-            if same && again.path != member.path {
-                member.path = None;
-            }
-            same
-        });
-        members.shrink_to_fit();
-        Self(members)
-    }
-}
-
-impl Deref for Members {
-    type Target = [Member];
-
-    fn deref(&self) -> &[Member] {
-        &self.0
-    }
-}
-
-impl Members {
-    /// An account of them.
-    pub fn of(&self, account: &AccountId) -> Option<&Member> {
-        self.0.get(self.0.binary_search_by(|member| member.account_id.cmp(account)).ok()?)
-    }
-}
-
-mod shared_text {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(text: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
-        text.as_deref().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
-        Option::<String>::deserialize(from).map(|text| text.map(Arc::from))
-    }
 }
 
 /// One account.
@@ -265,165 +194,12 @@ pub struct VaultInventory {
     pub copies: Copies,
 }
 
-/// Recovery points that were copied into a vault from other accounts, in sum. One by one they are looked at with the account they came from; a
-/// vault that keeps the copies of ten thousand accounts has no list of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copies {
-    /// How many are complete.
-    pub completed: u64,
-    /// The types of the complete ones.
-    pub resource_types: BTreeSet<String>,
-    /// How many of the complete ones are not encrypted.
-    pub unencrypted: Counted,
-    /// How many are partial.
-    pub partial: Counted,
-    /// How many should have been deleted and could not be (`EXPIRED`).
-    pub expired: Counted,
-    /// When the first of those should have been deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expired_since: Option<Timestamp>,
-}
-
-/// How many recovery points, and of which resources.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counted {
-    /// How many.
-    pub points: u64,
-    /// The first resources by ARN; at most [`NAMED`](Self::NAMED).
-    pub resources: BTreeSet<Arn>,
-}
-
-impl Copies {
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Adds what else there is.
-    pub fn absorb(&mut self, other: Self) {
-        self.completed = self.completed.saturating_add(other.completed);
-        self.resource_types.extend(other.resource_types);
-        self.unencrypted.absorb(other.unencrypted);
-        self.partial.absorb(other.partial);
-        self.expired.absorb(other.expired);
-        self.expired_since = [self.expired_since, other.expired_since].into_iter().flatten().min();
-    }
-}
-
-impl Counted {
-    /// How many resources are named.
-    pub const NAMED: usize = 20;
-
-    /// One more. Which resources are named does not depend on the order in which they come.
-    pub fn add(&mut self, resource: &str) {
-        self.points += 1;
-        let full = self.resources.len() >= Self::NAMED;
-        if full && self.resources.last().is_none_or(|last| last.as_str() <= resource) {
-            return;
-        }
-        self.resources.extend(Arn::parse(resource).ok());
-        if self.resources.len() > Self::NAMED {
-            self.resources.pop_last();
-        }
-    }
-
-    fn absorb(&mut self, other: Self) {
-        self.points = self.points.saturating_add(other.points);
-        self.resources.extend(other.resources);
-        while self.resources.len() > Self::NAMED {
-            self.resources.pop_last();
-        }
-    }
-}
-
 /// `backup:GetBackupVaultNotifications`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the members of the API answer")]
 pub struct VaultNotifications {
     pub topic_arn: Arn,
     pub events: Vec<String>,
-}
-
-/// The recovery points of one resource in one vault that came the same way: made there, or copied from one vault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResourcePoints {
-    /// The resource; of a point that names none, the point itself.
-    pub resource_arn: Arn,
-    /// `EBS`, `RDS`, …
-    pub resource_type: String,
-    /// Untrusted text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_name: Option<String>,
-    /// Copies: the vault they came from. Its account is the source account; some resource ARNs carry none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub copied_from: Option<Arn>,
-    /// How many are complete.
-    pub completed: u64,
-    /// The newest complete ones, newest first; at most [`KEPT`](Self::KEPT), which may be less than `completed`.
-    pub newest: Vec<Point>,
-    /// How many of the complete ones are not encrypted.
-    #[serde(default)]
-    pub unencrypted: u64,
-    /// How many are partial.
-    #[serde(default)]
-    pub partial: u64,
-    /// How many should have been deleted and could not be (`EXPIRED`).
-    #[serde(default)]
-    pub expired: u64,
-    /// When the first of those should have been deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expired_since: Option<Timestamp>,
-}
-
-impl ResourcePoints {
-    /// How many recovery points are kept one by one.
-    pub const KEPT: usize = 64;
-
-    /// Where a point of this age belongs among the newest; `None` where it is not one of them.
-    pub fn place(&self, created_at: Timestamp, arn: &str) -> Option<usize> {
-        let place = self.newest.partition_point(|other| (other.created_at, other.arn.as_str()) > (created_at, arn));
-        (place < Self::KEPT).then_some(place)
-    }
-
-    /// Keeps a point if it is among the newest, whatever the order in which they come.
-    pub fn keep(&mut self, point: Point) {
-        if let Some(place) = self.place(point.created_at, point.arn.as_str()) {
-            self.newest.insert(place, point);
-            self.newest.truncate(Self::KEPT);
-        }
-    }
-
-    /// Adds what else there is of the same resource that came the same way.
-    pub fn absorb(&mut self, other: Self) {
-        self.resource_name = self.resource_name.take().or(other.resource_name);
-        self.completed = self.completed.saturating_add(other.completed);
-        self.unencrypted = self.unencrypted.saturating_add(other.unencrypted);
-        self.partial = self.partial.saturating_add(other.partial);
-        self.expired = self.expired.saturating_add(other.expired);
-        self.expired_since = [self.expired_since, other.expired_since].into_iter().flatten().min();
-        other.newest.into_iter().for_each(|point| self.keep(point));
-    }
-}
-
-/// A complete recovery point.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Point {
-    /// Its ARN.
-    pub arn: Arn,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// The plan whose job made it; absent for a backup on demand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan_id: Option<String>,
-    /// The rule of that plan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule_id: Option<String>,
-    /// The key that protects it; absent where it is not encrypted or AWS owns the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_arn: Option<Arn>,
-    /// When it will be deleted; absent: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delete_at: Option<Timestamp>,
 }
 
 /// A plan and its selections.

@@ -8,7 +8,9 @@ pub mod cloudtrail;
 pub mod denial;
 mod fact;
 mod inventory;
+mod members;
 pub mod plan;
+mod points;
 pub mod state;
 
 use jiff::Timestamp;
@@ -19,13 +21,15 @@ use crate::event::Job;
 pub use access::{Bound, KeyGrants, NamedPolicy, Organization, PolicyLevels, Role};
 pub use denial::{Denial, DenialKind, Effect, PolicyType, Search, SearchEnd};
 pub use inventory::{
-    AccountInventory, AlarmPath, AllowedImages, Copies, Counted, Destination, EbsDefaults, ImageCriterion, JobMessage, JobMessages,
-    KeyInventory, ManagementEvents, Member, Members, OrganizationInventory, PlanInventory, Point, RegionInventory, RegionSettings,
-    Resource, ResourcePoints, RestoreTesting, RoleTrust, TopicInventory, Trail, VaultInventory, VaultNotifications,
+    AccountInventory, AlarmPath, AllowedImages, Destination, EbsDefaults, ImageCriterion, JobMessage, JobMessages, KeyInventory,
+    ManagementEvents, OrganizationInventory, PlanInventory, RegionInventory, RegionSettings, Resource, RestoreTesting, RoleTrust,
+    TopicInventory, Trail, VaultInventory, VaultNotifications,
 };
+pub use members::{Member, Members};
 pub use plan::{
     BackupPlan, CopyAction, Lifecycle, PlanRule, RuleTimes, Selection, StoredPoint, TagOperator, TagTest, WantedPlan, WantedRule,
 };
+pub use points::{Copies, Counted, Point, ResourcePoints};
 pub use state::{Change, GlobalSettings, JobDescription, Key, KeyManager, KeyPolicy, RecoveryPoint, Vault, VaultPolicy};
 
 /// Something we asked the cloud.
@@ -383,21 +387,5 @@ mod tests {
             let other = Gap { reason: GapReason::Unavailable, ..gap };
             assert!(!other.lacks_resource_policy());
         }
-    }
-
-    #[test]
-    fn members_are_by_id_and_one_that_is_told_twice_and_otherwise_is_nowhere() {
-        let member = |id: &str, path: Option<&str>| Member {
-            account_id: AccountId::parse(id).unwrap(),
-            name: None,
-            status: Some("ACTIVE".into()),
-            path: path.map(Into::into),
-        };
-        let (one, other) = (member("222222222222", Some("o-1/r-1/")), member("111111111111", Some("o-1/r-1/ou-1/")));
-        let told = [one.clone(), other.clone(), one.clone(), member("111111111111", Some("o-1/r-1/ou-2/")), other.clone()];
-        let members = Members::from(told.to_vec());
-        assert_eq!(members, Members::from(told.iter().rev().cloned().collect::<Vec<_>>()));
-        assert_eq!(members.to_vec(), [member("111111111111", None), one.clone()]);
-        assert_eq!(members.of(&one.account_id), Some(&one));
     }
 }
